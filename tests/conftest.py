@@ -1,0 +1,55 @@
+"""Fixtures that every test module may ask for."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import settings
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# A machine busy with other tests is no reason to fail a property; pytest-timeout bounds the whole test.
+settings.register_profile("exporter", deadline=None)
+settings.load_profile("exporter")
+
+
+@pytest.fixture(scope="session")
+def repository() -> Path:
+    """Return the root of the checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Return the directory of recorded records with a checked truth, beside the checkout; skip where it is absent."""
+    path = ROOT.parent / "shared" / "data"
+    if not path.is_dir():
+        pytest.skip("../shared/data is not here")
+    return path
+
+
+@pytest.fixture(scope="session")
+def program() -> Callable[[str], Path]:
+    """Return a finder of programs that tests start: a missing one skips the test here and fails it in CI."""
+
+    def find(name: str) -> Path:
+        found = shutil.which(name)
+        if found is not None:
+            return Path(found)
+        message = f"the program {name} is not installed; CONTRIBUTING.md names its package"
+        if os.environ.get("CI", "") not in ("", "0", "false"):
+            pytest.fail(message)
+        pytest.skip(message)
+
+    return find
+
+
+@pytest.fixture
+def now() -> datetime:
+    """Return the time that tests call now."""
+    return datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
