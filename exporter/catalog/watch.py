@@ -1,0 +1,86 @@
+"""Which calls are wanted: the watch sets chosen and the user's own patterns, answered fast for any name."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import lru_cache
+from typing import Protocol
+
+from exporter.catalog.sets import DEFAULT_WATCH_SETS, WATCH_SETS
+from exporter.catalog.spec import EventSpec, Kind
+
+CUSTOM = "custom"
+"""The watch set of an event that only a pattern of the user's own asks for."""
+
+LONGEST_NAME = 256
+"""Longest event source or name that is looked up at all, in characters; AWS's are under 80."""
+
+_CACHED_LOOKUPS = 8192
+# Lambda logs CreateFunction20150331 and UpdateFunctionConfiguration20150331v2, CloudFront CreateDistribution2020_05_31.
+_VERSION_SUFFIX = re.compile(r"20[0-9]{2}_?[0-9]{2}_?[0-9]{2}(?:v[0-9]+)?$")
+# Attachments and tags that concern no group are dropped, which nobody means who asks for the call by name.
+_WHOLE = {Kind.ATTACHMENT: Kind.GENERIC, Kind.TAGS: Kind.GENERIC}
+
+
+class Pattern(Protocol):
+    """A call to watch, as the user writes it: `*` and `?` match as in file names, case counts."""
+
+    @property
+    def event_source(self) -> str:
+        """Pattern of the event source."""
+
+    @property
+    def event_name(self) -> str:
+        """Pattern of the event name."""
+
+
+class Watch:
+    """Answers whether a call is watched, and by which row. Safe to use from several threads."""
+
+    def __init__(self, sets: Iterable[str] = DEFAULT_WATCH_SETS, patterns: Iterable[Pattern] = ()) -> None:
+        """Take names of WATCH_SETS, and patterns; raise ValueError for a set that does not exist.
+
+        A call that stands in several chosen sets belongs to the first in the order of the catalog.
+        """
+        chosen = set(sets)
+        unknown = sorted(chosen - set(WATCH_SETS))
+        if unknown:
+            raise ValueError(f"unknown watch set {unknown[0]!r}; choose from {', '.join(WATCH_SETS)}")
+        self._known: dict[tuple[str, str], EventSpec] = {}
+        self._chosen: dict[tuple[str, str], EventSpec] = {}
+        for name, specs in WATCH_SETS.items():
+            for spec in specs:
+                key = spec.event_source, spec.event_name
+                self._known.setdefault(key, spec)
+                if name in chosen:
+                    self._chosen.setdefault(key, spec)
+        self._patterns = tuple(
+            (re.compile(fnmatch.translate(pattern.event_source)), re.compile(fnmatch.translate(pattern.event_name))) for pattern in patterns
+        )
+        self._lookup = lru_cache(maxsize=_CACHED_LOOKUPS)(self._find)
+
+    def spec(self, event_source: str, event_name: str) -> EventSpec | None:
+        """Return the row that says how to read a call, None where it is not watched."""
+        if len(event_source) > LONGEST_NAME or len(event_name) > LONGEST_NAME:
+            return None
+        return self._lookup(event_source, event_name)
+
+    def wanted(self, event_source: str, event_name: str) -> bool:
+        """Return whether a call is watched."""
+        return self.spec(event_source, event_name) is not None
+
+    def _find(self, event_source: str, event_name: str) -> EventSpec | None:
+        bare = _VERSION_SUFFIX.sub("", event_name)
+        spec = self._chosen.get((event_source, event_name)) or self._chosen.get((event_source, bare))
+        if spec is not None:
+            return spec
+        for source_pattern, name_pattern in self._patterns:
+            if source_pattern.match(event_source) and (name_pattern.match(event_name) or name_pattern.match(bare)):
+                known = self._known.get((event_source, event_name)) or self._known.get((event_source, bare))
+                if known is None:
+                    return EventSpec(event_source, event_name, CUSTOM)
+                return replace(known, watch_set=CUSTOM, kind=_WHOLE.get(known.kind, known.kind))
+        return None
