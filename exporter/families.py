@@ -1,0 +1,205 @@
+"""The metric families that live in the store: one record each, read by store, exposition and docs alike.
+
+A family says what an event adds to which of its series. The store keeps every series; the exposition
+shows the first `budget` of them, in the order in which they were born, and folds the rest into `__other__`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from exporter.catalog import CORE_EVENTS
+from exporter.model import Channel, ChangeEvent, Outcome, Unit
+from exporter.posture.ports import PORT_CLASSES
+
+Labels = tuple[str, ...]
+Contribution = tuple[Labels, float]
+Update = Literal["add", "min", "max"]
+
+OTHER = "__other__"
+"""The label value under which series past a family's budget are summed."""
+
+
+def _nothing(_unit: Unit) -> Iterable[Labels]:
+    return ()
+
+
+def _no_contribution(_event: ChangeEvent, _recorded_at: datetime) -> Iterable[Contribution]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """One metric family kept in the store.
+
+    `contribute` maps a newly stored event and our clock to (label values, amount) pairs; `update` says how
+    an amount meets the old value. `zeros` names the series that exist at 0 from a unit's first sight.
+    `live_only` families never see events from before the unit went live. `folded` names the labels that
+    become `__other__` past `budget` series. `held` series are shown at 0 until they have stood for
+    `metrics.birth_hold`, because increase() misses the first sample of a series.
+    """
+
+    name: str
+    type: Literal["counter", "gauge"]
+    help: str
+    labels: Labels
+    budget: int
+    folded: Labels
+    contribute: Callable[[ChangeEvent, datetime], Iterable[Contribution]] = _no_contribution
+    update: Update = "add"
+    zeros: Callable[[Unit], Iterable[Labels]] = _nothing
+    live_only: bool = True
+    held: bool = True
+    stability: Literal["experimental", "stable", "deprecated"] = "experimental"
+
+
+def _events(event: ChangeEvent, _recorded_at: datetime) -> Iterator[Contribution]:
+    yield (event.account_id, event.region, event.event_source, event.event_name, event.outcome.value), 1
+
+
+def _event_zeros(unit: Unit) -> Iterator[Labels]:
+    for source, name in CORE_EVENTS:
+        for outcome in Outcome:
+            yield unit.account_id, unit.region, source, name, outcome.value
+
+
+def _channels(event: ChangeEvent, _recorded_at: datetime) -> Iterator[Contribution]:
+    yield (event.account_id, event.region, event.channel.value), 1
+
+
+def _channel_zeros(unit: Unit) -> Iterator[Labels]:
+    for channel in Channel:
+        yield unit.account_id, unit.region, channel.value
+
+
+def _opened(event: ChangeEvent, _recorded_at: datetime) -> Iterator[Contribution]:
+    if event.outcome is Outcome.SUCCESS:
+        for port_class in event.opened_port_classes:
+            yield (event.account_id, event.region, port_class), 1
+
+
+def _opened_zeros(unit: Unit) -> Iterator[Labels]:
+    for port_class in PORT_CLASSES:
+        yield unit.account_id, unit.region, port_class
+
+
+def _group_changes(event: ChangeEvent, _recorded_at: datetime) -> Iterator[Contribution]:
+    if event.outcome is Outcome.SUCCESS:
+        for group in event.security_groups:
+            yield (event.account_id, event.region, group, event.event_name, event.principal.name), 1
+
+
+def _principal_changes(event: ChangeEvent, _recorded_at: datetime) -> Iterator[Contribution]:
+    if event.outcome is Outcome.SUCCESS:
+        yield (event.account_id, event.principal.type.value, event.principal.name), 1
+
+
+def _principal_first_seen(event: ChangeEvent, _recorded_at: datetime) -> Iterator[Contribution]:
+    yield (event.account_id, event.principal.type.value, event.principal.name), event.event_time.timestamp()
+
+
+def _last_change(event: ChangeEvent, recorded_at: datetime) -> Iterator[Contribution]:
+    if event.outcome is Outcome.SUCCESS:
+        yield (event.account_id, event.region), recorded_at.timestamp()
+
+
+EVENT_FAMILIES: tuple[Family, ...] = (
+    Family(
+        "awschange_events_total",
+        "counter",
+        "Change events recorded, by outcome (success, noop, denied, failed, dry_run); at 0 from the start for every core event. Page on this one.",
+        ("account_id", "region", "event_source", "event_name", "outcome"),
+        50_000,
+        ("account_id", "region", "event_source", "event_name"),
+        _events,
+        zeros=_event_zeros,
+    ),
+    Family(
+        "awschange_channel_events_total",
+        "counter",
+        "Change events recorded, whatever their outcome, by the tool the call was made with.",
+        ("account_id", "region", "channel"),
+        20_000,
+        ("account_id", "region"),
+        _channels,
+        zeros=_channel_zeros,
+    ),
+    Family(
+        "awschange_ingress_opened_total",
+        "counter",
+        "Successful changes that opened ingress to the internet, by class of the ports opened; one change counts once in each class it opens.",
+        ("account_id", "region", "port_class"),
+        20_000,
+        ("account_id", "region"),
+        _opened,
+        zeros=_opened_zeros,
+    ),
+    Family(
+        "awschange_security_group_changes_total",
+        "counter",
+        "Successful changes of a security group, by group, call and principal. For dashboards; page on awschange_events_total.",
+        ("account_id", "region", "security_group_id", "event_name", "principal"),
+        10_000,
+        ("security_group_id", "event_name", "principal"),
+        _group_changes,
+    ),
+    Family(
+        "awschange_principal_changes_total",
+        "counter",
+        "Successful changes by principal.",
+        ("account_id", "principal_type", "principal"),
+        2_000,
+        ("principal_type", "principal"),
+        _principal_changes,
+    ),
+    Family(
+        "awschange_principal_first_seen_timestamp_seconds",
+        "gauge",
+        "Event time of the first event by this principal that the exporter has ever stored, the past included.",
+        ("account_id", "principal_type", "principal"),
+        2_000,
+        ("principal_type", "principal"),
+        _principal_first_seen,
+        update="min",
+        live_only=False,
+        held=False,
+    ),
+    Family(
+        "awschange_last_change_observed_timestamp_seconds",
+        "gauge",
+        "When the exporter last stored a successful change of this account and region, by the exporter's clock.",
+        ("account_id", "region"),
+        5_000,
+        ("account_id", "region"),
+        _last_change,
+        update="max",
+        held=False,
+    ),
+)
+"""What AWS says. A new event metric is one more row."""
+
+RECORDS_READ = Family(
+    "awschange_exporter_records_read_total",
+    "counter",
+    "Records read from the source. Always equals the sum of awschange_exporter_records_total of that source.",
+    ("source",),
+    100,
+    ("source",),
+    held=False,
+)
+RECORDS = Family(
+    "awschange_exporter_records_total",
+    "counter",
+    "Records by what became of them: stored, duplicate (same event again, or reason conflict: same id, other body), ignored or malformed, with the reason.",
+    ("source", "fate", "reason"),
+    2_000,
+    ("source", "reason"),
+    held=False,
+)
+RECORD_FAMILIES: tuple[Family, ...] = (RECORDS_READ, RECORDS)
+"""What became of every record read; counted by the store in the transaction that decides it."""
+
+FAMILIES: tuple[Family, ...] = EVENT_FAMILIES + RECORD_FAMILIES

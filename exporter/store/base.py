@@ -1,0 +1,182 @@
+"""What a store is: the contract that SQLite keeps today and PostgreSQL will keep, with the values it takes and gives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Protocol
+
+from exporter.families import Labels
+from exporter.model import ChangeEvent, Outcome, Unit
+
+BEGINNING = datetime.min.replace(tzinfo=UTC)
+"""As `live_since` of `go_live`: every event counts."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ingest:
+    """All that one transaction stores; `read` must equal len(events) + sum(ignored) + sum(malformed)."""
+
+    source: str
+    recorded_at: datetime
+    events: Sequence[ChangeEvent] = ()
+    read: int = 0
+    ignored: Mapping[str, int] = field(default_factory=dict)
+    malformed: Mapping[str, int] = field(default_factory=dict)
+    cursors: Mapping[str, str] = field(default_factory=dict)
+    units: frozenset[Unit] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """A newly stored event, with whether it was live (counted) or past (history only)."""
+
+    event: ChangeEvent
+    live: bool
+
+
+@dataclass(frozen=True, slots=True)
+class IngestResult:
+    """What became of the events of one Ingest."""
+
+    stored: tuple[StoredEvent, ...]
+    duplicates: int
+    superseded: int
+    conflicts: tuple[ChangeEvent, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesRow:
+    """One series as the store has it. `id` grows in order of birth; `exposed_at` is when a scrape first showed it."""
+
+    id: int
+    family: str
+    labels: Labels
+    value: float
+    event_id: str | None
+    event_time: float | None
+    exposed_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class SeriesChanges:
+    """The series that changed after a revision, and the revision that this reading shows."""
+
+    revision: int
+    rows: Sequence[SeriesRow]
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What history to show. Every filter that is given must match; newest first.
+
+    `event_names` and `principals` may hold `*`; `principals` match the normalized name, the session or the ARN.
+    `security_groups` match the groups a call was aimed at and the ids of the resources it touched. `since` is
+    inclusive, `until` exclusive. Only with `raw` does `ChangeEvent.raw` hold the record: unpacking it costs time.
+    """
+
+    security_groups: tuple[str, ...] = ()
+    rule_ids: tuple[str, ...] = ()
+    event_names: tuple[str, ...] = ()
+    principals: tuple[str, ...] = ()
+    accounts: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()
+    outcomes: tuple[Outcome, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
+    limit: int = 1000
+    offset: int = 0
+    raw: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEvent:
+    """One stored event with what only the store knows: when it came, whether it counted, which sources brought it."""
+
+    event: ChangeEvent
+    recorded_at: datetime
+    live: bool
+    sources: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class StoreStats:
+    """How the store is doing; times are None while it is empty."""
+
+    size_bytes: int
+    events: int
+    oldest_event_time: datetime | None
+    newest_event_time: datetime | None
+    schema_version: int
+
+
+class Store(Protocol):
+    """Keeps events, counts and cursors. Safe to use from several threads; every method raises StoreError on failure."""
+
+    def go_live(self, source: str, now: datetime, configured: datetime | None = None) -> datetime:
+        """Draw the line between past and live for a source; return the line that holds.
+
+        Without a configured line it is drawn at `now` once, at the first call, and stays. A configured line
+        (BEGINNING counts everything) replaces what is stored, for events stored from then on; that it was
+        configured is remembered, so that a later call without one keeps the stored line.
+        """
+        ...
+
+    def live_since(self, source: str) -> datetime | None:
+        """Return the line between past and live of a source, None while it was never polled."""
+        ...
+
+    def register(self, units: Iterable[Unit]) -> None:
+        """Make every pre-initialised series of the units exist at 0."""
+        ...
+
+    def append(self, ingest: Ingest) -> IngestResult:
+        """Store new events, their counts, the fate of all records and the cursors in one transaction."""
+        ...
+
+    def cursor(self, source: str, key: str) -> str | None:
+        """Return what was last saved for a key of a source."""
+        ...
+
+    def revision(self) -> int:
+        """Return a number that grows with every change of any series; cheap."""
+        ...
+
+    def series(self, after: int = 0) -> SeriesChanges:
+        """Return the series that changed after a revision, in order of id, from one consistent reading."""
+        ...
+
+    def mark_exposed(self, ids: Sequence[int], at: datetime) -> None:
+        """Remember when a scrape first showed these series; those already marked keep their time."""
+        ...
+
+    def search(self, query: Query) -> list[HistoryEvent]:
+        """Return the events that match, newest first."""
+        ...
+
+    def prune(self, before: datetime) -> int:
+        """Forget events from before a time, without lowering any count; return how many."""
+        ...
+
+    def stats(self) -> StoreStats:
+        """Return size and extent."""
+        ...
+
+    def close(self) -> None:
+        """Release every connection."""
+        ...
+
+
+__all__ = [
+    "BEGINNING",
+    "HistoryEvent",
+    "Ingest",
+    "IngestResult",
+    "Query",
+    "SeriesChanges",
+    "SeriesRow",
+    "Store",
+    "StoreStats",
+    "StoredEvent",
+]
