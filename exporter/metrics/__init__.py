@@ -1,0 +1,1 @@
+"""/metrics: what the page shows, how it is spelled, and the exporter's own metrics."""

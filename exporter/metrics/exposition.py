@@ -1,0 +1,254 @@
+"""/metrics: a page that is rendered when something changed, and handed out as it is when nothing did.
+
+A refresh runs in one thread at a time and ends in one assignment, so that every scrape reads a whole page of one state of
+the store. A scrape that finds the page out of date has it refreshed by another thread and waits a few milliseconds; under
+load it takes the page as it was, and the next scrape has the new one. No scrape writes to the store.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from exporter.errors import StoreError
+from exporter.families import FAMILIES, Family
+from exporter.metrics.lines import OPENMETRICS_END
+from exporter.metrics.negotiation import negotiate
+from exporter.metrics.series import SeriesBook
+from exporter.metrics.sheet import Sheet
+from exporter.metrics.telemetry import Telemetry
+from exporter.store.base import Store
+
+_PATIENCE = 0.002
+_PROCESS_SECONDS = 1.0
+_UNWANTED_SECONDS = 600.0
+
+Variant = tuple[bool, bool]
+"""OpenMetrics or not, gzip or not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One answer to a scrape; `encoding` is the Content-Encoding, None for none."""
+
+    body: bytes
+    content_type: str
+    encoding: str | None
+    unexposed: tuple[int, ...] = field(default=(), repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class _Snapshot:
+    """The pages of one state, and what that state was."""
+
+    pages: Mapping[Variant, Page]
+    revision: int
+    telemetry: int
+    process_at: float
+
+
+class Exposition:
+    """Renders the store's series and the exporter's own metrics; safe to use from any thread."""
+
+    def __init__(
+        self,
+        store: Store,
+        budgets: Mapping[str, int],
+        birth_hold: timedelta,
+        clock: Callable[[], float],
+        telemetry: Telemetry,
+        *,
+        families: Sequence[Family] = FAMILIES,
+        patience: float = _PATIENCE,
+        previous: Exposition | None = None,
+    ) -> None:
+        """`budgets` overrides series budgets by family name; `clock` gives epoch seconds; `patience` is how long a scrape waits.
+
+        `previous` is the exposition that this one takes over from: what it has shown is not held again.
+        """
+        self._store, self._clock, self._telemetry, self._patience = store, clock, telemetry, patience
+        self._families, self._budgets, self._hold = families, dict(budgets), birth_hold.total_seconds()
+        self._book = SeriesBook(families, budgets, self._hold, previous.released() if previous else frozenset())
+        self._lock = threading.Lock()
+        self._revision = 0
+        self._read = False
+        self._snapshot: _Snapshot | None = None
+        self._next_due = math.inf
+        self._asked: dict[Variant, float] = {}
+        self._sheets: dict[bool, Sheet] = {}
+        self._request_lock = threading.Lock()
+        self._requested: Future[None] | None = None
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="exposition")
+        self._scraped_lock = threading.Lock()
+        self._scraped: list[tuple[tuple[int, ...], float]] = []
+        self._flush_lock = threading.Lock()
+        self._to_mark: dict[int, float] = {}
+
+    def page(self, openmetrics: bool = False, gzip: bool = False) -> Page:
+        """Return what a scrape gets, and remember that it got it; raise StoreError while the store could never be read."""
+        now = self._clock()
+        variant = (openmetrics, gzip)
+        self._asked[variant] = now
+        snapshot = self._snapshot
+        page = None if snapshot is None else snapshot.pages.get(variant)
+        if snapshot is None or page is None:
+            page = self._first_page(variant)
+        elif self._outdated(snapshot, now):
+            page = self._refreshed(variant, snapshot, now) or page
+        if page.unexposed:
+            self._note_scrape(page.unexposed, now)
+        return page
+
+    def refresh(self) -> None:
+        """Bring the page up to date before returning; a store that cannot be read is counted, and the page stays as it was."""
+        with self._lock:
+            self._rebuild(read_store=True)
+
+    def text(self, openmetrics: bool = False, settled: bool = False) -> str:
+        """Return the page as text, without what is only true of a running process; raise StoreError where the store fails.
+
+        `settled` shows every series at its value, as the page will once every hold is over. This is no scrape.
+        """
+        book = SeriesBook(self._families, self._budgets, 0.0 if settled else self._hold, self.released())
+        book.apply(self._store.series().rows, self._clock())
+        end = OPENMETRICS_END if openmetrics else b""
+        return b"".join((book.text(openmetrics), self._telemetry.text(openmetrics), end)).decode()
+
+    def flush_exposed(self) -> int:
+        """Tell the store which new series scrapes have shown, and return how many; raise StoreError, then they wait for the next time."""
+        with self._flush_lock:
+            with self._scraped_lock:
+                scraped, self._scraped = self._scraped, []
+            for ids, at in scraped:
+                for key in ids:
+                    self._to_mark.setdefault(key, at)
+            by_time: dict[float, list[int]] = {}
+            for key, at in self._to_mark.items():
+                if not self._book.is_exposed(key):
+                    by_time.setdefault(at, []).append(key)
+            for at, marked in by_time.items():
+                self._store.mark_exposed(marked, datetime.fromtimestamp(at, UTC))
+            self._to_mark = {}
+            if by_time:
+                with self._lock:
+                    for at, marked in by_time.items():
+                        self._book.exposed(marked, at, self._clock())
+                    self._rebuild(read_store=False)
+            return sum(map(len, by_time.values()))
+
+    def released(self) -> frozenset[int]:
+        """Return the ids of the series that have shown their value."""
+        with self._lock:
+            return self._book.released()
+
+    def close(self) -> None:
+        """End the refreshing thread."""
+        self._worker.shutdown()
+
+    def _outdated(self, snapshot: _Snapshot, now: float) -> bool:
+        return (
+            now >= self._next_due
+            or snapshot.telemetry != self._telemetry.version
+            or not 0 <= now - snapshot.process_at < _PROCESS_SECONDS
+            or self._store_moved(snapshot)
+        )
+
+    def _store_moved(self, snapshot: _Snapshot) -> bool:
+        try:
+            return self._store.revision() != snapshot.revision
+        except StoreError:
+            return True  # the refresh meets the same failure, and counts it
+
+    def _first_page(self, variant: Variant) -> Page:
+        """Return a page of a kind that nobody has asked for lately; there is no older one to fall back to."""
+        with self._lock:
+            self._rebuild(read_store=True, must_read=not self._read)
+            assert self._snapshot is not None
+            return self._snapshot.pages[variant]
+
+    def _refreshed(self, variant: Variant, snapshot: _Snapshot, now: float) -> Page | None:
+        """Return the page of a refresh that ended within the patience of a scrape, or the newest that there is."""
+        deadline = time.monotonic() + self._patience
+        if now < self._next_due and not self._store_moved(snapshot):
+            # Only the exporter's own lines are old: cheaper to spell here than to wait for another thread to wake up.
+            if self._lock.acquire(timeout=self._patience):
+                try:
+                    self._rebuild(read_store=False)
+                finally:
+                    self._lock.release()
+        else:
+            # The refresh under way may have read the store before the change that this scrape came after: then one more.
+            for _ in range(2):
+                done = self._request()
+                wait((done,), timeout=max(0.0, deadline - time.monotonic()))
+                if not done.done():
+                    break
+                done.result()
+                if self._snapshot is not None and not self._outdated(self._snapshot, now):
+                    break
+        return None if self._snapshot is None else self._snapshot.pages.get(variant)
+
+    def _note_scrape(self, unexposed: tuple[int, ...], at: float) -> None:
+        with self._scraped_lock:
+            if not self._scraped or self._scraped[-1][0] is not unexposed:
+                self._scraped.append((unexposed, at))
+
+    def _request(self) -> Future[None]:
+        """Return the refresh that is under way or due in the worker thread."""
+        with self._request_lock:
+            if self._requested is None or self._requested.done():
+                self._requested = self._worker.submit(self.refresh)
+            return self._requested
+
+    def _rebuild(self, *, read_store: bool, must_read: bool = False) -> None:
+        """Make a new snapshot; the caller holds the lock."""
+        started = time.perf_counter()
+        now = self._clock()
+        old = self._snapshot
+        if read_store:
+            try:
+                changes = self._store.series(self._revision)
+            except StoreError:
+                self._telemetry.store_error("series")
+                if must_read:
+                    raise
+            else:
+                self._book.apply(changes.rows, now)
+                self._revision, self._read = changes.revision, True
+        self._book.settle(now)
+        self._next_due = self._book.next_due
+        if self._read:
+            version = self._telemetry.version
+            fresh = old is not None and 0 <= now - old.process_at < _PROCESS_SECONDS
+            pages = self._pages(now, process=not fresh)
+            self._snapshot = _Snapshot(pages, self._revision, version, old.process_at if old is not None and fresh else now)
+            self._telemetry.page_refreshed(time.perf_counter() - started)
+
+    def _pages(self, now: float, *, process: bool) -> dict[Variant, Page]:
+        """Return the pages that scrapes have asked for lately; what nobody wants costs no time and no memory."""
+        pages: dict[Variant, Page] = {}
+        for openmetrics in (False, True):
+            wanted = [gzip for gzip in (False, True) if now - self._asked.get((openmetrics, gzip), -math.inf) < _UNWANTED_SECONDS]
+            if not wanted:
+                if self._sheets.pop(openmetrics, None):
+                    self._book.forget(openmetrics)
+                continue
+            sheet = self._sheets.get(openmetrics)
+            if sheet is None:
+                sheet = self._sheets[openmetrics] = Sheet(openmetrics, self._book, self._telemetry)
+            sheet.update(process=process)
+            for gzip in (False, True):
+                if gzip in wanted:
+                    body = sheet.body(gzip)
+                    pages[openmetrics, gzip] = Page(body, sheet.content_type, "gzip" if gzip else None, self._book.unexposed)
+                else:
+                    sheet.drop(gzip)
+        return pages
+
+
+__all__ = ["Exposition", "Page", "negotiate"]

@@ -1,0 +1,146 @@
+"""Every metric about the exporter itself, one row each: telemetry, the page and the documentation all read it here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+PREFIX = "awschange_exporter_"
+
+_LAG_BUCKETS = (1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1800.0, 3600.0, 7200.0, 21600.0, 86400.0)
+
+
+@dataclass(frozen=True, slots=True)
+class SelfMetric:
+    """One family of self-metrics; `buckets` are the upper bounds of a histogram."""
+
+    name: str
+    type: Literal["counter", "gauge", "histogram", "summary"]
+    help: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+    stability: Literal["experimental", "stable", "deprecated"] = "experimental"
+
+
+_SOURCE = ("source",)
+_UNIT = ("source", "account_id", "region")
+
+BUILD_INFO = SelfMetric(PREFIX + "build_info", "gauge", "Always 1; which version runs on which Python.", ("version", "python_version"))
+WEB_INFO = SelfMetric(
+    PREFIX + "web_info", "gauge", "Always 1; the URL under which people reach this exporter, for the links in alerts.", ("external_url",)
+)
+POLLS = SelfMetric(PREFIX + "polls_total", "counter", "Polls of the source that have ended, well or not.", _SOURCE)
+POLL_FAILURES = SelfMetric(
+    PREFIX + "poll_failures_total",
+    "counter",
+    "Polls that could not read or store everything, by the first reason. What was read is kept; the next poll goes on from there.",
+    (*_SOURCE, "reason"),
+)
+POLL_SUCCESS = SelfMetric(
+    PREFIX + "poll_success",
+    "gauge",
+    "Whether the last poll read and stored everything (1) or not (0). Account and region are empty for a source that spans many.",
+    _UNIT,
+)
+POLL_DURATION = SelfMetric(PREFIX + "poll_duration_seconds", "gauge", "How long the last poll took.", _UNIT)
+POLL_INTERVAL = SelfMetric(
+    PREFIX + "poll_interval_seconds", "gauge", "How often the source is polled, as configured; what is stale depends on it.", _UNIT
+)
+LAST_POLL = SelfMetric(PREFIX + "last_poll_timestamp_seconds", "gauge", "When the last poll ended, well or not.", _UNIT)
+LAST_SUCCESS = SelfMetric(
+    PREFIX + "last_success_timestamp_seconds",
+    "gauge",
+    "When a poll last read and stored everything; 0 if none has since the exporter started. If this stands still, changes go unseen.",
+    _UNIT,
+)
+EVENT_LAG = SelfMetric(
+    PREFIX + "event_lag_seconds",
+    "histogram",
+    "From a change in AWS to its row in the store, of live events. CloudTrail itself delivers in about 5 minutes, without a promise.",
+    _SOURCE,
+    _LAG_BUCKETS,
+)
+MISSED_RUNS = SelfMetric(
+    PREFIX + "scheduler_missed_runs_total",
+    "counter",
+    "Runs of a job that were left out because the one before was still under way, or that started too late.",
+    ("job",),
+)
+FAILED_RUNS = SelfMetric(
+    PREFIX + "scheduler_failed_runs_total",
+    "counter",
+    "Runs of a job that ended by a fault of the exporter; the log has the traceback.",
+    ("job",),
+)
+RELOAD_SUCCESSFUL = SelfMetric(
+    PREFIX + "config_last_reload_successful",
+    "gauge",
+    "Whether the last attempt to load the configuration succeeded (1), or failed and left the old one in force (0).",
+)
+RELOAD_SUCCESS_TIME = SelfMetric(
+    PREFIX + "config_last_reload_success_timestamp_seconds", "gauge", "When the configuration in force was loaded."
+)
+RELOADS = SelfMetric(PREFIX + "config_reloads_total", "counter", "Attempts to load the configuration, the one at the start included.")
+RELOAD_FAILURES = SelfMetric(PREFIX + "config_reload_failures_total", "counter", "Attempts to load the configuration that failed.")
+STORE_SIZE = SelfMetric(PREFIX + "store_size_bytes", "gauge", "Size of the store on disk.")
+STORE_EVENTS = SelfMetric(PREFIX + "store_events", "gauge", "Events in the history; store.retention bounds them.")
+STORE_OLDEST = SelfMetric(
+    PREFIX + "store_oldest_event_timestamp_seconds", "gauge", "Event time of the oldest event in the history; absent while it is empty."
+)
+STORE_NEWEST = SelfMetric(
+    PREFIX + "store_newest_event_timestamp_seconds", "gauge", "Event time of the newest event in the history; absent while it is empty."
+)
+STORE_ERRORS = SelfMetric(
+    PREFIX + "store_errors_total",
+    "counter",
+    "Times that the store failed, by operation. The page keeps the last counts that could be read.",
+    ("operation",),
+)
+REFRESH_DURATION = SelfMetric(
+    PREFIX + "refresh_duration_seconds", "summary", "Time spent bringing the metrics page up to date after something changed."
+)
+
+TELEMETRY: tuple[SelfMetric, ...] = (
+    BUILD_INFO,
+    WEB_INFO,
+    POLLS,
+    POLL_FAILURES,
+    POLL_SUCCESS,
+    POLL_DURATION,
+    POLL_INTERVAL,
+    LAST_POLL,
+    LAST_SUCCESS,
+    EVENT_LAG,
+    MISSED_RUNS,
+    FAILED_RUNS,
+    RELOAD_SUCCESSFUL,
+    RELOAD_SUCCESS_TIME,
+    RELOADS,
+    RELOAD_FAILURES,
+    STORE_SIZE,
+    STORE_EVENTS,
+    STORE_OLDEST,
+    STORE_NEWEST,
+    STORE_ERRORS,
+    REFRESH_DURATION,
+)
+"""What the process knows of itself, in the order of the page."""
+
+SERIES = SelfMetric(PREFIX + "series", "gauge", "Series of the family that are shown one by one.", ("family",))
+SERIES_LIMIT = SelfMetric(
+    PREFIX + "series_limit",
+    "gauge",
+    "How many series of the family are shown one by one at most (its default, or metrics.budgets).",
+    ("family",),
+)
+SERIES_FOLDED = SelfMetric(
+    PREFIX + "series_folded",
+    "gauge",
+    "Series of the family past the limit: counted, but only in a sum under __other__. Raise metrics.budgets, or live with less detail.",
+    ("family",),
+)
+SERIES_GAUGES: tuple[SelfMetric, ...] = (SERIES, SERIES_LIMIT, SERIES_FOLDED)
+"""What the page knows of itself; each has one series for every family of the store."""
+
+STORE_OPERATIONS = ("go_live", "register", "append", "cursor", "series", "mark_exposed", "search", "prune", "stats")
+"""The values of the label `operation`, all there from the start: the store's methods, as far as they do I/O."""

@@ -1,0 +1,208 @@
+"""How the exporter itself is doing: counted in memory, kept by prometheus_client, spelled by the same lines as the rest."""
+
+from __future__ import annotations
+
+import platform
+import threading
+from collections.abc import Iterable
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, PlatformCollector, ProcessCollector, Summary
+from prometheus_client.metrics import MetricWrapperBase
+from prometheus_client.metrics_core import Metric
+
+from exporter import __version__
+from exporter.errors import SOURCE_REASONS
+from exporter.metrics import table
+from exporter.metrics.lines import header, number, prefix
+from exporter.metrics.table import STORE_OPERATIONS, TELEMETRY, SelfMetric
+from exporter.store.base import StoreStats
+
+
+class Telemetry:
+    """The exporter's own metrics; safe to record from any thread. `version` grows when a scrape would show something else.
+
+    A family is on the page from the first time that something is recorded in it.
+    """
+
+    def __init__(self, version: str = __version__, python_version: str = "") -> None:
+        self.registry = CollectorRegistry()
+        self.version = 0
+        self._lock = threading.Lock()
+        self._metrics = {row.name: self._make(row) for row in TELEMETRY}
+        self._versions = dict.fromkeys(self._metrics, 0)
+        self._hidden = set(self._metrics)
+        self._rendered: dict[tuple[str, bool], tuple[int, bytes]] = {}
+        self._unit_success: dict[tuple[str, str, str], float] = {}
+        self._stats: StoreStats | None = None
+        self._process_registry = CollectorRegistry()
+        ProcessCollector(registry=self._process_registry)
+        PlatformCollector(registry=self._process_registry)
+        self._set(table.BUILD_INFO, 1, version, python_version or platform.python_version())
+        for operation in STORE_OPERATIONS:
+            self._count(table.STORE_ERRORS, 0, operation)
+        self._count(table.RELOADS, 0)
+        self._count(table.RELOAD_FAILURES, 0)
+        self._touch(table.REFRESH_DURATION)
+
+    def register_source(self, source: str, account_id: str, region: str, poll_interval: float | None = None) -> None:
+        """Make what is counted for a source exist at 0; `poll_interval` is in seconds, None where nothing polls."""
+        self._count(table.POLLS, 0, source)
+        for reason in SOURCE_REASONS:
+            self._count(table.POLL_FAILURES, 0, source, reason)
+        self._unit_success.setdefault((source, account_id, region), 0.0)
+        if poll_interval is not None:
+            self._set(table.POLL_INTERVAL, poll_interval, source, account_id, region)
+
+    def forget_source(self, source: str, account_id: str, region: str) -> None:
+        """Take a source that is no longer configured off the page; otherwise its age would alert for ever."""
+        unit = (source, account_id, region)
+        self._unit_success.pop(unit, None)
+        self._remove(table.POLLS, source)
+        self._remove(table.EVENT_LAG, source)
+        for reason in SOURCE_REASONS:
+            self._remove(table.POLL_FAILURES, source, reason)
+        for row in (table.POLL_SUCCESS, table.POLL_DURATION, table.POLL_INTERVAL, table.LAST_POLL, table.LAST_SUCCESS):
+            self._remove(row, *unit)
+
+    def poll_finished(self, source: str, account_id: str, region: str, seconds: float, at: float, reason: str | None) -> None:
+        """Record a poll that took `seconds` and ended at `at` (epoch); `reason` is one of SOURCE_REASONS where it failed."""
+        unit = (source, account_id, region)
+        if reason is None:
+            self._unit_success[unit] = at
+        else:
+            self._count(table.POLL_FAILURES, 1, source, reason if reason in SOURCE_REASONS else "internal")
+        self._count(table.POLLS, 1, source)
+        self._set(table.POLL_SUCCESS, float(reason is None), *unit)
+        self._set(table.POLL_DURATION, seconds, *unit)
+        self._set(table.LAST_POLL, at, *unit)
+        self._set(table.LAST_SUCCESS, self._unit_success.get(unit, 0.0), *unit)
+
+    def event_stored(self, source: str, lag_seconds: float) -> None:
+        """Record how long a live event took from AWS to the store; clocks that disagree make it no less than 0."""
+        self._observe(table.EVENT_LAG, max(0.0, lag_seconds), source)
+
+    def register_job(self, job: str) -> None:
+        """Make what is counted for a job of the scheduler exist at 0."""
+        self._count(table.MISSED_RUNS, 0, job)
+        self._count(table.FAILED_RUNS, 0, job)
+
+    def run_missed(self, job: str) -> None:
+        """Record a run that the scheduler left out."""
+        self._count(table.MISSED_RUNS, 1, job)
+
+    def run_failed(self, job: str) -> None:
+        """Record a run that raised."""
+        self._count(table.FAILED_RUNS, 1, job)
+
+    def config_loaded(self, at: float) -> None:
+        """Record a configuration that came into force at a time (epoch)."""
+        self._count(table.RELOADS, 1)
+        self._set(table.RELOAD_SUCCESSFUL, 1)
+        self._set(table.RELOAD_SUCCESS_TIME, at)
+
+    def config_failed(self) -> None:
+        """Record a configuration that could not be loaded."""
+        self._count(table.RELOADS, 1)
+        self._count(table.RELOAD_FAILURES, 1)
+        self._set(table.RELOAD_SUCCESSFUL, 0)
+
+    def web_info(self, external_url: str) -> None:
+        """Record the URL under which people reach the exporter, instead of the one before; empty if none is configured."""
+        metric = self._metrics[table.WEB_INFO.name]
+        with self._lock:
+            metric.clear()
+        self._set(table.WEB_INFO, 1, external_url)
+
+    def store_stats(self, stats: StoreStats) -> None:
+        """Record size and extent of the store."""
+        if stats == self._stats:
+            return
+        self._stats = stats
+        self._set(table.STORE_SIZE, stats.size_bytes)
+        self._set(table.STORE_EVENTS, stats.events)
+        for row, moment in ((table.STORE_OLDEST, stats.oldest_event_time), (table.STORE_NEWEST, stats.newest_event_time)):
+            if moment is None:
+                self._touch(row, hide=True)
+            else:
+                self._set(row, moment.timestamp())
+
+    def store_error(self, operation: str) -> None:
+        """Record that the store failed; `operation` is one of STORE_OPERATIONS."""
+        self._count(table.STORE_ERRORS, 1, operation)
+
+    def page_refreshed(self, seconds: float) -> None:
+        """Record how long a refresh of the page took; the next refresh shows it, because it is no reason for one."""
+        self._observe(table.REFRESH_DURATION, seconds, wake=False)
+
+    def text(self, openmetrics: bool) -> bytes:
+        """Return the lines of every family in which something is recorded; only what changed is spelled again."""
+        parts = []
+        for row in TELEMETRY:
+            with self._lock:
+                shown, version = row.name not in self._hidden, self._versions[row.name]
+            if not shown:
+                continue
+            known = self._rendered.get((row.name, openmetrics))
+            if known is None or known[0] != version:
+                known = self._rendered[row.name, openmetrics] = version, _spell(self._metrics[row.name].collect(), openmetrics)
+            parts.append(known[1])
+        return b"".join(parts)
+
+    def process_text(self, openmetrics: bool) -> bytes:
+        """Return the lines about process and interpreter (process_*, python_info), as they are now."""
+        return _spell(self._process_registry.collect(), openmetrics)
+
+    def _make(self, row: SelfMetric) -> MetricWrapperBase:
+        if row.type == "histogram":
+            return Histogram(row.name, row.help, row.labels, registry=self.registry, buckets=row.buckets)
+        kinds: dict[str, type[MetricWrapperBase]] = {"counter": Counter, "gauge": Gauge, "summary": Summary}
+        kind = kinds[row.type]
+        return kind(row.name, row.help, row.labels, registry=self.registry)
+
+    def _child(self, row: SelfMetric, labels: tuple[str, ...]) -> MetricWrapperBase:
+        metric = self._metrics[row.name]
+        child: MetricWrapperBase = metric.labels(*labels) if labels else metric
+        return child
+
+    def _count(self, row: SelfMetric, amount: float, *labels: str) -> None:
+        child = self._child(row, labels)
+        assert isinstance(child, Counter)
+        child.inc(amount)
+        self._touch(row)
+
+    def _set(self, row: SelfMetric, value: float, *labels: str) -> None:
+        child = self._child(row, labels)
+        assert isinstance(child, Gauge)
+        child.set(value)
+        self._touch(row)
+
+    def _observe(self, row: SelfMetric, value: float, *labels: str, wake: bool = True) -> None:
+        child = self._child(row, labels)
+        assert isinstance(child, Histogram | Summary)
+        child.observe(value)
+        self._touch(row, wake=wake)
+
+    def _remove(self, row: SelfMetric, *labels: str) -> None:
+        self._metrics[row.name].remove(*labels)
+        self._touch(row, hide=row.name in self._hidden)
+
+    def _touch(self, row: SelfMetric, *, wake: bool = True, hide: bool = False) -> None:
+        """Note that a family changed, after it has: a page that reads the number first can only be too careful."""
+        with self._lock:
+            self._versions[row.name] += 1
+            (self._hidden.add if hide else self._hidden.discard)(row.name)
+            self.version += wake
+
+
+def _spell(metrics: Iterable[Metric], openmetrics: bool) -> bytes:
+    """Return families of prometheus_client as text, without the `_created` samples, which would double them."""
+    parts = []
+    for metric in metrics:
+        name = f"{metric.name}_total" if metric.type == "counter" else metric.name
+        parts.append(header(name, metric.type, metric.documentation, openmetrics))
+        parts += [
+            prefix(sample.name, tuple(sample.labels), tuple(sample.labels.values())) + f"{number(float(sample.value))}\n".encode()
+            for sample in metric.samples
+            if not sample.name.endswith("_created")
+        ]
+    return b"".join(parts)

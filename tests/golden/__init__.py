@@ -1,0 +1,1 @@
+"""A fixed store and a fixed clock, and the page that they give, byte for byte."""

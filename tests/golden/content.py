@@ -1,0 +1,60 @@
+"""What the golden pages are made from."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from exporter.metrics.exposition import Exposition
+from exporter.metrics.telemetry import Telemetry
+from tests.series_store import SeriesStore
+
+FILES = {False: Path(__file__).with_name("metrics.txt"), True: Path(__file__).with_name("openmetrics.txt")}
+"""The golden file of each format; the key is whether it is OpenMetrics."""
+
+NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC).timestamp()
+EVENT_ID = "6c604d53-0000-4000-8000-000000000001"
+ODD_NAME = 'role/"odd"\\name\nwith \u2028 and \x1b[31m'
+ACCOUNT, REGION = "111122223333", "us-east-1"
+
+
+def page(openmetrics: bool) -> str:
+    """Return the page of the fixed store, as a scrape sees it."""
+    store = SeriesStore()
+    event_time = NOW - 300.5
+    unit = (ACCOUNT, REGION)
+    authorize = (*unit, "ec2.amazonaws.com", "AuthorizeSecurityGroupIngress")
+    shown_before = [
+        store.add("awschange_events_total", (*authorize, outcome), 0.0) for outcome in ("success", "noop", "denied", "failed", "dry_run")
+    ]
+    shown_before += [store.add("awschange_channel_events_total", (*unit, channel), 0.0) for channel in ("console", "terraform")]
+    shown_before += [store.add("awschange_ingress_opened_total", (*unit, port_class), 0.0) for port_class in ("all", "admin")]
+    group = "awschange_security_group_changes_total"
+    names = ("role/Deploy", ODD_NAME, "user/alice", "user/bob", "user/carol")
+    groups = [(*unit, "sg-0123456789abcdef0", "AuthorizeSecurityGroupIngress", name) for name in names]
+    shown_before += [store.add(group, groups[0], 0.0), store.add(group, groups[1], 0.0)]
+    store.mark_exposed(shown_before, datetime.fromtimestamp(NOW, UTC) - timedelta(hours=1))
+    store.add("awschange_events_total", (*authorize, "success"), 3.0, EVENT_ID, event_time)
+    store.add("awschange_events_total", (*authorize, "denied"), 1.0, EVENT_ID[:-1] + "2", event_time)
+    store.add("awschange_channel_events_total", (*unit, "console"), 4.0, EVENT_ID, event_time)
+    store.add("awschange_ingress_opened_total", (*unit, "admin"), 1.0, EVENT_ID, event_time)
+    for number, labels in enumerate(groups):
+        store.add(group, labels, number + 1.0, EVENT_ID, event_time)  # the third is held at 0, the others are folded
+    store.add("awschange_principal_changes_total", (ACCOUNT, "role", "role/Deploy"), 1.0, EVENT_ID, event_time)
+    store.add("awschange_principal_first_seen_timestamp_seconds", (ACCOUNT, "role", "role/Deploy"), event_time)
+    store.add("awschange_last_change_observed_timestamp_seconds", unit, NOW - 1)
+    store.add("awschange_exporter_records_read_total", ("files",), 7.0)
+    for fate, reason, count in (("stored", "", 4.0), ("duplicate", "", 1.0), ("ignored", "not_watched", 1.0), ("malformed", "json", 1.0)):
+        store.add("awschange_exporter_records_total", ("files", fate, reason), count)
+
+    telemetry = Telemetry(version="0.0.0", python_version="3.11.0")
+    telemetry.config_loaded(NOW - 3600)
+    telemetry.web_info("https://changes.example.com/")
+    telemetry.register_source("files", "", "")
+    telemetry.register_job("poll files")
+    telemetry.poll_finished("files", "", "", 0.25, NOW - 30, None)
+    telemetry.event_stored("files", 299.5)
+    telemetry.store_stats(store.stats())
+    telemetry.page_refreshed(0.0625)
+    exposition = Exposition(store, {group: 3}, timedelta(minutes=2), lambda: NOW, telemetry)
+    return exposition.text(openmetrics)
