@@ -282,3 +282,10 @@ def test_what_a_change_opened_is_asked_once_and_for_successes_only() -> None:
         assert isinstance(parsed, ChangeEvent)
         assert parsed.opened_port_classes == ()
     assert len(asked) == 1
+
+
+def test_an_answer_that_lists_nothing_revoked_is_a_noop() -> None:
+    """Since 2025 EC2 lists what it revoked; an empty list beside `return: true` changed nothing and must not count as a change."""
+    response = {"requestId": "59dbff89-35bd-4eac-99ed-be587EXAMPLE", "_return": True, "revokedSecurityGroupRuleSet": {}}
+    revoked = event("revoke-ingress-answered", responseElements=response)
+    assert (revoked.outcome, revoked.rule_changes, revoked.content_known) == (Outcome.NOOP, (), True)

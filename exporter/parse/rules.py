@@ -49,18 +49,21 @@ def _authorized(call: Call) -> RuleReading:
 
 def _revoked(call: Call) -> RuleReading:
     direction = DIRECTIONS[call.spec.kind]
-    rules = answered_rules(call.response.get("revokedsecuritygroupruleset"), direction)
+    answer = call.response.get("revokedsecuritygroupruleset")
+    rules = answered_rules(answer, direction)
     if rules:
         return _changes(RuleAction.REMOVED, rules)
+    # Since 2025 the answer lists what was revoked; a list that is there and empty says that nothing was.
+    if answer is not None and not as_list(answer):
+        return RuleReading(noop=True)
     asked = list(islice(asked_rules(call.request, direction), MOST_CHANGES))
     unmatched = as_list(call.response.get("unknownippermissionset"))
     if not unmatched:
         return _changes(RuleAction.REMOVED, asked)
     places = {_place(rule) for rule in asked}
     unknown = {_place(rule) for rule in islice(permitted_rules(unmatched, direction), MOST_CHANGES)}
-    # An answer that lists what it revoked has listed nothing. One from before 2025 never does, so there the
-    # difference counts; the spelling of what is unknown may differ from the request's, hence the number too.
-    if "revokedsecuritygroupruleset" in call.response or len(unknown) >= len(places):
+    # The spelling of what is unknown may differ from the request's, hence the number and not the difference alone.
+    if len(unknown) >= len(places):
         return RuleReading(noop=True)
     return _changes(RuleAction.REMOVED, (rule for rule in asked if _place(rule) not in unknown))
 

@@ -20,14 +20,18 @@ DEFAULT_PORT_CLASSES: dict[str, tuple[str, ...]] = {
         "593",  # Windows RPC over HTTP
         "623/udp",  # IPMI
         "2375-2376",  # Docker
+        "3000",  # development servers, Grafana
         "3389",  # RDP
         "3389/udp",
         "4505-4506",  # Salt
+        "5000",  # development servers, whose debug pages run code
         "5500",  # VNC, listening viewer
         "5800-5810",  # VNC over HTTP
         "5900-5910",  # VNC
         "5985-5986",  # WinRM
         "6000-6063",  # X11
+        "8000",  # development servers
+        "8888",  # Jupyter, which runs code
         "10000",  # Webmin
     ),
     "database": (
@@ -103,6 +107,7 @@ DEFAULT_PORT_CLASSES: dict[str, tuple[str, ...]] = {
         "2377",  # Docker Swarm
         "2379-2380",  # etcd
         "2888",  # ZooKeeper
+        "3128",  # Squid: an open proxy lets anyone into the network
         "3888",  # ZooKeeper
         "4222",  # NATS
         "4369",  # Erlang port mapper
@@ -140,8 +145,8 @@ DEFAULT_PORT_CLASSES: dict[str, tuple[str, ...]] = {
         "50470",  # HDFS
         "61616",  # ActiveMQ
     ),
-    # Web servers, proxies, and what developers start by hand (3000, 5000, 8888).
-    "web": ("80", "443", "443/udp", "3000", "3128", "5000", "8000", "8008", "8080-8081", "8443", "8888"),
+    # What is meant for the world: the shipped rules do not page on it, so the list is short.
+    "web": ("80", "443", "443/udp", "8080", "8443"),
 }
 """Ports by class, from the lists of AWS Security Hub EC2.13-EC2.19, CIS, Trusted Advisor, AWS Config and the common scanners.
 

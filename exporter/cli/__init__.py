@@ -1,0 +1,23 @@
+"""The command line: parses and prints, decides nothing."""
+
+from __future__ import annotations
+
+import click
+
+from exporter import __version__
+from exporter.cli.check_config import check_config
+from exporter.cli.demo import demo
+from exporter.cli.history import history
+from exporter.cli.metrics import metrics
+from exporter.cli.poll import poll
+from exporter.cli.serve import serve
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="aws-change-exporter")
+def main() -> None:
+    """Watch who changes what in AWS, security groups first: metrics for Prometheus, history for people."""
+
+
+for command in (serve, poll, metrics, history, check_config, demo):
+    main.add_command(command)

@@ -1,0 +1,22 @@
+"""`check-config`: read a configuration file and say what is wrong with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from exporter.cli.options import reports_errors
+from exporter.config import load
+from exporter.service import require_sources
+
+
+@click.command("check-config")
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@reports_errors
+def check_config(file: Path) -> None:
+    """Check a configuration FILE; exit with 0 if it is right, 2 if not. Nothing is contacted or written."""
+    config = load(file)
+    require_sources(config, str(file))
+    names = ", ".join(source.name for source in config.sources)
+    click.echo(f"{file}: valid; sources: {names}; watching: {', '.join(config.watch.sets) or 'patterns only'}")

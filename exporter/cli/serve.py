@@ -1,0 +1,84 @@
+"""`serve`: poll on our own clock and answer Prometheus until told to stop."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+import click
+
+from exporter import __version__
+from exporter.cli.options import config_option, log_options, reports_errors, resolve_config
+from exporter.config import Config
+from exporter.logs import Logger, make_logger
+from exporter.service import Service, require_sources
+from exporter.web import WebServer, make_app
+from exporter.web.pages import Pages
+
+_HARD_STOP = 4.5
+_SWITCH_SECONDS = 0.001
+
+
+@click.command()
+@config_option
+@click.option("--web.listen-address", "listen_address", default=":10893", show_default=True, help="Address for /metrics and the pages.")
+@log_options
+@reports_errors
+def serve(config_file: Path | None, listen_address: str, log_level: str, log_format: str) -> None:
+    """Poll the sources and serve /metrics and the history until stopped (SIGTERM, Ctrl-C).
+
+    SIGHUP or POST /-/reload reads the configuration file again; a bad one keeps the old configuration and sets
+    awschange_exporter_config_last_reload_successful to 0.
+    """
+    config, path = resolve_config(config_file)
+    require_sources(config, str(path or "the default configuration"))
+    run_service(config, path, listen_address, make_logger(log_level, log_format))
+
+
+def run_service(config: Config, path: Path | None, listen_address: str, logger: Logger, done: threading.Event | None = None) -> None:
+    """Serve until a signal comes or `done` is set."""
+    done = done or threading.Event()
+    hangup = threading.Event()
+    woken = threading.Event()
+
+    def on_stop(*_: object) -> None:
+        done.set()
+        woken.set()
+
+    def on_hangup(*_: object) -> None:
+        hangup.set()
+        woken.set()
+
+    # A scrape must not wait five milliseconds, the interpreter's default, each time an ingesting thread holds the lock.
+    sys.setswitchinterval(_SWITCH_SECONDS)
+    service = Service(config, path, logger)
+    pages = Pages(service.store, lambda: service.pipeline.poller.reports)
+    server = WebServer(listen_address, make_app(service, pages), lambda message: logger.error("web server", error=message))
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, on_stop)
+    signal.signal(signal.SIGHUP, on_hangup)
+    server.start()
+    service.start()
+    logger.info("serving", address=server.address, version=__version__, config=str(path) if path else None, store=str(config.store.path))
+    while not done.is_set():
+        # Wake now and then: a wait without a timeout would not let the main thread run signal handlers on every platform.
+        woken.wait(timeout=0.5)
+        woken.clear()
+        if hangup.is_set():
+            hangup.clear()
+            service.reload()
+    logger.info("stopping")
+    # Every transaction is whole or absent, so an end by force loses nothing that the next start would not read again.
+    killer = threading.Timer(_HARD_STOP, os._exit, args=(0,))
+    killer.daemon = True
+    killer.start()
+    server.stop()
+    service.stop()
+    killer.cancel()
+    logger.info("stopped")
+    # A poll stuck in I/O must not keep the process alive: its threads are not waited for.
+    if threading.active_count() > 1:
+        os._exit(0)

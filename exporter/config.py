@@ -1,0 +1,239 @@
+"""The configuration: one frozen value that cannot exist unvalidated, read from YAML.
+
+Every error names the file, the key path and the remedy. Sections are pydantic models, so that the
+documentation and the schema come from the same place as the checks.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, field_validator, model_validator
+
+from exporter.catalog import DEFAULT_WATCH_SETS, WATCH_SETS
+from exporter.errors import ConfigError
+from exporter.families import FAMILIES
+from exporter.posture.ports import DEFAULT_PORT_CLASSES, PortRanges, parse_ports
+from exporter.settings import AnyDuration, Duration, Settings
+from exporter.sources import SourceConfig
+
+
+class StoreSettings(Settings):
+    """Where events and counts are kept."""
+
+    path: Path = Field(default=Path("aws-change-exporter.db"), description="SQLite file; its directory must exist and be writable.")
+    retention: Duration = Field(
+        default=timedelta(days=400), description="How long events are kept. Forgetting them lowers no counter, and no event counts twice."
+    )
+
+
+class EventPattern(Settings):
+    """Further calls to watch, by event source and event name."""
+
+    event_source: str = Field(
+        min_length=1, max_length=128, description="Event source to match, for example `s3.amazonaws.com`; `*` matches anything."
+    )
+    event_name: str = Field(
+        min_length=1, max_length=128, description="Event name to match, for example `PutBucket*`; `*` matches anything."
+    )
+
+
+def _known_set(name: str) -> str:
+    if name not in WATCH_SETS:
+        raise ValueError(f"unknown watch set {name!r}; choose from {', '.join(WATCH_SETS)}")
+    return name
+
+
+class WatchSettings(Settings):
+    """Which calls are changes worth recording."""
+
+    sets: tuple[Annotated[str, AfterValidator(_known_set)], ...] = Field(
+        default=DEFAULT_WATCH_SETS, description="Watch sets to record: " + ", ".join(f"`{name}`" for name in WATCH_SETS) + "."
+    )
+    events: tuple[EventPattern, ...] = Field(
+        default=(), description="Further calls to record, by pattern; always matched with their event source."
+    )
+
+    @model_validator(mode="after")
+    def _something(self) -> WatchSettings:
+        if not self.sets and not self.events:
+            raise ValueError("nothing is watched; name at least one watch set or event pattern")
+        return self
+
+
+class MetricsSettings(Settings):
+    """How metrics are shown."""
+
+    birth_hold: AnyDuration = Field(
+        default=timedelta(minutes=2),
+        description="How long a new counter series is shown at 0 before it takes its value: two of Prometheus' scrape intervals, "
+        "because `increase()` does not see the first sample of a series.",
+    )
+    budgets: Mapping[str, Annotated[int, Field(ge=1, le=1_000_000)]] = Field(
+        default_factory=dict,
+        description="Series budget by metric family, where the default does not fit; past it series fold into `__other__`.",
+    )
+
+    @field_validator("budgets")
+    @classmethod
+    def _known_families(cls, budgets: Mapping[str, int]) -> Mapping[str, int]:
+        names = [family.name for family in FAMILIES]
+        for name in budgets:
+            if name not in names:
+                raise ValueError(f"unknown metric family {name!r}; choose from {', '.join(names)}")
+        return budgets
+
+
+class WebSettings(Settings):
+    """What the web endpoints tell of themselves."""
+
+    external_url: str = Field(
+        default="",
+        pattern=r"^(https?://[^\s]+)?$",
+        description="URL under which people reach the exporter, for links in alerts; the listen address by default.",
+    )
+
+
+# YAML reads an unquoted 22 as a number.
+PortEntry = Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, int) and not isinstance(value, bool) else value)]
+
+
+class PortClassSettings(Settings):
+    """Which ports belong to which class of `port_class`."""
+
+    classes: Mapping[str, tuple[PortEntry, ...]] = Field(
+        default_factory=dict,
+        description="Ports by class, replacing that class's default list: entries such as `22`, `8000-8100` (tcp) or `161/udp`. "
+        "Classes: " + ", ".join(f"`{name}`" for name in DEFAULT_PORT_CLASSES) + ".",
+    )
+
+    @field_validator("classes")
+    @classmethod
+    def _readable(cls, classes: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
+        for name, entries in classes.items():
+            if name not in DEFAULT_PORT_CLASSES:
+                raise ValueError(f"unknown port class {name!r}; choose from {', '.join(DEFAULT_PORT_CLASSES)}")
+            parse_ports(entries)
+        return classes
+
+    def ranges(self) -> dict[str, PortRanges]:
+        """Return the port ranges of every class, defaults filled in."""
+        return {name: parse_ports(self.classes.get(name, entries)) for name, entries in DEFAULT_PORT_CLASSES.items()}
+
+
+class Config(Settings):
+    """The whole configuration."""
+
+    store: StoreSettings = Field(default_factory=StoreSettings, description="Where events and counts are kept.")
+    sources: tuple[SourceConfig, ...] = Field(
+        default=(), description="Where change events come from; each source type has keys of its own, below."
+    )
+    watch: WatchSettings = Field(default_factory=WatchSettings, description="Which calls are changes worth recording.")
+    metrics: MetricsSettings = Field(default_factory=MetricsSettings, description="How metrics are shown.")
+    port_classes: PortClassSettings = Field(default_factory=PortClassSettings, description="Which ports belong to which class.")
+    web: WebSettings = Field(default_factory=WebSettings, description="What the web endpoints tell of themselves.")
+
+    @field_validator("sources")
+    @classmethod
+    def _unique_names(cls, sources: tuple[SourceConfig, ...]) -> tuple[SourceConfig, ...]:
+        names: set[str] = set()
+        for index, source in enumerate(sources):
+            if source.name in names:
+                raise ValueError(f"two sources are named {source.name!r}; give sources[{index}] another `name`")
+            names.add(source.name)
+        return sources
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML, where a key given twice is an error instead of a silent choice."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[Any] = set()
+        for key_node, _ in node.value:
+            key = self.construct_object(key_node, deep=True)
+            if isinstance(key, str | int | float | bool | None) and key in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} stands twice; keep one", key_node.start_mark)
+            if isinstance(key, str):
+                seen.add(key)
+        return super().construct_mapping(node, deep)
+
+
+def load(path: Path) -> Config:
+    """Read and check a configuration file; raise ConfigError that names file, key path and remedy."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ConfigError(f"{path}: no such file; give its path with --config.file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path}: cannot be read: {error}") from error
+    return parse(text, str(path))
+
+
+def parse(text: str, where: str) -> Config:
+    """Return the configuration that YAML text spells; `where` names it in errors."""
+    try:
+        data = yaml.load(text, Loader=_Loader)  # noqa: S506 - _Loader is a SafeLoader
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
+        raise ConfigError(f"{where}{line}: not valid YAML: {getattr(error, 'problem', None) or error}") from error
+    except RecursionError:
+        raise ConfigError(f"{where}: not valid YAML: nested too deeply") from None
+    return validate({} if data is None else data, where)
+
+
+def validate(data: object, where: str) -> Config:
+    """Return the configuration that plain data spells; raise ConfigError with one line for each problem."""
+    if not isinstance(data, dict):
+        raise ConfigError(f"{where}: must be a mapping of sections, such as `sources:`, not {type(data).__name__}")
+    try:
+        return Config.model_validate(data)
+    except ValidationError as error:
+        lines = [f"{where}: {_key_path(item['loc'], data)}: {_remedy(item)}" for item in error.errors(include_url=False)]
+        raise ConfigError("\n".join(dict.fromkeys(lines))) from None
+
+
+def _key_path(loc: Sequence[str | int], data: object) -> str:
+    """Spell a pydantic location as a person would, leaving out the union tags that the file does not have."""
+    path = ""
+    for part in loc:
+        if isinstance(part, int):
+            path += f"[{part}]"
+            data = data[part] if isinstance(data, list | tuple) and part < len(data) else None
+        elif isinstance(data, dict) and part not in data and data.get("type") == part:
+            continue
+        else:
+            path += f".{part}" if path else part
+            data = data.get(part) if isinstance(data, dict) else None
+    return path or "(top level)"
+
+
+def _remedy(item: Any) -> str:
+    kind, context = item["type"], item.get("ctx") or {}
+    if kind == "extra_forbidden":
+        return "unknown key; remove it or correct its spelling"
+    if kind == "missing":
+        return "is required; add it"
+    if kind == "value_error":
+        return str(context.get("error", item["msg"]))
+    if kind in ("union_tag_invalid", "union_tag_not_found"):
+        expected = context.get("expected_tags") or "one of the source types"
+        return f"needs a `type`, one of {expected}"
+    if kind in ("model_type", "dict_type", "mapping_type"):
+        return f"must be a mapping of keys, not {item['input']!r:.80}"
+    if kind in ("tuple_type", "list_type"):
+        return f"must be a list, not {item['input']!r:.80}"
+    message = str(item["msg"])
+    shown = item.get("input")
+    return f"{message[0].lower()}{message[1:]}" + (f", not {shown!r:.80}" if isinstance(shown, str | int | float | bool | None) else "")
+
+
+def default_path() -> Path | None:
+    """Return the configuration file that the environment names, if any."""
+    value = os.environ.get("AWS_CHANGE_EXPORTER_CONFIG")
+    return Path(value) if value else None

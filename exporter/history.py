@@ -1,0 +1,170 @@
+"""History: a Query becomes rows, the same for the command, the web page and the API."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from exporter.model import ChangeEvent, Direction, PeerType, Rule, RuleAction, RuleChange
+from exporter.parse.asked import asked_changes
+from exporter.store.base import HistoryEvent, Query, Store
+from exporter.text import visible
+
+CSV_COLUMNS = (
+    "event_time", "account_id", "region", "event_source", "event_name", "outcome", "error_code", "channel",
+    "principal_type", "principal", "session", "arn", "source_ip", "user_agent",
+    "security_groups", "resources", "rule_changes", "content_known", "live", "sources", "recorded_at", "event_id",
+)  # fmt: skip
+
+
+def rows(store: Store, query: Query) -> list[dict[str, Any]]:
+    """Return the rows that a query asks for, newest first."""
+    return [row(found) for found in store.search(query)]
+
+
+def row(found: HistoryEvent) -> dict[str, Any]:
+    """Return one event as the JSON object that design and API promise."""
+    event = found.event
+    return {
+        "event_id": event.event_id,
+        "event_time": format_time(event.event_time),
+        "recorded_at": format_time(found.recorded_at),
+        "account_id": event.account_id,
+        "region": event.region,
+        "event_source": event.event_source,
+        "event_name": event.event_name,
+        "outcome": event.outcome.value,
+        "error_code": event.error_code,
+        "channel": event.channel.value,
+        "principal": {
+            "type": event.principal.type.value,
+            "name": event.principal.name,
+            "arn": event.principal.arn,
+            "session": event.principal.session,
+            "source_ip": event.principal.source_ip,
+            "user_agent": event.principal.user_agent,
+        },
+        "security_groups": list(event.security_groups),
+        "resources": [{"type": resource.type, "id": resource.id} for resource in event.resources],
+        "rule_changes": [_rule_change(change) for change in event.rule_changes],
+        "content_known": event.content_known,
+        "live": found.live,
+        "sources": list(found.sources),
+    }
+
+
+def _rule_change(change: RuleChange) -> dict[str, Any]:
+    return {"action": change.action.value, **_rule(change.rule), "before": _rule(change.before) if change.before else None}
+
+
+def _rule(rule: Rule) -> dict[str, Any]:
+    return {
+        "direction": rule.direction.value if rule.direction else None,
+        "rule_id": rule.rule_id,
+        "protocol": rule.protocol,
+        "from_port": rule.from_port,
+        "to_port": rule.to_port,
+        "peer_type": rule.peer_type.value if rule.peer_type else None,
+        "peer": rule.peer,
+        "description": rule.description,
+    }
+
+
+def format_time(moment: datetime) -> str:
+    """Return a time as RFC 3339 in UTC, with fractions only where there are any."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+_SIGNS = {RuleAction.ADDED: "+", RuleAction.REMOVED: "-", RuleAction.MODIFIED: "~", RuleAction.DESCRIBED: '"'}
+
+
+def describe_change(change: RuleChange) -> str:
+    """Return one rule change as a person would say it: `+ ingress tcp 22 from 0.0.0.0/0 (sgr-…)`."""
+    text = f"{_SIGNS[change.action]} {describe_rule(change.rule)}"
+    return f"{text}, was {describe_rule(change.before)}" if change.before else text
+
+
+def describe_rule(rule: Rule) -> str:
+    """Return one rule as a person would say it, leaving out what the record does not tell."""
+    words: list[str] = []
+    if rule.direction:
+        words.append(rule.direction.value)
+    if rule.protocol:
+        words.append("all traffic" if rule.protocol == "all" else rule.protocol)
+    if (rule.from_port is not None or rule.to_port is not None) and rule.protocol in ("tcp", "udp", "icmp", "icmpv6", None):
+        words.append(_ports(rule))
+    if rule.peer:
+        preposition = {Direction.INGRESS: "from", Direction.EGRESS: "to"}.get(rule.direction, "peer") if rule.direction else "peer"
+        words.append(f"{preposition} {rule.peer}")
+    if rule.rule_id:
+        words.append(f"({rule.rule_id})")
+    if rule.description:
+        words.append(f"“{rule.description}”")
+    return " ".join(words) or "a rule that the record does not tell"
+
+
+def _ports(rule: Rule) -> str:
+    if rule.protocol in ("icmp", "icmpv6"):
+        kind = "any type" if rule.from_port in (None, -1) else f"type {rule.from_port}"
+        return kind if rule.to_port in (None, -1) else f"{kind} code {rule.to_port}"
+    if rule.from_port == rule.to_port or rule.to_port is None:
+        return str(rule.from_port)
+    return f"{'?' if rule.from_port is None else rule.from_port}-{rule.to_port}"
+
+
+def describe_event(event: ChangeEvent, limit: int = 20) -> list[str]:
+    """Return what an event changed, or had asked for in vain, a line each, at most `limit` lines."""
+    changes, attempt = (event.rule_changes, "") if event.rule_changes else (asked_changes(event), "not done: ")
+    lines = [attempt + describe_change(change) for change in changes[:limit]]
+    if len(changes) > limit:
+        lines.append(f"… and {len(changes) - limit} more rules")
+    if not event.content_known:
+        lines.append("AWS left out what was changed (request over 100 KB)")
+    return lines
+
+
+def to_json(found: Iterable[HistoryEvent]) -> Iterator[str]:
+    """Yield the lines of a JSON array, one row a line."""
+    first = True
+    for item in found:
+        yield ("[\n" if first else ",\n") + json.dumps(row(item), ensure_ascii=True)
+        first = False
+    yield "[]\n" if first else "\n]\n"
+
+
+def to_csv(found: Iterable[HistoryEvent]) -> Iterator[str]:
+    """Yield the lines of an RFC 4180 table with a header; no cell can start a spreadsheet formula."""
+    yield _csv_line(CSV_COLUMNS)
+    for item in found:
+        data = row(item)
+        principal = data.pop("principal")
+        data |= {"principal_type": principal["type"], "principal": principal["name"]}
+        data |= {key: principal[key] for key in ("session", "arn", "source_ip", "user_agent")}
+        data["security_groups"] = " ".join(data["security_groups"])
+        data["resources"] = " ".join(f"{resource['type']}/{resource['id']}" for resource in data["resources"])
+        data["rule_changes"] = "; ".join(f"{change.action.value} {describe_rule(change.rule)}" for change in item.event.rule_changes)
+        data["sources"] = " ".join(data["sources"])
+        yield _csv_line(_cell(data[column]) for column in CSV_COLUMNS)
+
+
+def _csv_line(cells: Iterable[str]) -> str:
+    buffer = io.StringIO()
+    csv.writer(buffer, lineterminator="\r\n").writerow(list(cells))
+    return buffer.getvalue()
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    text = visible(str(value), 32_000)
+    # A spreadsheet runs a cell that starts so as a formula, and user agents are the attacker's to choose (OWASP, CSV injection).
+    return "'" + text if text[:1] in ("=", "+", "-", "@") else text
+
+
+__all__ = ["PeerType", "describe_change", "describe_event", "describe_rule", "format_time", "row", "rows", "to_csv", "to_json"]

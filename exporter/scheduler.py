@@ -1,0 +1,63 @@
+"""The clock: jobs at intervals with jitter, never two runs of one job at once, missed runs counted, a clean stop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobEvent
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+from apscheduler.triggers.interval import IntervalTrigger
+
+_JITTER_SHARE = 0.1
+_MAX_JITTER = timedelta(seconds=10)
+_MIN_JITTERED = timedelta(seconds=5)
+
+
+class Scheduler:
+    """Runs jobs at intervals in threads of its own."""
+
+    def __init__(self, missed: Callable[[str], None], failed: Callable[[str, BaseException], None], workers: int = 8) -> None:
+        """`missed` hears of each run that could not start in time, `failed` of each that raised."""
+        self._missed, self._failed = missed, failed
+        self._scheduler = BackgroundScheduler(
+            timezone=UTC,
+            executors={"default": ThreadPoolExecutor(workers)},
+            # Runs that came due while one was late are one run: a poll reads all that is new anyway.
+            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": 30},
+        )
+        self._scheduler.add_listener(self._hear, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES | EVENT_JOB_ERROR)
+
+    def every(self, interval: timedelta, name: str, run: Callable[[], object], *, at_once: bool = True) -> None:
+        """Run a job at an interval, with a jitter of a tenth (at most 10 s) so that many exporters do not ask AWS in step."""
+        jitter = min(interval * _JITTER_SHARE, _MAX_JITTER) if interval >= _MIN_JITTERED else timedelta(0)
+        now = datetime.now(UTC)
+        self._scheduler.add_job(
+            run,
+            IntervalTrigger(seconds=max(interval.total_seconds(), 0.05), jitter=jitter.total_seconds() or None),
+            id=name,
+            name=name,
+            next_run_time=now if at_once else now + interval,
+            replace_existing=True,
+        )
+
+    def forget(self, name: str) -> None:
+        """Stop running a job; a run under way ends by itself."""
+        if self._scheduler.get_job(name):
+            self._scheduler.remove_job(name)
+
+    def start(self) -> None:
+        """Begin to run jobs."""
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        """Start no further run, without waiting for those under way."""
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=False)
+
+    def _hear(self, event: JobEvent) -> None:
+        if event.code == EVENT_JOB_ERROR:
+            self._failed(event.job_id, event.exception)
+        else:
+            self._missed(event.job_id)

@@ -1,0 +1,161 @@
+"""The configuration: every mistake is told with file, key path and remedy."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from exporter.config import load, parse
+from exporter.errors import ConfigError
+from exporter.settings import format_duration, format_size, parse_duration, parse_size
+
+INVALID = [
+    ("surces: []", "x.yml: surces: unknown key; remove it or correct its spelling"),
+    ("store: {pth: /a}", "x.yml: store.pth: unknown key; remove it or correct its spelling"),
+    ("- 1", "x.yml: must be a mapping of sections, such as `sources:`, not list"),
+    ("sources: 3", "x.yml: sources: must be a list, not 3"),
+    ("sources: [{type: files}]", "x.yml: sources[0].path: is required; add it"),
+    ("sources: [{type: fils, path: /a}]", "x.yml: sources[0]: needs a `type`, one of `files`"),
+    ("sources: [{path: /a}]", "x.yml: sources[0]: needs a `type`, one of `files`"),
+    ("sources: [{type: files, path: /a, colour: red}]", "x.yml: sources[0].colour: unknown key; remove it or correct its spelling"),
+    (
+        "sources: [{type: files, path: /a, poll_interval: soon}]",
+        "x.yml: sources[0].poll_interval: 'soon' is no duration; write it as 60s, 5m, 1h30m or 400d",
+    ),
+    ("sources: [{type: files, path: /a, poll_interval: 0s}]", "x.yml: sources[0].poll_interval: must be longer than 0s"),
+    (
+        "sources: [{type: files, path: /a, live_since: yesterday}]",
+        "x.yml: sources[0].live_since: 'yesterday' is no point in time; write start, beginning or a time such as 2026-01-31T00:00:00Z",
+    ),
+    ("sources: [3]", "x.yml: sources[0]: must be a mapping of keys, not 3"),
+    ("store: 5", "x.yml: store: must be a mapping of keys, not 5"),
+    (
+        "sources: [{type: files, path: /a}, {type: files, path: /b}]",
+        "x.yml: sources: two sources are named 'files'; give sources[1] another `name`",
+    ),
+    ("sources: [{type: files, path: /a, name: 'a b'}]", "x.yml: sources[0].name: "),
+    ("watch: {sets: [security_group]}", "x.yml: watch.sets[0]: unknown watch set 'security_group'; choose from security_groups, "),
+    ("watch: {sets: []}", "x.yml: watch: nothing is watched; name at least one watch set or event pattern"),
+    ("watch: {events: [{event_name: 'Put*'}]}", "x.yml: watch.events[0].event_source: is required; add it"),
+    (
+        "metrics: {budgets: {awschange_event_total: 5}}",
+        "x.yml: metrics.budgets: unknown metric family 'awschange_event_total'; choose from awschange_events_total, ",
+    ),
+    ("metrics: {budgets: {awschange_events_total: 0}}", "x.yml: metrics.budgets.awschange_events_total: "),
+    ("port_classes: {classes: {admins: ['22']}}", "x.yml: port_classes.classes: unknown port class 'admins'; choose from "),
+    ("port_classes: {classes: {admin: ['22-']}}", "x.yml: port_classes.classes: "),
+    ("web: {external_url: 'javascript:alert(1)'}", "x.yml: web.external_url: "),
+    ("a: [1", "x.yml:1:"),
+    ("store: {path: a}\nstore: {path: b}", "x.yml:2:1: not valid YAML: the key 'store' stands twice; keep one"),
+    ("store: !!python/object/apply:os.system ['true']", "x.yml:1:8: not valid YAML: "),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), INVALID, ids=[text[:60] for text, _ in INVALID])
+def test_a_mistake_is_told_with_key_path_and_remedy(text: str, message: str) -> None:
+    """A person who mistypes a key must not run a month with a default."""
+    with pytest.raises(ConfigError) as caught:
+        parse(text, "x.yml")
+    assert str(caught.value).startswith(message)
+
+
+def test_all_mistakes_are_told_at_once() -> None:
+    """One error a run would cost a restart for each."""
+    with pytest.raises(ConfigError) as caught:
+        parse("store: {retention: x}\nsources: [{type: files}]\nfoo: 1", "x.yml")
+    assert [line.split(": ")[1] for line in str(caught.value).splitlines()] == ["store.retention", "sources[0].path", "foo"]
+
+
+def test_an_empty_file_is_all_defaults() -> None:
+    """Every key is optional."""
+    config = parse("", "x.yml")
+    assert config.store.retention == timedelta(days=400)
+    assert config.watch.sets == ("security_groups", "legacy_security_groups")
+
+
+def test_the_configuration_cannot_be_changed() -> None:
+    """A value that changes under a running poller is a race."""
+    config = parse("{}", "x.yml")
+    with pytest.raises(Exception, match="frozen"):
+        config.store = None  # type: ignore[assignment,misc]
+
+
+def test_live_since_takes_three_forms() -> None:
+    """The line between past and live is the operator's to draw."""
+    text = "sources: [{type: files, path: /a, live_since: %s}]"
+    assert parse(text % "beginning", "x").sources[0].live_since == "beginning"
+    assert parse(text % "start", "x").sources[0].live_since == "start"
+    assert str(parse(text % "2026-01-31", "x").sources[0].live_since) == "2026-01-31 00:00:00+00:00"
+    assert str(parse(text % "2026-01-31T00:00:00Z", "x").sources[0].live_since) == "2026-01-31 00:00:00+00:00"
+
+
+def test_a_source_is_named_by_its_type_unless_it_has_a_name() -> None:
+    """The name is the label `source`."""
+    config = parse("sources: [{type: files, path: /a}, {type: files, path: /b, name: archive}]", "x")
+    assert [source.name for source in config.sources] == ["files", "archive"]
+
+
+def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
+    """The message must name the path that was tried."""
+    with pytest.raises(ConfigError, match=r"nothing\.yml: no such file; give its path with --config\.file"):
+        load(tmp_path / "nothing.yml")
+
+
+def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:
+    """Binary files must not end in a traceback."""
+    path = tmp_path / "c.yml"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ConfigError, match="cannot be read"):
+        load(path)
+
+
+def test_endless_nesting_is_an_error_not_a_crash() -> None:
+    """PyYAML recurses; the interpreter's limit must not reach the user."""
+    with pytest.raises(ConfigError):
+        parse("[" * 5000, "x.yml")
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("60s", 60), ("1h30m", 5400), ("400d", 34560000), (5, 5), ("500ms", 0.5), ("1w", 604800), ("1.5h", 5400)]
+)
+def test_durations_read_as_prometheus_spells_them(text: object, seconds: float) -> None:
+    """A duration read wrong is a poll a thousand times too rare."""
+    assert parse_duration(text).total_seconds() == seconds
+
+
+@pytest.mark.parametrize("text", ["", "5", "-5s", "5 s", "s", "1x", None, True, [], "1h-2m", "9" * 400 + "y"])
+def test_what_is_no_duration_is_refused(text: object) -> None:
+    """A silent zero would poll without pause."""
+    with pytest.raises(ValueError, match="duration"):
+        parse_duration(text)
+
+
+@pytest.mark.parametrize("text", ["1d2h3m4s", "90d", "1h", "250ms", "0s"])
+def test_a_duration_survives_being_written(text: str) -> None:
+    """Generated docs show defaults in the notation that the file takes."""
+    assert format_duration(parse_duration(text)) == text
+
+
+@pytest.mark.parametrize(("text", "size"), [("256MiB", 2**28), ("10 MB", 10**7), (7, 7), ("1GiB", 2**30), ("12", 12)])
+def test_sizes_read_in_both_units(text: object, size: int) -> None:
+    """MiB and MB are not the same."""
+    assert parse_size(text) == size
+    assert parse_size(format_size(size)) == size
+
+
+@pytest.mark.parametrize("text", ["", "MiB", "1.5GiB", "-1", "5 parsecs", None, 1.5, True])
+def test_what_is_no_size_is_refused(text: object) -> None:
+    """A bound read wrong is no bound."""
+    with pytest.raises(ValueError, match="size"):
+        parse_size(text)
+
+
+def test_ports_need_no_quotes() -> None:
+    """YAML reads 22 as a number; a person means the port."""
+    classes = parse("port_classes: {classes: {admin: [22, 8000-8100, 161/udp]}}", "x").port_classes
+    assert classes.ranges()["admin"].overlaps("tcp", 22, 22)
+    assert classes.ranges()["admin"].overlaps("udp", 161, 161)
+    assert not classes.ranges()["admin"].overlaps("tcp", 3389, 3389)
+    assert classes.ranges()["database"].overlaps("tcp", 5432, 5432)

@@ -1,0 +1,192 @@
+"""One poll: what failed and what is incomplete is decided here, once, and nothing is lost on the way."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from exporter.catalog import DEFAULT_WATCH_SETS, Watch
+from exporter.errors import SourceError, StoreError
+from exporter.logs import make_logger
+from exporter.metrics.telemetry import Telemetry
+from exporter.model import Unit
+from exporter.parse import RecordParser
+from exporter.poller import Poller
+from exporter.sources.base import Batch, FetchContext, Malformed, RawRecord, SourceSettings
+from exporter.store import SqliteStore
+from exporter.store.base import Ingest, IngestResult, Query
+from tests.records import ACCOUNT, GROUP, REGION, authorize
+
+NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
+SETTINGS = SourceSettings(type="fake", live_since="beginning")
+
+
+def raw(record: dict[str, Any]) -> RawRecord:
+    """Return a record as a source gives it."""
+    return RawRecord(json.dumps(record).encode(), record)
+
+
+class FakeSource:
+    """Gives what it is told to, then raises what it is told to."""
+
+    name, account_id, region = "fake", "", ""
+
+    def __init__(self, *batches: Batch, then: Exception | None = None) -> None:
+        self.batches, self.then = batches, then
+        self.context: FetchContext | None = None
+
+    def fetch(self, context: FetchContext) -> Iterator[Batch]:
+        self.context = context
+        yield from self.batches
+        if self.then:
+            raise self.then
+
+
+class Bench:
+    """A poller with a store in memory and a log that can be read."""
+
+    def __init__(self, store: SqliteStore | None = None, stopping: bool = False) -> None:
+        self.store = store or SqliteStore(":memory:")
+        self.telemetry = Telemetry()
+        self.stream = io.StringIO()
+        watch = Watch(DEFAULT_WATCH_SETS)
+        parser = RecordParser(watch, lambda _changes: ())
+        self.poller = Poller(
+            self.store, parser, watch, self.telemetry, make_logger("debug", "json", self.stream), lambda: NOW, lambda: stopping
+        )
+
+    def log(self, event: str) -> list[dict[str, Any]]:
+        """Return the log lines that say this."""
+        return [line for line in map(json.loads, self.stream.getvalue().splitlines()) if line["event"] == event]
+
+    def metric(self, start: str) -> float:
+        """Return the value of a self-metric."""
+        (line,) = [line for line in self.telemetry.text(openmetrics=False).decode().splitlines() if line.startswith(start)]
+        return float(line.rsplit(" ", 1)[1])
+
+
+def test_records_of_every_fate_are_accounted_for() -> None:
+    """read = stored + duplicate + ignored + malformed, or a change went missing in silence."""
+    bench = Bench()
+    batch = Batch(
+        "a.json",
+        (
+            raw(authorize(1)),
+            raw(authorize(1)),
+            raw(authorize(1, port=23)),
+            raw(authorize(2, eventTime="soon")),
+            raw(authorize(3, eventSource="wickr.amazonaws.com")),
+        ),
+        read=9,
+        ignored={"digest": 1, "not_watched": 2},
+        malformed=(Malformed("json", "a.json:7", "no JSON"),),
+        cursors={"a.json": "9"},
+        units=frozenset({Unit(ACCOUNT, REGION)}),
+    )
+    report = bench.poller.poll(FakeSource(batch), SETTINGS)
+    assert (report.complete, report.read, report.stored, report.live, report.duplicates, report.conflicts) == (True, 9, 1, 1, 1, 1)
+    assert (report.ignored, report.malformed) == (4, 2)
+    assert bench.store.cursor("fake", "a.json") == "9"
+    assert [(line["where"], line["reason"]) for line in bench.log("malformed")] == [("a.json:7", "json"), ("a.json", "event_time")]
+    assert len(bench.log("conflict: another record with the same event id was stored before; the first stands")) == 1
+    (change,) = bench.log("change")
+    assert (change["who"], change["what"], change["security_groups"]) == ("user/alice", "AuthorizeSecurityGroupIngress", [GROUP])
+    assert bench.metric('awschange_exporter_poll_success{source="fake"') == 1
+
+
+def test_a_source_that_breaks_off_keeps_what_it_gave_and_says_why() -> None:
+    """A throttled walk must not lose the pages it had."""
+    bench = Bench()
+    source = FakeSource(Batch("p1", (raw(authorize(1)),), read=1), then=SourceError("throttled", "LookupEvents: Rate exceeded"))
+    report = bench.poller.poll(source, SETTINGS)
+    assert (report.complete, report.reason, report.error, report.stored) == (False, "throttled", "LookupEvents: Rate exceeded", 1)
+    assert len(bench.store.search(Query())) == 1
+    assert bench.metric('awschange_exporter_poll_failures_total{source="fake",reason="throttled"}') == 1
+    assert bench.metric('awschange_exporter_poll_success{source="fake"') == 0
+    assert bench.log("poll incomplete")[0]["error"] == "LookupEvents: Rate exceeded"
+
+
+def test_a_part_that_cannot_be_read_does_not_stop_the_others() -> None:
+    """One unreadable file among a thousand."""
+    bench = Bench()
+    bad = Batch("bad.json", error=SourceError("access_denied", "bad.json: permission denied"))
+    report = bench.poller.poll(FakeSource(bad, Batch("good.json", (raw(authorize(1)),), read=1)), SETTINGS)
+    assert (report.complete, report.reason, report.stored) == (False, "access_denied", 1)
+    assert bench.log("part of the source could not be read")[0]["where"] == "bad.json"
+
+
+def test_a_fault_of_our_own_is_recorded_and_does_not_escape() -> None:
+    """A bug in one source must not end the polling of the others."""
+    bench = Bench()
+    report = bench.poller.poll(FakeSource(then=ZeroDivisionError("boom")), SETTINGS)
+    assert (report.complete, report.reason) == (False, "internal")
+    assert "ZeroDivisionError" in bench.log("poll failed by a fault of the exporter")[0]["exception"]
+
+
+class FullDisk(SqliteStore):
+    """A store that cannot write events."""
+
+    def append(self, ingest: Ingest) -> IngestResult:
+        raise StoreError("state.db: cannot store events: disk is full; free some space")
+
+
+def test_a_store_that_cannot_write_makes_the_poll_incomplete() -> None:
+    """A full disk must page as a stale source, not pass as a quiet night."""
+    bench = Bench(FullDisk(":memory:"))
+    report = bench.poller.poll(FakeSource(Batch("a", (raw(authorize(1)),), read=1)), SETTINGS)
+    assert (report.complete, report.error) == (False, "state.db: cannot store events: disk is full; free some space")
+    assert bench.metric('awschange_exporter_store_errors_total{operation="append"}') == 1
+    assert bench.metric('awschange_exporter_last_success_timestamp_seconds{source="fake"') == 0
+
+
+def test_a_poll_cut_short_by_the_end_is_not_complete() -> None:
+    """Otherwise the last poll before a restart would claim to have read all."""
+    report = Bench(stopping=True).poller.poll(FakeSource(), SETTINGS)
+    assert (report.complete, report.reason) == (False, "unavailable")
+
+
+def test_the_source_sees_the_cursor_that_was_stored_and_the_watch() -> None:
+    """A source that is asked to start over each time reads everything each time."""
+    bench = Bench()
+    bench.poller.poll(FakeSource(Batch("a", cursors={"a": "7"})), SETTINGS)
+    source = FakeSource()
+    bench.poller.poll(source, SETTINGS)
+    assert source.context is not None
+    assert source.context.cursor("a") == "7"
+    assert source.context.cursor("b") is None
+    assert source.context.wanted("ec2.amazonaws.com", "RevokeSecurityGroupEgress")
+    assert not source.context.wanted("wickr.amazonaws.com", "CreateSecurityGroup")
+
+
+@pytest.mark.parametrize(
+    ("live_since", "live"), [("start", [False]), ("beginning", [True]), ("2026-01-01", [True]), ("2026-01-31T11:00:01Z", [False])]
+)
+def test_live_since_draws_the_line_between_past_and_live(live_since: str, live: list[bool]) -> None:
+    """A first start must page nobody, and an investigation must count everything."""
+    bench = Bench()
+    settings = SourceSettings(type="fake", live_since=live_since)
+    bench.poller.poll(FakeSource(Batch("a", (raw(authorize(1)),), read=1)), settings)
+    assert [found.live for found in bench.store.search(Query())] == live
+    assert bench.log("change")[0]["live"] is live[0]
+
+
+def test_the_line_stays_where_the_first_poll_drew_it() -> None:
+    """A restart must not turn what happened while we were down into the past."""
+    bench = Bench()
+    settings = SourceSettings(type="fake")
+    bench.poller.poll(FakeSource(), settings)
+    later = Poller(
+        bench.store,
+        bench.poller._parser,
+        bench.poller._watch,
+        bench.telemetry,
+        make_logger("error", "json", bench.stream),
+        lambda: datetime(2026, 2, 2, tzinfo=UTC),
+    )
+    later.poll(FakeSource(Batch("a", (raw(authorize(1, when=datetime(2026, 2, 1, tzinfo=UTC))),), read=1)), settings)
+    assert [found.live for found in bench.store.search(Query())] == [True]
