@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Literal
 
 from exporter.catalog import CORE_EVENTS
-from exporter.model import Channel, ChangeEvent, Outcome, Unit
+from exporter.model import ChangeEvent, Channel, Outcome, Unit
 from exporter.posture.ports import PORT_CLASSES
 
 Labels = tuple[str, ...]

@@ -1,0 +1,16 @@
+"""The store: all that ingestion and reading share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from exporter.store.base import Store
+from exporter.store.sqlite import SqliteStore
+
+
+def open_store(path: Path | str) -> Store:
+    """Open the store at a path, created if it is missing; raise StoreError with a remedy where that cannot be."""
+    return SqliteStore(path)
+
+
+__all__ = ["SqliteStore", "Store", "open_store"]

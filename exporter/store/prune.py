@@ -1,0 +1,30 @@
+"""Forgetting events of the past, a few at a time; what was counted stays known by id and stays counted."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+
+from exporter.store import touched
+from exporter.store.blocks import Blocks
+from exporter.store.codec import decode_details
+from exporter.store.dimensions import Strings
+
+CHUNK = 500
+"""Events forgotten in one transaction, some 10 ms: no writer waits longer for its turn."""
+
+_OLDEST = "SELECT id, event_time FROM events WHERE event_time < ? ORDER BY event_time LIMIT ?"
+_DELETE = "DELETE FROM events WHERE id IN (SELECT value FROM json_each(?))"
+
+
+def prune_chunk(connection: sqlite3.Connection, strings: Strings, blocks: Blocks, before: int) -> int:
+    """Forget up to CHUNK of the oldest events from before a time in microseconds; return how many."""
+    rows = dict(connection.execute(_OLDEST, (before, CHUNK)).fetchall())
+    if not rows:
+        return 0
+    bodies = blocks.read(connection, rows, raw=False)
+    touched.forget(connection, strings, [(number, event_time, decode_details(bodies[number][0])) for number, event_time in rows.items()])
+    connection.execute(_DELETE, (json.dumps(list(rows)),))
+    blocks.drop_empty(connection, rows)
+    connection.execute("UPDATE meta SET value = value - ? WHERE key = 'events'", (len(rows),))
+    return len(rows)

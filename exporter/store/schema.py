@@ -1,0 +1,105 @@
+"""The tables, as an ordered list of migrations; PRAGMA user_version counts those that a file has had.
+
+Sizes and speeds behind the shape were measured: rows by number beside a unique id, repeated text as numbers, an
+index of (group, time), records packed in blocks.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Sequence
+
+from exporter.errors import StoreError
+from exporter.store.dictionary import TRAIL
+
+APPLICATION_ID = 0x41574345
+"""Marks a file as ours ("AWCE"); PRAGMA application_id, bytes 68-71 of the SQLite header."""
+
+Migration = Callable[[sqlite3.Connection], None]
+
+_TABLES_1 = (
+    # revision: grows with each transaction that touches a series; events: rows of `events`, because count(*) reads them all;
+    # families: digest of what zero series a unit gets, so that a new version completes old units.
+    "CREATE TABLE meta (key TEXT PRIMARY KEY, value NOT NULL) WITHOUT ROWID",
+    # By hash, not by text: an index of the text would hold every string twice. Two texts may share a hash.
+    "CREATE TABLE strings (id INTEGER PRIMARY KEY, hash INTEGER NOT NULL, text TEXT NOT NULL)",
+    "CREATE INDEX strings_by_hash ON strings (hash)",
+    # In these and in `events` a column of text holds the number of a string, 0 for none.
+    "CREATE TABLE units (id INTEGER PRIMARY KEY, account_id INTEGER NOT NULL, region INTEGER NOT NULL, UNIQUE (account_id, region))",
+    """CREATE TABLE calls (id INTEGER PRIMARY KEY, event_source INTEGER NOT NULL, event_name INTEGER NOT NULL, watch_set INTEGER NOT NULL,
+        UNIQUE (event_source, event_name, watch_set))""",
+    """CREATE TABLE principals (id INTEGER PRIMARY KEY, type INTEGER NOT NULL, name INTEGER NOT NULL, arn INTEGER NOT NULL,
+        session INTEGER NOT NULL, account_id INTEGER NOT NULL, invoked_by INTEGER NOT NULL,
+        UNIQUE (type, name, arn, session, account_id, invoked_by))""",
+    # Times are microseconds since 1970 UTC, everywhere.
+    "CREATE TABLE sources (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, live_since INTEGER NOT NULL)",
+    "CREATE TABLE cursors (source TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL, PRIMARY KEY (source, key)) WITHOUT ROWID",
+    # Never pruned: what was counted once is known for ever. addendum: only a superseding record of this event has come so far.
+    "CREATE TABLE seen (id INTEGER PRIMARY KEY, event_id BLOB NOT NULL UNIQUE, fingerprint BLOB NOT NULL, addendum INTEGER NOT NULL)",
+    # flags: 1 live, 2 content known, 4 details are from a superseding record; sources: a string, JSON list of names.
+    """CREATE TABLE events (id INTEGER PRIMARY KEY, event_time INTEGER NOT NULL, recorded_at INTEGER NOT NULL, unit INTEGER NOT NULL,
+        call INTEGER NOT NULL, principal INTEGER NOT NULL, outcome INTEGER NOT NULL, channel INTEGER NOT NULL, error_code INTEGER NOT NULL,
+        source_ip INTEGER NOT NULL, user_agent INTEGER NOT NULL, sources INTEGER NOT NULL, flags INTEGER NOT NULL)""",
+    "CREATE INDEX events_by_time ON events (event_time)",
+    # The groups and resources of an event, for the search by group: (group, time) in one range.
+    """CREATE TABLE touched (string INTEGER NOT NULL, event_time INTEGER NOT NULL, event INTEGER NOT NULL,
+        PRIMARY KEY (string, event_time, event)) WITHOUT ROWID""",
+    # Rule ids are nearly all different, so that their hash stands for them.
+    "CREATE TABLE touched_rules (hash INTEGER NOT NULL, event INTEGER NOT NULL, PRIMARY KEY (hash, event)) WITHOUT ROWID",
+    # Rule changes and raw records of the events first..last, compressed together (codec.py).
+    "CREATE TABLE blocks (first INTEGER PRIMARY KEY, last INTEGER NOT NULL, dictionary INTEGER NOT NULL, body BLOB NOT NULL)",
+    "CREATE TABLE dictionaries (id INTEGER PRIMARY KEY, body BLOB NOT NULL)",
+    # labels: the numbers of their strings, with commas. The bound keeps out infinities and what a double cannot count;
+    # NaN is stored as NULL, which NOT NULL keeps out.
+    """CREATE TABLE series (id INTEGER PRIMARY KEY, family INTEGER NOT NULL, labels TEXT NOT NULL,
+        value REAL NOT NULL CHECK (value BETWEEN -9007199254740992 AND 9007199254740992),
+        event_id BLOB, event_time INTEGER, exposed_at INTEGER, revision INTEGER NOT NULL, UNIQUE (family, labels))""",
+    "CREATE INDEX series_by_revision ON series (revision)",
+    "INSERT INTO meta (key, value) VALUES ('revision', 0), ('events', 0), ('families', '')",
+)
+
+
+def _first(connection: sqlite3.Connection) -> None:
+    for statement in _TABLES_1:
+        connection.execute(statement)
+    connection.execute("INSERT INTO dictionaries (id, body) VALUES (1, ?)", (TRAIL,))
+
+
+MIGRATIONS: tuple[Migration, ...] = (_first,)
+"""Append only: position n brings a file from version n to n + 1, and files in the field have run the earlier ones."""
+
+
+_IDENTITY = """SELECT (SELECT application_id FROM pragma_application_id), (SELECT user_version FROM pragma_user_version),
+    (SELECT count(*) FROM sqlite_master)"""
+
+
+def identify(connection: sqlite3.Connection, path: str, latest: int = len(MIGRATIONS)) -> int:
+    """Return the schema version of the file, 0 for a new one; raise StoreError where it is not ours or newer."""
+    # One statement is one reading: another process may be creating the file between two.
+    application, version, tables = connection.execute(_IDENTITY).fetchone()
+    if application != APPLICATION_ID and (application or version or tables):
+        raise StoreError(f"{path}: this is the database of another program and was left as it is; set store.path to another file")
+    if version > latest:
+        raise StoreError(
+            f"{path}: the store was written by a newer version (schema {version}, this one knows {latest}); "
+            "upgrade aws-change-exporter, or set store.path to another file"
+        )
+    return int(version)
+
+
+def migrate(connection: sqlite3.Connection, path: str, migrations: Sequence[Migration] = MIGRATIONS) -> None:
+    """Bring the file to the latest schema, each step in a transaction of its own; raise StoreError where it is newer."""
+    while identify(connection, path, len(migrations)) < len(migrations):
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            # Again, now that nobody else can write: another process may have taken this step meanwhile.
+            version = identify(connection, path, len(migrations))
+            if version < len(migrations):
+                migrations[version](connection)
+                connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+                connection.execute(f"PRAGMA user_version = {version + 1}")
+            connection.execute("COMMIT")
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise

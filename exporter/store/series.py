@@ -1,0 +1,240 @@
+"""Series: what events add to them, the zeros that units and sources are born with, and reading what changed."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import blake2b
+
+from exporter.errors import MALFORMED_REASONS, StoreError
+from exporter.families import RECORD_FAMILIES, RECORDS, RECORDS_READ, Contribution, Family, Labels
+from exporter.model import IGNORED_REASONS, ChangeEvent, Unit
+from exporter.store.base import SeriesChanges, SeriesRow
+from exporter.store.codec import event_id_text
+from exporter.store.dimensions import Dimensions
+
+GREATEST = float(2**53)
+"""Beyond it a double no longer counts by ones."""
+
+STORED, DUPLICATE, IGNORED, MALFORMED = "stored", "duplicate", "ignored", "malformed"
+CONFLICT, SUPERSEDED = "conflict", "superseded"
+FATES: tuple[tuple[str, str], ...] = (
+    (STORED, ""),
+    *((DUPLICATE, reason) for reason in ("", CONFLICT, SUPERSEDED)),
+    *((IGNORED, reason) for reason in IGNORED_REASONS),
+    *((MALFORMED, reason) for reason in MALFORMED_REASONS),
+)
+"""Every (fate, reason) of a record, all of which exist at 0 from a source's first sight."""
+
+_RECORD_NAMES = frozenset(family.name for family in RECORD_FAMILIES)
+_REMEMBERED = 100_000
+_PROBE = Unit("account", "region")
+
+_FIND = "SELECT id FROM series WHERE family = ? AND labels = ?"
+_INSERT = "INSERT INTO series (id, family, labels, value, event_id, event_time, revision) VALUES (?, ?, ?, ?, ?, ?, ?)"
+# A series without an event stands at its first zero, which is no value to compare with.
+_UPDATE = {
+    "add": """UPDATE series SET value = value + ?1, event_id = coalesce(?2, event_id), event_time = coalesce(?3, event_time), revision = ?4
+        WHERE id = ?5""",
+    "min": "UPDATE series SET value = ?1, event_id = ?2, event_time = ?3, revision = ?4 WHERE id = ?5 AND (event_id IS NULL OR value > ?1)",
+    "max": "UPDATE series SET value = ?1, event_id = ?2, event_time = ?3, revision = ?4 WHERE id = ?5 AND (event_id IS NULL OR value < ?1)",
+}
+_COLUMNS = "SELECT s.id, f.text, s.labels, s.value, s.event_id, s.event_time, s.exposed_at FROM series s JOIN strings f ON f.id = s.family"
+_ALL = f"{_COLUMNS} ORDER BY s.id"
+_STRINGS = "SELECT id, text FROM strings WHERE id IN (SELECT value FROM json_each(?))"
+_CHANGED = f"{_COLUMNS} WHERE s.revision > ? ORDER BY s.id"
+
+
+@dataclass(slots=True)
+class _Sum:
+    """What the events of one transaction come to for one series, and the last of them."""
+
+    amount: float
+    event_id: bytes | None
+    event_time: int | None
+
+
+class Tally:
+    """What one transaction adds to series, gathered in memory so that each series is written once."""
+
+    def __init__(self, families: Sequence[Family]) -> None:
+        self._live = [(index, family) for index, family in enumerate(families) if family.name not in _RECORD_NAMES]
+        self._past = [(index, family) for index, family in self._live if not family.live_only]
+        self._index = {family.name: index for index, family in enumerate(families)}
+        self.sums: dict[tuple[int, Labels], _Sum] = {}
+
+    def event(self, event: ChangeEvent, key: bytes, event_time: int, recorded_at: datetime, live: bool) -> None:
+        """Add what every family makes of a new event; past events meet only those that are not `live_only`."""
+        for index, family in self._live if live else self._past:
+            for contribution in family.contribute(event, recorded_at):
+                self._add(index, family, contribution, key, event_time)
+
+    def records(self, family: Family, labels: Labels, count: int) -> None:
+        """Add a count of records, which has no event to point to."""
+        if count:
+            self._add(self._index[family.name], family, (labels, count), None, None)
+
+    def _add(self, index: int, family: Family, contribution: Contribution, key: bytes | None, event_time: int | None) -> None:
+        labels, amount = contribution
+        # A chained comparison, because it is false for NaN as well.
+        if not (0 if family.type == "counter" else -GREATEST) <= amount <= GREATEST:
+            raise StoreError(f"{family.name}: {amount!r} cannot be added to a {family.type}; this is a fault of the exporter")
+        known = self.sums.get((index, labels))
+        if known is None:
+            self.sums[index, labels] = _Sum(amount, key, event_time)
+        elif family.update == "add":
+            known.amount += amount
+            known.event_id, known.event_time = key, event_time
+        elif (amount < known.amount) if family.update == "min" else (amount > known.amount):
+            known.amount, known.event_id, known.event_time = amount, key, event_time
+
+
+class Book:
+    """Writes series. `clear` forgets what may have been rolled back; what another process writes changes no number."""
+
+    def __init__(self, families: Sequence[Family], dimensions: Dimensions) -> None:
+        given = [family.name for family in families]
+        self.families = (*families, *(family for family in RECORD_FAMILIES if family.name not in given))
+        self._index = {family.name: index for index, family in enumerate(self.families)}
+        self._dimensions = dimensions
+        self._ids: dict[tuple[int, Labels], int] = {}
+        self._units: set[Unit] = set()
+
+    def clear(self) -> None:
+        """Forget the numbers of series and which units are registered."""
+        self._ids.clear()
+        self._units.clear()
+
+    def tally(self) -> Tally:
+        """Return an empty tally for one transaction."""
+        return Tally(self.families)
+
+    def knows(self, units: Iterable[Unit]) -> bool:
+        """Return whether all these units are known to be registered."""
+        return self._units.issuperset(units)
+
+    def register_units(self, connection: sqlite3.Connection, units: Iterable[Unit], again: bool = False) -> None:
+        """Give every unit not met before the zeros of all families; with `again` also those that were."""
+        for unit in sorted(set(units) - self._units, key=lambda unit: (unit.account_id, unit.region)):
+            _, new = self._dimensions.units.meet(connection, unit.account_id, unit.region)
+            if new or again:
+                self._zeros(connection, [(index, labels) for index, family in enumerate(self.families) for labels in family.zeros(unit)])
+            self._units.add(unit)
+
+    def register_source(self, connection: sqlite3.Connection, source: str) -> None:
+        """Give a source every fate of records at zero."""
+        read, records = self._index[RECORDS_READ.name], self._index[RECORDS.name]
+        self._zeros(connection, [(read, (source,)), *((records, (source, fate, reason)) for fate, reason in FATES)])
+
+    def complete(self, connection: sqlite3.Connection) -> None:
+        """Give known units and sources the zeros that another version of the exporter did not know of."""
+        digest = self._digest()
+        if connection.execute("SELECT value FROM meta WHERE key = 'families'").fetchone()[0] == digest:
+            return
+        units = connection.execute(
+            "SELECT a.text, r.text FROM units u JOIN strings a ON a.id = u.account_id JOIN strings r ON r.id = u.region ORDER BY u.id"
+        ).fetchall()
+        self.register_units(connection, [Unit(*row) for row in units], again=True)
+        for (source,) in connection.execute("SELECT name FROM sources ORDER BY id").fetchall():
+            self.register_source(connection, source)
+        connection.execute("UPDATE meta SET value = ? WHERE key = 'families'", (digest,))
+
+    def is_complete(self, connection: sqlite3.Connection) -> bool:
+        """Return whether `complete` has nothing to do."""
+        return bool(connection.execute("SELECT value FROM meta WHERE key = 'families'").fetchone()[0] == self._digest())
+
+    def apply(self, connection: sqlite3.Connection, tally: Tally) -> None:
+        """Write what a tally gathered: new series in the order of their first event, others updated."""
+        revision = self._next_revision(connection)
+        born = 0
+        updates: dict[str, list[tuple[object, ...]]] = {update: [] for update in _UPDATE}
+        next_id: int = connection.execute("SELECT coalesce(max(id), 0) + 1 FROM series").fetchone()[0]
+        for (index, labels), total in tally.sums.items():
+            number = self._find(connection, index, labels)
+            if number is None:
+                # Stored at once: two spellings that the store writes alike are then found to be one series.
+                identity = self._identity(connection, index, labels)
+                connection.execute(_INSERT, (next_id + born, *identity, total.amount, total.event_id, total.event_time, revision))
+                self._remember(index, labels, next_id + born)
+                born += 1
+            else:
+                updates[self.families[index].update].append((total.amount, total.event_id, total.event_time, revision, number))
+        changed = born + sum(max(0, connection.executemany(_UPDATE[update], rows).rowcount) for update, rows in updates.items() if rows)
+        if changed:
+            self._save_revision(connection, revision)
+
+    def _zeros(self, connection: sqlite3.Connection, series: Iterable[tuple[int, Labels]]) -> None:
+        missing = [(index, labels) for index, labels in series if self._find(connection, index, labels) is None]
+        if not missing:
+            return
+        revision = self._next_revision(connection)
+        next_id: int = connection.execute("SELECT coalesce(max(id), 0) + 1 FROM series").fetchone()[0]
+        rows = [
+            (next_id + at, *self._identity(connection, index, labels), 0.0, None, None, revision)
+            for at, (index, labels) in enumerate(missing)
+        ]
+        connection.executemany(_INSERT, rows)
+        for at, (index, labels) in enumerate(missing):
+            self._remember(index, labels, next_id + at)
+        self._save_revision(connection, revision)
+
+    def _find(self, connection: sqlite3.Connection, index: int, labels: Labels) -> int | None:
+        known = self._ids.get((index, labels))
+        if known is not None:
+            return known
+        row = connection.execute(_FIND, self._identity(connection, index, labels)).fetchone()
+        if row is None:
+            return None
+        self._remember(index, labels, row[0])
+        return int(row[0])
+
+    def _identity(self, connection: sqlite3.Connection, index: int, labels: Labels) -> tuple[int, str]:
+        family = self.families[index]
+        if len(labels) != len(family.labels):
+            raise StoreError(f"{family.name}: {len(labels)} label values for {len(family.labels)} labels; this is a fault of the exporter")
+        number = self._dimensions.strings.number
+        return number(connection, family.name), ",".join([str(number(connection, value)) for value in labels])
+
+    def _remember(self, index: int, labels: Labels, number: int) -> None:
+        if len(self._ids) >= _REMEMBERED:
+            self._ids.clear()
+        self._ids[index, labels] = number
+
+    def _next_revision(self, connection: sqlite3.Connection) -> int:
+        return int(connection.execute("SELECT value FROM meta WHERE key = 'revision'").fetchone()[0]) + 1
+
+    def _save_revision(self, connection: sqlite3.Connection, revision: int) -> None:
+        connection.execute("UPDATE meta SET value = ? WHERE key = 'revision'", (revision,))
+
+    def _digest(self) -> str:
+        born = [(family.name, family.labels, [tuple(labels) for labels in family.zeros(_PROBE)]) for family in self.families]
+        return blake2b(repr((born, FATES)).encode(), digest_size=16).hexdigest()
+
+
+def read(connection: sqlite3.Connection, after: int, families: Iterable[Family]) -> SeriesChanges:
+    """Return the series of these families that changed after a revision, inside the reading at hand."""
+    known = {family.name for family in families}
+    revision = int(connection.execute("SELECT value FROM meta WHERE key = 'revision'").fetchone()[0])
+    found = (connection.execute(_CHANGED, (after,)) if after > 0 else connection.execute(_ALL)).fetchall()
+    labels_of = {row[0]: row[2].split(",") for row in found if row[1] in known}
+    numbers = {int(number) for labels in labels_of.values() for number in labels}
+    texts = {str(number): text for number, text in connection.execute(_STRINGS, (json.dumps(list(numbers)),))}
+    if len(texts) < len(numbers):
+        raise StoreError(f"{len(numbers) - len(texts)} label values are missing: the file is damaged; restore a copy")
+    rows = [
+        SeriesRow(
+            id=number,
+            family=family,
+            labels=tuple([texts[label] for label in labels_of[number]]),
+            value=value,
+            event_id=None if event_id is None else event_id_text(event_id),
+            event_time=None if event_time is None else event_time / 1e6,
+            exposed_at=None if exposed_at is None else exposed_at / 1e6,
+        )
+        for number, family, _, value, event_id, event_time, exposed_at in found
+        if family in known
+    ]
+    return SeriesChanges(revision, rows)

@@ -1,0 +1,172 @@
+"""SqliteStore: the Store that keeps everything in one SQLite file."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from exporter.families import FAMILIES, Family
+from exporter.model import Unit
+from exporter.store import series
+from exporter.store.append import Appender, check, meet_source
+from exporter.store.base import HistoryEvent, Ingest, IngestResult, Query, SeriesChanges, StoreStats
+from exporter.store.blocks import Blocks
+from exporter.store.codec import from_microseconds, to_microseconds
+from exporter.store.connection import MEMORY, Database
+from exporter.store.dimensions import Dimensions
+from exporter.store.prune import CHUNK, prune_chunk
+from exporter.store.search import search
+
+_PAUSE = 0.001
+_EXTENT = "SELECT (SELECT min(event_time) FROM events), (SELECT max(event_time) FROM events), (SELECT value FROM meta WHERE key = 'events')"
+_SIZE = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"
+
+
+class SqliteStore:
+    """Keeps events, counts and cursors in one SQLite file, or for as long as it is open in `:memory:`.
+
+    Any number of threads may use one store, and any number of processes one file on a local disk: readers see
+    the last commit, writers wait for each other up to `busy_timeout`. `search_timeout` bounds one search.
+    Every method, and opening, raises StoreError that says file, what failed and what to do; a file that is
+    not ours, is damaged or is newer than this version is left as it is.
+    """
+
+    def __init__(
+        self,
+        path: Path | str,
+        families: Sequence[Family] = FAMILIES,
+        busy_timeout: timedelta = timedelta(seconds=10),
+        search_timeout: timedelta = timedelta(seconds=30),
+    ) -> None:
+        self._dimensions, self._blocks = Dimensions(), Blocks()
+        self._book = series.Book(families, self._dimensions)
+        self._appender = Appender(self._dimensions, self._book, self._blocks)
+        self._search_seconds = search_timeout.total_seconds()
+        self._database = Database(path, busy_timeout.total_seconds(), self._forget)
+        try:
+            with self._database.reading("read the store") as reader:
+                complete = self._book.is_complete(reader)
+            if not complete:
+                with self._database.writing("prepare the store") as writer:
+                    self._book.complete(writer)
+        except BaseException:
+            self._database.close()
+            raise
+
+    def _forget(self) -> None:
+        """Forget what is remembered of the file, after a rollback; the next transaction looks it up again."""
+        self._dimensions.clear()
+        self._book.clear()
+
+    def go_live(self, source: str, now: datetime, configured: datetime | None = None) -> datetime:
+        """Draw the line between past and live for a source; return the line that holds. See `Store.go_live`."""
+        known = self.live_since(source)
+        if known is not None and configured in (None, known):
+            return known
+        with self._database.writing("save when a source went live") as writer:
+            line = meet_source(writer, self._book, source, to_microseconds(now if configured is None else configured))
+            if configured is not None:
+                line = to_microseconds(configured)
+                writer.execute("UPDATE sources SET live_since = ? WHERE name = ?", (line, source))
+        return from_microseconds(line)
+
+    def live_since(self, source: str) -> datetime | None:
+        """Return the line between past and live of a source, None while it was never polled."""
+        with self._database.reading("read when a source went live") as reader:
+            row = reader.execute("SELECT live_since FROM sources WHERE name = ?", (source,)).fetchone()
+        return None if row is None else from_microseconds(row[0])
+
+    def register(self, units: Iterable[Unit]) -> None:
+        """Make every pre-initialised series of the units exist at 0."""
+        units = frozenset(units)
+        # Units are never forgotten, so that what is remembered of them cannot be wrong but by a rollback.
+        if not self._book.knows(units):
+            with self._database.writing("register accounts and regions") as writer:
+                self._book.register_units(writer, units)
+
+    def append(self, ingest: Ingest) -> IngestResult:
+        """Store new events, their counts, the fate of all records and the cursors in one transaction.
+
+        A source that was never polled before goes live at `recorded_at`. Of an id that is known, the first
+        record stands: an equal fingerprint makes a duplicate, another one a conflict. A superseding record
+        replaces the stored details (groups, resources, rules, raw record) and no count; where it comes first,
+        the original that comes after is a duplicate and replaces nothing.
+        """
+        check(ingest)
+        with self._database.writing("store events") as writer:
+            return self._appender.append(writer, ingest)
+
+    def cursor(self, source: str, key: str) -> str | None:
+        """Return what was last saved for a key of a source."""
+        with self._database.reading("read a cursor") as reader:
+            row = reader.execute("SELECT value FROM cursors WHERE source = ? AND key = ?", (source, key)).fetchone()
+        return None if row is None else str(row[0])
+
+    def revision(self) -> int:
+        """Return a number that grows with every change of any series, by any process; takes microseconds."""
+        # One row by primary key costs as much as PRAGMA data_version would, and needs no cache that may be wrong.
+        return int(str(self._database.value("read the revision", "SELECT value FROM meta WHERE key = 'revision'")))
+
+    def series(self, after: int = 0) -> SeriesChanges:
+        """Return the series that changed after a revision, in order of id, from one consistent reading.
+
+        Series of families that this version does not know are left out.
+        """
+        with self._database.reading("read series") as reader:
+            return series.read(reader, after, self._book.families)
+
+    def mark_exposed(self, ids: Sequence[int], at: datetime) -> None:
+        """Remember when a scrape first showed these series; those already marked keep their time.
+
+        No revision: the value is what it was, and who marks knows the time. A process that starts later reads
+        it with the first `series()`.
+        """
+        if not ids:
+            return
+        moment = to_microseconds(at)
+        with self._database.writing("mark series as shown") as writer:
+            writer.executemany("UPDATE series SET exposed_at = ? WHERE id = ? AND exposed_at IS NULL", [(moment, number) for number in ids])
+
+    def search(self, query: Query) -> list[HistoryEvent]:
+        """Return the events that match, newest first; those of one time, last stored first."""
+        with self._database.reading("search events", self._search_seconds) as reader:
+            return search(reader, self._blocks, query)
+
+    def prune(self, before: datetime) -> int:
+        """Forget events from before a time, without lowering any count; return how many.
+
+        Space is used again by later events; the file does not shrink.
+        """
+        moment, total = to_microseconds(before), 0
+        while True:
+            with self._database.writing("forget old events") as writer:
+                pruned = prune_chunk(writer, self._dimensions.strings, self._blocks, moment)
+            total += pruned
+            if pruned < CHUNK:
+                return total
+            # A thread that releases a lock and takes it again at once usually wins against those that wait.
+            time.sleep(_PAUSE)
+
+    def stats(self) -> StoreStats:
+        """Return size (the write-ahead log included) and extent."""
+        with self._database.reading("read the state of the store") as reader:
+            oldest, newest, events = reader.execute(_EXTENT).fetchone()
+            size = reader.execute(_SIZE).fetchone()[0]
+            version = reader.execute("PRAGMA user_version").fetchone()[0]
+        if self._database.path != MEMORY:
+            with suppress(OSError):
+                size += Path(self._database.path + "-wal").stat().st_size
+        return StoreStats(
+            size,
+            events,
+            None if oldest is None else from_microseconds(oldest),
+            None if newest is None else from_microseconds(newest),
+            version,
+        )
+
+    def close(self) -> None:
+        """Release every connection."""
+        self._database.close()
