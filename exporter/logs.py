@@ -7,6 +7,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any, Literal, TextIO
 
+import orjson
 import structlog
 from structlog.typing import EventDict, WrappedLogger
 
@@ -32,6 +33,10 @@ def _make_safe(_logger: WrappedLogger, _method: str, event: EventDict) -> EventD
     return {key: value if key == "exception" else _safe(value) for key, value in event.items()}
 
 
+def _spelled(event: EventDict, **_options: Any) -> str:
+    return orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
+
+
 def make_logger(level: str = "info", form: Literal["console", "json"] | str = "console", stream: TextIO | None = None) -> Logger:
     """Return a logger that writes to a stream, standard error by default; times are UTC."""
     stream = stream or sys.stderr
@@ -43,7 +48,7 @@ def make_logger(level: str = "info", form: Literal["console", "json"] | str = "c
         _make_safe,
     ]
     if form == "json":
-        processors.append(structlog.processors.JSONRenderer(ensure_ascii=False))
+        processors.append(structlog.processors.JSONRenderer(_spelled))
     else:
         processors.append(
             structlog.dev.ConsoleRenderer(

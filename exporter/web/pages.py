@@ -69,6 +69,7 @@ class Pages:
                 until=parse_moment(filters["until"], self._now()) if filters["until"] else None,
                 limit=_PAGE + 1,
                 offset=min(page, 10_000) * _PAGE,
+                raw=True,
             )
         except ValueError as error:
             return HTTPStatus.BAD_REQUEST, self._render("history.html", filters=filters, events=[], error=str(error), page=0, more=False)
