@@ -145,9 +145,7 @@ class Poller:
             if stored.live:
                 report.live += 1
                 self._telemetry.event_stored(source.name, (recorded_at - event.event_time).total_seconds())
-            # A first start over an archive stores years of the past: those lines are for the debug level.
-            say = self._log.info if stored.live else self._log.debug
-            say("change", **change_fields(event), live=stored.live, source=source.name)
+            self._log.info("change", **change_fields(event), live=stored.live, source=source.name)
         for event in result.conflicts:
             self._log.warning(
                 "conflict: another record with the same event id was stored before; the first stands",
