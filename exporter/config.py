@@ -7,6 +7,7 @@ documentation and the schema come from the same place as the checks.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -23,12 +24,22 @@ from exporter.settings import AnyDuration, Duration, Settings
 from exporter.sources import SourceConfig
 
 
+def _not_blank(value: object) -> object:
+    if isinstance(value, str) and not value.strip():
+        raise ValueError("must not be empty; name a file")
+    return value
+
+
 class StoreSettings(Settings):
     """Where events and counts are kept."""
 
-    path: Path = Field(default=Path("aws-change-exporter.db"), description="SQLite file; its directory must exist and be writable.")
+    path: Annotated[Path, BeforeValidator(_not_blank)] = Field(
+        default=Path("aws-change-exporter.db"), description="SQLite file; its directory must exist and be writable."
+    )
     retention: Duration = Field(
-        default=timedelta(days=400), description="How long events are kept. Forgetting them lowers no counter, and no event counts twice."
+        default=timedelta(days=400),
+        description="How long `serve` keeps events, from the time of the event on: an investigation over older files wants more (`20y`). "
+        "Forgetting them lowers no counter, and no event counts twice.",
     )
 
 
@@ -41,6 +52,13 @@ class EventPattern(Settings):
     event_name: str = Field(
         min_length=1, max_length=128, description="Event name to match, for example `PutBucket*`; `*` matches anything."
     )
+
+    @field_validator("event_source")
+    @classmethod
+    def _full_name(cls, event_source: str) -> str:
+        if event_source and "." not in event_source and "*" not in event_source:
+            raise ValueError(f"{event_source!r} matches nothing; write it as CloudTrail does, for example {event_source}.amazonaws.com")
+        return event_source
 
 
 def _known_set(name: str) -> str:
@@ -94,9 +112,16 @@ class WebSettings(Settings):
 
     external_url: str = Field(
         default="",
-        pattern=r"^(https?://[^\s]+)?$",
-        description="URL under which people reach the exporter, for links in alerts; the listen address by default.",
+        description="URL under which people reach the exporter, for links in alerts; without it they lead to the address that Prometheus "
+        "scrapes.",
     )
+
+    @field_validator("external_url")
+    @classmethod
+    def _web_address(cls, url: str) -> str:
+        if url and not re.fullmatch(r"https?://[^\s]+", url):
+            raise ValueError(f"{url!r:.80} is no web address; write it as https://changes.example.com")
+        return url
 
 
 # YAML reads an unquoted 22 as a number.
@@ -168,9 +193,13 @@ def load(path: Path) -> Config:
     try:
         text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file; give its path with --config.file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from error
+        raise ConfigError(f"{path}: no such file; correct the path, or write the file") from None
+    except IsADirectoryError:
+        raise ConfigError(f"{path}: is a directory; name a file in it") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: cannot be read: not UTF-8 at byte {error.start}; save it as UTF-8 text") from error
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror or error}; let the exporter's user read it") from error
     return parse(text, str(path))
 
 
@@ -178,6 +207,10 @@ def parse(text: str, where: str) -> Config:
     """Return the configuration that YAML text spells; `where` names it in errors."""
     try:
         data = yaml.load(text, Loader=_Loader)  # noqa: S506 - _Loader is a SafeLoader
+    except yaml.reader.ReaderError as error:
+        # The reader knows only the position, and people count lines.
+        place = f"{text.count(chr(10), 0, error.position) + 1}:{error.position - text.rfind(chr(10), 0, error.position)}"
+        raise ConfigError(f"{where}:{place}: not valid YAML: the character {text[error.position]!a}; remove it") from error
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
@@ -202,13 +235,13 @@ def _key_path(loc: Sequence[str | int], data: object) -> str:
     """Spell a pydantic location as a person would, leaving out the union tags that the file does not have."""
     path = ""
     for part in loc:
-        if isinstance(part, int):
+        if isinstance(part, int) and not isinstance(data, dict):
             path += f"[{part}]"
             data = data[part] if isinstance(data, list | tuple) and part < len(data) else None
         elif isinstance(data, dict) and part not in data and data.get("type") == part:
             continue
         else:
-            path += f".{part}" if path else part
+            path += f".{part}" if path else str(part)
             data = data.get(part) if isinstance(data, dict) else None
     return path or "(top level)"
 
@@ -222,13 +255,18 @@ def _remedy(item: Any) -> str:
     if kind == "value_error":
         return str(context.get("error", item["msg"]))
     if kind in ("union_tag_invalid", "union_tag_not_found"):
-        expected = context.get("expected_tags") or "one of the source types"
-        return f"needs a `type`, one of {expected}"
+        expected = context.get("expected_tags") or "the source types"
+        given = item["input"].get("type") if isinstance(item["input"], Mapping) else None
+        return f"needs a `type`, one of {expected}" + (f", not {given!r:.80}" if given is not None else "")
     if kind in ("model_type", "dict_type", "mapping_type"):
         return f"must be a mapping of keys, not {item['input']!r:.80}"
     if kind in ("tuple_type", "list_type"):
         return f"must be a list, not {item['input']!r:.80}"
-    message = str(item["msg"])
+    if kind == "path_type":
+        return f"must be a path, not {item['input']!r:.80}"
+    if kind == "invalid_key":
+        return "unknown key; remove it or correct its spelling"
+    message = re.sub(r"^(Input|String|Value) should ", "Must ", str(item["msg"]))
     shown = item.get("input")
     return f"{message[0].lower()}{message[1:]}" + (f", not {shown!r:.80}" if isinstance(shown, str | int | float | bool | None) else "")
 

@@ -130,7 +130,8 @@ EVENT_FAMILIES: tuple[Family, ...] = (
     Family(
         "awschange_ingress_opened_total",
         "counter",
-        "Successful changes that opened ingress to the internet, by class of the ports opened; one change counts once in each class it opens.",
+        "Successful changes that opened ingress to the internet, by class of the ports opened; one change counts once in each class it opens. "
+        "Judged by the addresses in the change's own record; a modified rule is taken for ingress, because its record does not tell.",
         ("account_id", "region", "port_class"),
         20_000,
         ("account_id", "region"),
@@ -140,7 +141,8 @@ EVENT_FAMILIES: tuple[Family, ...] = (
     Family(
         "awschange_security_group_changes_total",
         "counter",
-        "Successful changes of a security group, by group, call and principal. For dashboards; page on awschange_events_total.",
+        "Successful changes of a security group (of its attachments and tags too, where watched), by group, call and principal. "
+        "For dashboards; page on awschange_events_total.",
         ("account_id", "region", "security_group_id", "event_name", "principal"),
         10_000,
         ("security_group_id", "event_name", "principal"),

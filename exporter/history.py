@@ -122,6 +122,9 @@ def describe_event(event: ChangeEvent, limit: int = 20) -> list[str]:
     lines = [attempt + describe_change(change) for change in changes[:limit]]
     if len(changes) > limit:
         lines.append(f"… and {len(changes) - limit} more rules")
+    if event.opened_port_classes:
+        # First, because it is what the page at night is about, and a thousand rules may follow.
+        lines.insert(0, f"! opened to the internet: {', '.join(event.opened_port_classes)}")
     if not event.content_known:
         lines.append("AWS left out what was changed (request over 100 KB)")
     return lines
@@ -146,7 +149,7 @@ def to_csv(found: Iterable[HistoryEvent]) -> Iterator[str]:
         data |= {key: principal[key] for key in ("session", "arn", "source_ip", "user_agent")}
         data["security_groups"] = " ".join(data["security_groups"])
         data["resources"] = " ".join(f"{resource['type']}/{resource['id']}" for resource in data["resources"])
-        data["rule_changes"] = "; ".join(f"{change.action.value} {describe_rule(change.rule)}" for change in item.event.rule_changes)
+        data["rule_changes"] = "; ".join(f"{change.action.value} {describe_change(change)[2:]}" for change in item.event.rule_changes)
         data["sources"] = " ".join(data["sources"])
         yield _csv_line(_cell(data[column]) for column in CSV_COLUMNS)
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Mapping
-from typing import Any, Literal, TextIO
+from contextlib import suppress
+from typing import Any, Literal, TextIO, cast
 
 import orjson
 import structlog
@@ -30,15 +31,40 @@ def _safe(value: Any) -> Any:
 
 
 def _make_safe(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    return {key: value if key == "exception" else _safe(value) for key, value in event.items()}
+    # Text is what most values are, and every change makes a line: hence not by `_safe`.
+    return {
+        key: _indented(value) if key == "exception" else visible(value, 4096) if type(value) is str else _safe(value)
+        for key, value in event.items()
+    }
+
+
+def _indented(traceback: str) -> str:
+    """Return a traceback whose lines cannot pass for lines of the log: the message of an exception may quote a record."""
+    return "\n".join([f"  {visible(line, 4096)}" for line in traceback.split("\n")])
 
 
 def _spelled(event: EventDict, **_options: Any) -> str:
     return orjson.dumps(event, default=str, option=orjson.OPT_NON_STR_KEYS).decode()
 
 
+class _Unfailing:
+    """A stream whose reader may be gone and whose disk may be full: the watching goes on, and only the lines are lost."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        with suppress(OSError, ValueError):  # ValueError: the stream is closed
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.flush()
+
+
 def make_logger(level: str = "info", form: Literal["console", "json"] | str = "console", stream: TextIO | None = None) -> Logger:
-    """Return a logger that writes to a stream, standard error by default; times are UTC."""
+    """Return a logger that writes to a stream, standard error by default; times are UTC. A stream that fails raises nothing."""
     stream = stream or sys.stderr
     number = logging.getLevelNamesMapping()[level.upper()]
     processors: list[structlog.typing.Processor] = [
@@ -57,7 +83,7 @@ def make_logger(level: str = "info", form: Literal["console", "json"] | str = "c
         )
     _route_libraries(number, stream)
     logger: Logger = structlog.wrap_logger(
-        structlog.PrintLogger(stream),
+        structlog.PrintLogger(cast("TextIO", _Unfailing(stream))),
         processors=processors,
         wrapper_class=structlog.make_filtering_bound_logger(number),
         cache_logger_on_first_use=True,

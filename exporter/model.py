@@ -182,5 +182,6 @@ IGNORED_REASONS = (
     "not_watched",  # no watch set and no pattern asks for it
     "insight",  # CloudTrail Insights, not an API call
     "digest",  # a digest file, which holds no records
-    "no_security_group",  # an attachment call that names no security group
+    "no_security_group",  # an attachment call that names no security group, or tags of something else than groups, rules and prefix lists
+    "network_activity",  # the copy of a call that the owner of a VPC endpoint gets; the call has a record of its own
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -68,27 +69,31 @@ class Poller:
 
     def poll(self, source: Source, settings: SourceSettings) -> PollReport:
         """Fetch, parse and store what is new; never raises what a source or the store may fail with."""
-        report = PollReport(source.name, self._now())
+        report, begun = PollReport(source.name, self._now()), time.monotonic()
         try:
-            self._store.go_live(source.name, report.started_at, _configured_line(settings))
-            context = FetchContext(lambda key: self._store.cursor(source.name, key), self._watch.wanted, self._now, self._stopping)
+            with self._telemetry.watching("go_live"):
+                self._store.go_live(source.name, report.started_at, _configured_line(settings))
+            context = FetchContext(lambda key: self._cursor(source, key), self._watch.wanted, self._now, self._stopping)
             for batch in source.fetch(context):
                 self._take(source, batch, report)
         except SourceError as error:
             report.fail(error.reason, str(error))
         except StoreError as error:
-            self._telemetry.store_error("append")
             report.fail("internal", str(error))
         except Exception as error:  # noqa: BLE001 - the boundary of one source: its fault is recorded and must not end the others
             self._log.error("poll failed by a fault of the exporter", source=source.name, exc_info=True)
             report.fail("internal", f"{type(error).__name__}: {error}")
         if report.complete and self._stopping():
             report.fail("unavailable", "stopped before the poll was complete; it goes on at the next start")
-        report.seconds = (self._now() - report.started_at).total_seconds()
+        report.seconds = time.monotonic() - begun
         self._telemetry.poll_finished(source.name, source.account_id, source.region, report.seconds, self._now().timestamp(), report.reason)
         self._say(report)
         self.reports[source.name] = report
         return report
+
+    def _cursor(self, source: Source, key: str) -> str | None:
+        with self._telemetry.watching("cursor"):
+            return self._store.cursor(source.name, key)
 
     def _take(self, source: Source, batch: Batch, report: PollReport) -> None:
         """Parse and store one batch."""
@@ -117,9 +122,10 @@ class Poller:
                     ignored[parsed.reason] += 1
                 else:
                     events.append(parsed)
-        result = self._store.append(
-            Ingest(source.name, self._now(), events, batch.read, ignored, malformed, batch.cursors, frozenset(units))
-        )
+        with self._telemetry.watching("append"):
+            result = self._store.append(
+                Ingest(source.name, self._now(), events, batch.read, ignored, malformed, batch.cursors, frozenset(units))
+            )
         report.read += batch.read
         report.ignored += sum(ignored.values())
         report.malformed += sum(malformed.values())
@@ -182,6 +188,7 @@ def change_fields(event: ChangeEvent) -> dict[str, object]:
         "account_id": event.account_id,
         "region": event.region,
         "security_groups": list(event.security_groups),
+        "opened": list(event.opened_port_classes),
         "rules": describe_event(event),
         "channel": event.channel.value,
         "source_ip": event.principal.source_ip,
@@ -189,4 +196,4 @@ def change_fields(event: ChangeEvent) -> dict[str, object]:
         "event_time": event.event_time.isoformat(),
         "event_id": event.event_id,
     }
-    return {key: value for key, value in fields.items() if value not in (None, [], "")}
+    return {key: value for key, value in fields.items() if value}

@@ -2,35 +2,55 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobEvent
 from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.jobstores.base import JobLookupError
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 
 _JITTER_SHARE = 0.1
 _MAX_JITTER = timedelta(seconds=10)
 _MIN_JITTERED = timedelta(seconds=5)
+_POLLS, _HOUSE = "polls", "house"
+_HOUSE_WORKERS = 4
+_WATCH_SECONDS = 1.0
+_STEP_SECONDS = 2.0
 
 
 class Scheduler:
     """Runs jobs at intervals in threads of its own."""
 
-    def __init__(self, missed: Callable[[str], None], failed: Callable[[str, BaseException], None], workers: int = 8) -> None:
-        """`missed` hears of each run that could not start in time, `failed` of each that raised."""
-        self._missed, self._failed = missed, failed
+    def __init__(
+        self,
+        missed: Callable[[str], None],
+        failed: Callable[[str, BaseException], None],
+        workers: int = 32,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`missed` hears of each run that could not start in time, `failed` of each that raised; `clock` gives epoch seconds."""
+        self._missed, self._failed, self._clock = missed, failed, clock
+        self._stopping = threading.Event()
+        self._watcher = threading.Thread(target=self._watch_clock, name="clock", daemon=True)
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
-            executors={"default": ThreadPoolExecutor(workers)},
+            # Threads begin as they are needed. Polls that hang must not keep house-keeping from its work.
+            executors={_POLLS: ThreadPoolExecutor(workers), _HOUSE: ThreadPoolExecutor(_HOUSE_WORKERS)},
             # Runs that came due while one was late are one run: a poll reads all that is new anyway.
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": 30},
         )
         self._scheduler.add_listener(self._hear, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES | EVENT_JOB_ERROR)
 
-    def every(self, interval: timedelta, name: str, run: Callable[[], object], *, at_once: bool = True) -> None:
-        """Run a job at an interval, with a jitter of a tenth (at most 10 s) so that many exporters do not ask AWS in step."""
+    def every(self, interval: timedelta, name: str, run: Callable[[], object], *, at_once: bool = True, house: bool = False) -> None:
+        """Run a job at an interval, with a jitter of a tenth (at most 10 s) so that many exporters do not ask AWS in step.
+
+        Jobs of the `house` have threads of their own, and few: they must be short or rare.
+        """
         jitter = min(interval * _JITTER_SHARE, _MAX_JITTER) if interval >= _MIN_JITTERED else timedelta(0)
         now = datetime.now(UTC)
         self._scheduler.add_job(
@@ -39,6 +59,7 @@ class Scheduler:
             id=name,
             name=name,
             next_run_time=now if at_once else now + interval,
+            executor=_HOUSE if house else _POLLS,
             replace_existing=True,
         )
 
@@ -50,11 +71,24 @@ class Scheduler:
     def start(self) -> None:
         """Begin to run jobs."""
         self._scheduler.start()
+        self._watcher.start()
 
     def stop(self) -> None:
         """Start no further run, without waiting for those under way."""
+        self._stopping.set()
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
+
+    def _watch_clock(self) -> None:
+        """Run every job anew where the clock was set back: the times at which they are due would not come for as long as that."""
+        before = self._clock() - time.monotonic()
+        while not self._stopping.wait(_WATCH_SECONDS):
+            offset = self._clock() - time.monotonic()
+            if offset < before - _STEP_SECONDS:
+                for job in self._scheduler.get_jobs():
+                    with suppress(JobLookupError):  # forgotten meanwhile
+                        job.modify(next_run_time=datetime.fromtimestamp(self._clock(), UTC))
+            before = offset
 
     def _hear(self, event: JobEvent) -> None:
         if event.code == EVENT_JOB_ERROR:

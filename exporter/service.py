@@ -81,6 +81,7 @@ class Service:
         self._stop = threading.Event()
         self._reloading = threading.Lock()
         self._busy: dict[str, threading.Lock] = {}
+        self._unmarked = False
         self._scheduler = Scheduler(self._missed, self._failed)
         self.pipeline = build_pipeline(config, self.store, self.telemetry, logger, self._stop.is_set)
         self.telemetry.config_loaded(time.time())
@@ -94,9 +95,9 @@ class Service:
         """Begin to poll and to keep house."""
         self._housekeeping()
         self._schedule(self.pipeline)
-        self._scheduler.every(_EXPOSED_INTERVAL, "expose", self._flush_exposed, at_once=False)
-        self._scheduler.every(_STATS_INTERVAL, "stats", self._housekeeping, at_once=False)
-        self._scheduler.every(_PRUNE_INTERVAL, "prune", self._prune)
+        self._scheduler.every(_EXPOSED_INTERVAL, "expose", self._flush_exposed, at_once=False, house=True)
+        self._scheduler.every(_STATS_INTERVAL, "stats", self._housekeeping, at_once=False, house=True)
+        self._scheduler.every(_PRUNE_INTERVAL, "prune", self._prune, house=True)
         self._scheduler.start()
 
     def poll_once(self) -> list[PollReport]:
@@ -141,8 +142,7 @@ class Service:
             old.exposition.close()
             for source, _ in old.sources:
                 self._scheduler.forget(f"poll {source.name}")
-                if source.name not in {kept.name for kept, _ in pipeline.sources}:
-                    self.telemetry.forget_source(source.name, source.account_id, source.region)
+                self._forget_unless_configured(source)
             self._schedule(pipeline)
             self.telemetry.config_loaded(time.time())
             self.log.info("configuration reloaded", file=str(self.config_file))
@@ -163,17 +163,28 @@ class Service:
             if self.stopping:
                 return None
             report = pipeline.poller.poll(source, settings)
-            pipeline.exposition.refresh()
+            self.pipeline.exposition.refresh()
             return report
         finally:
             lock.release()
+            self._forget_unless_configured(source)
+
+    def _forget_unless_configured(self, source: Source) -> None:
+        """Take a source off the page whose last poll a reload overtook: it would stand there as it ended, and alert for ever."""
+        if source.name not in {kept.name for kept, _ in self.pipeline.sources}:
+            self.telemetry.forget_source(source.name, source.account_id, source.region)
 
     def _flush_exposed(self) -> None:
         try:
             self.pipeline.exposition.flush_exposed()
         except StoreError as error:
             self.telemetry.store_error("mark_exposed")
-            self.log.error("new series stay at 0 until the store can be written", error=str(error))
+            # It is tried each second: one line for each outage, or the log would help to fill the disk.
+            if not self._unmarked:
+                self.log.error("new series stay at 0 until the store can be written", error=str(error))
+            self._unmarked = True
+        else:
+            self._unmarked = False
 
     def _housekeeping(self) -> None:
         try:

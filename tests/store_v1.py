@@ -83,7 +83,7 @@ def build(path: Path) -> Path:
         ("INSERT INTO sources VALUES (1, 'files', ?)", (0,)),
         ("INSERT INTO cursors VALUES ('files', 'trail.json', '42')", ()),
         ("INSERT INTO seen VALUES (1, ?, x'00112233445566778899aabbccddeeff', 0)", (key,)),
-        ("INSERT INTO events VALUES (1, ?1, ?1, 1, 1, 1, 10, 11, 0, 12, 13, 14, 3)", (moment,)),
+        ("INSERT INTO events VALUES (1, ?, ?, 1, 1, 1, 10, 11, 0, 12, 13, 14, 3)", (moment, moment)),
         ("INSERT INTO touched VALUES (15, ?, 1)", (moment,)),
         ("INSERT INTO dictionaries VALUES (1, ?)", (DICTIONARY,)),
         ("INSERT INTO blocks VALUES (1, 1, 1, ?)", (block,)),

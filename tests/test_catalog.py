@@ -191,7 +191,25 @@ def test_a_pattern_over_known_calls_keeps_what_is_known_of_them() -> None:
     assert spec == EventSpec(EC2, "AuthorizeSecurityGroupIngress", "custom", Kind.AUTHORIZE_INGRESS)
     instances = watch.spec(EC2, "RunInstances")
     assert instances is not None
-    assert instances.kind is Kind.GENERIC, "asked for by name, it is wanted with or without a group"
+    assert (instances.kind, instances.whole) == (Kind.ATTACHMENT, True), "asked for by name, it is wanted with or without a group"
+
+
+@pytest.mark.parametrize(("set_name", "call"), [("attachments", "RunInstances"), ("tags", "CreateTags")])
+def test_choosing_a_set_never_takes_away_what_a_pattern_asks_for(set_name: str, call: str) -> None:
+    """The sets keep only calls that concern a group; more configuration must not mean fewer events."""
+    alone, both = Watch([set_name]).spec(EC2, call), Watch([set_name], [Glob(EC2, call)]).spec(EC2, call)
+    assert alone is not None
+    assert both is not None
+    assert (alone.watch_set, alone.whole) == (set_name, False)
+    assert (both.watch_set, both.kind, both.whole) == (set_name, alone.kind, True)
+
+
+def test_choosing_a_set_never_takes_away_what_another_set_holds() -> None:
+    """Of two sets that hold a call, only one may drop it for want of a group; the other wants it all."""
+    both = Watch(["attachments", "network_boundary"]).spec(EC2, "AttachClassicLinkVpc")
+    assert both is not None
+    assert (both.watch_set, both.kind, both.whole) == ("attachments", Kind.ATTACHMENT, True)
+    assert {resource.type for resource in both.resources} == {"AWS::EC2::Instance", "AWS::EC2::VPC"}
 
 
 def test_a_chosen_set_stands_before_a_pattern() -> None:

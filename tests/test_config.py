@@ -47,6 +47,18 @@ INVALID = [
     ("port_classes: {classes: {admins: ['22']}}", "x.yml: port_classes.classes: unknown port class 'admins'; choose from "),
     ("port_classes: {classes: {admin: ['22-']}}", "x.yml: port_classes.classes: "),
     ("web: {external_url: 'javascript:alert(1)'}", "x.yml: web.external_url: "),
+    ("web: {external_url: 'ftp://a'}", "x.yml: web.external_url: 'ftp://a' is no web address; write it as https://changes.example.com"),
+    ("web: {external_url: 'https://a b'}", "x.yml: web.external_url: 'https://a b' is no web address"),
+    ("store: {path: ''}", "x.yml: store.path: must not be empty; name a file"),
+    ("store: {path: }", "x.yml: store.path: must be a path, not None"),
+    ("sources: [{type: fils, path: /a}]", "x.yml: sources[0]: needs a `type`, one of `files`, not 'fils'"),
+    (
+        "watch: {events: [{event_source: s3, event_name: 'Put*'}]}",
+        "x.yml: watch.events[0].event_source: 's3' matches nothing; write it as CloudTrail does, for example s3.amazonaws.com",
+    ),
+    ("port_classes: {classes: {admin: [1.5]}}", "x.yml: port_classes.classes.admin[0]: must be "),
+    ("1: 2", "x.yml: 1: unknown key; remove it or correct its spelling"),
+    ("a: b\nc: \x00d", "x.yml:2:4: not valid YAML: the character '\\x00'; remove it"),
     ("a: [1", "x.yml:1:"),
     ("store: {path: a}\nstore: {path: b}", "x.yml:2:1: not valid YAML: the key 'store' stands twice; keep one"),
     ("store: !!python/object/apply:os.system ['true']", "x.yml:1:8: not valid YAML: "),
@@ -59,6 +71,12 @@ def test_a_mistake_is_told_with_key_path_and_remedy(text: str, message: str) -> 
     with pytest.raises(ConfigError) as caught:
         parse(text, "x.yml")
     assert str(caught.value).startswith(message)
+
+
+def test_a_pattern_may_match_any_source() -> None:
+    """The check for names that match nothing must not refuse a `*`."""
+    events = parse("watch: {events: [{event_source: '*', event_name: 'Put*'}, {event_source: 's3*', event_name: '*'}]}", "x").watch.events
+    assert [event.event_source for event in events] == ["*", "s3*"]
 
 
 def test_all_mistakes_are_told_at_once() -> None:
@@ -99,15 +117,17 @@ def test_a_source_is_named_by_its_type_unless_it_has_a_name() -> None:
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     """The message must name the path that was tried."""
-    with pytest.raises(ConfigError, match=r"nothing\.yml: no such file; give its path with --config\.file"):
+    with pytest.raises(ConfigError, match=r"nothing\.yml: no such file; correct the path"):
         load(tmp_path / "nothing.yml")
+    with pytest.raises(ConfigError, match=r"is a directory; name a file in it"):
+        load(tmp_path)
 
 
 def test_a_file_that_is_not_text_is_named(tmp_path: Path) -> None:
     """Binary files must not end in a traceback."""
     path = tmp_path / "c.yml"
     path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(ConfigError, match="cannot be read"):
+    with pytest.raises(ConfigError, match="cannot be read: not UTF-8 at byte 0; save it as UTF-8 text"):
         load(path)
 
 

@@ -101,6 +101,7 @@ def test_every_metric_is_documented_with_its_help():
     store = open_store(Path(":memory:"))
     store.register([Unit("111122223333", "us-east-1")])
     shown = Exposition(store, {}, load(ROOT / "example.yml").metrics.birth_hold, lambda: 0.0, telemetry).text()
+    store.close()
     names = set(re.findall(r"^# TYPE (awschange_\w+) ", shown, re.MULTILINE))
     assert {"awschange_events_total", "awschange_exporter_build_info"} <= names
     assert names <= documented_metrics()

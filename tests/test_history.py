@@ -156,6 +156,14 @@ def test_no_cell_starts_a_formula_or_a_row(agent: str) -> None:
     assert parsed[0]["live"] == "true"
 
 
+def test_csv_tells_what_a_modified_rule_was() -> None:
+    """The row of the table does; a spreadsheet without it cannot tell what was widened."""
+    change = RuleChange(RuleAction.MODIFIED, RULE, replace(RULE, peer="192.0.2.0/24"))
+    text = "".join(to_csv([replace(STORED, event=replace(EVENT, rule_changes=(change,)))]))
+    (parsed,) = csv.DictReader(io.StringIO(text, newline=""))
+    assert parsed["rule_changes"] == "modified ingress tcp 998 from 192.168.0.0/32, was ingress tcp 998 from 192.0.2.0/24"
+
+
 def test_an_attempt_that_changed_nothing_is_shown_as_such() -> None:
     """Who tried to open the world and was denied is worth a line, but not a plus sign."""
     denied = authorize(1, errorCode="Client.UnauthorizedOperation", responseElements=None)
@@ -169,3 +177,10 @@ def test_an_attempt_that_changed_nothing_is_shown_as_such() -> None:
 def test_ports_of_a_protocol_without_ports_are_not_shown() -> None:
     """EC2 answers -1 for the ports of ESP; "50 -1" helps nobody."""
     assert describe_rule(Rule(Direction.INGRESS, None, "50", -1, -1, PeerType.IPV4, "192.0.2.0/24")) == "ingress 50 from 192.0.2.0/24"
+
+
+def test_what_stands_open_now_is_said_first() -> None:
+    """It is what the page at night is about; a thousand rules may follow."""
+    event = replace(EVENT, opened_port_classes=("admin", "database"), rule_changes=EVENT.rule_changes * 30)
+    assert describe_event(event)[0] == "! opened to the internet: admin, database"
+    assert row(replace(STORED, event=event))["rule_changes"][0]["peer"] == "192.168.0.0/32"

@@ -227,6 +227,27 @@ def test_only_a_scrape_starts_a_hold(store, make, clock):
     assert store.marked == []
 
 
+def test_who_asks_for_the_head_has_seen_no_zero(store, make, clock):
+    """Otherwise a probe ends the hold of a series that Prometheus has not scraped yet, and increase() misses its first change."""
+    exposition = make(hold=120)
+    key = store.add(GROUPS, group(1))
+    exposition.page(scrape=False)
+    assert exposition.flush_exposed() == 0
+    assert store.marked == []
+    exposition.page()
+    assert exposition.flush_exposed() == 1
+    assert store.marked[0][0] == (key,)
+
+
+def test_a_scrape_that_a_reload_overtook_is_answered(store, make):
+    """Otherwise each reload may cost a scrape, and `up` is 0."""
+    exposition = make()
+    exposition.page()
+    exposition.close()
+    store.add(EVENTS, AUTHORIZE)
+    assert value(exposition.page(), EVENTS) == "1"
+
+
 def test_a_store_that_cannot_be_written_leaves_the_marks_for_the_next_time(store, make, clock):
     """Otherwise a series stays at 0 for ever, or is released without a trace in the store."""
     store.add(GROUPS, group(1))

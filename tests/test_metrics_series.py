@@ -93,6 +93,23 @@ def test_a_clock_set_back_takes_no_value_away():
     assert shown(page) == {"role/1": "5"}
 
 
+def test_what_was_shown_while_the_clock_was_ahead_is_not_held_until_that_time_comes():
+    """A machine that boots years ahead and is set right would hold every paging counter at 0 for those years."""
+    page = book()
+    page.apply([row(1, 3, exposed_at=2_000_000_000), row(2, 5)], now=1_000_000_000)
+    assert shown(page) == {"role/1": "3", "role/2": "0"}, "a restart after the clock was set right"
+    page.exposed([2], at=1_000_000_000, now=1_000_000_001)
+    assert shown(page)["role/2"] == "0"
+    page.settle(now=900_000_000)
+    assert shown(page)["role/2"] == "5", "set back while a hold was under way"
+    page.apply([row(3, 7)], now=900_000_001)
+    page.exposed([3], at=900_000_001, now=900_000_001)
+    page.settle(now=900_000_120)
+    assert shown(page)["role/3"] == "0", "later holds are as long as ever"
+    page.settle(now=900_000_121)
+    assert shown(page)["role/3"] == "7"
+
+
 def test_without_a_hold_every_value_is_shown_at_once_and_still_marked():
     """Otherwise a hold configured later lets every counter fall to 0."""
     page = book(hold=0)

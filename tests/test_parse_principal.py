@@ -155,3 +155,18 @@ def test_a_console_user_without_issuer_is_that_user() -> None:
     """Console sessions of IAM users have an empty sessionIssuer."""
     parsed = event("console-user-without-issuer")
     assert (parsed.principal.name, parsed.channel.value) == ("user/alice", "console")
+
+
+@pytest.mark.parametrize(
+    ("name", "path"),
+    [
+        ("Backdoor", "team/aws-service-role/rds.amazonaws.com/"),
+        ("AWSServiceRoleForBackdoor", ""),
+        ("AWSServiceRoleForBackdoor", "team/"),
+        ("Backdoor_1", "team/aws-reserved/sso.amazonaws.com/"),
+    ],
+)
+def test_a_role_cannot_pass_for_aws_by_a_path_or_name_of_its_owners_choice(name: str, path: str) -> None:
+    """IAM reserves paths only by their beginning, so `/team/aws-service-role/...` is anybody's to create and to hide behind."""
+    who = read(role(name, issuer={"type": "Role", "userName": name, "arn": f"arn:aws:iam::{A}:role/{path}{name}"}))
+    assert (who.type, who.name) == (PrincipalType.ROLE, f"role/{name}")

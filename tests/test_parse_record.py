@@ -56,6 +56,10 @@ def test_the_worked_example_comes_out_to_the_letter() -> None:
         (load("wickr-create-security-group"), "not_watched"),
         (load("authorize-flat-form", eventName="DescribeSecurityGroups"), "not_watched"),
         (load("insight"), "insight"),
+        (load("authorize-flat-form", eventType="AwsVpceEvents", eventCategory="NetworkActivity"), "network_activity"),
+        (load("authorize-flat-form", eventType="AwsVpceEvents", eventCategory=...), "network_activity"),
+        (load("authorize-denied", eventCategory="NetworkActivity"), "network_activity"),
+        (load("wickr-create-security-group", eventCategory="NetworkActivity"), "not_watched"),
         ({"eventType": "AwsCloudTrailInsight"}, "insight"),
         (load("attach-nothing-user-data"), "no_security_group"),
     ],
@@ -66,6 +70,12 @@ def test_what_is_not_wanted_is_ignored_with_a_reason(record: Any, reason: str) -
     assert isinstance(parsed, Ignored)
     assert parsed.reason == reason
     assert reason in IGNORED_REASONS
+
+
+def test_what_an_endpoints_policy_denied_is_no_copy_of_another_record() -> None:
+    """The call never reached the service, so only the endpoint's owner has a record of the attempt."""
+    denied = event("authorize-flat-form", eventCategory="NetworkActivity", eventType="AwsVpceEvents", errorCode="VpceAccessDenied")
+    assert (denied.outcome, denied.rule_changes) == (Outcome.DENIED, ())
 
 
 def test_an_ignored_record_still_tells_its_account_and_region() -> None:
@@ -142,7 +152,11 @@ def test_a_change_whose_answer_tells_is_known_though_the_request_is_left_out() -
         ("bucket-policy-put", {"requestParameters": None, "resources": None}, False),
         ("bucket-policy-put", {"requestParameters": None, "resources": None, "readOnly": True}, True),
         ("bucket-policy-put", {"requestParameters": None}, True),
+        ("bucket-policy-put", {"requestParameters": {"omitted": True}}, False),
         ("route-created", {}, True),
+        ("route-created", {"requestParameters": {"omitted": True}}, False),
+        ("prefix-list-modify", {"requestParameters": None}, False),
+        ("prefix-list-modify", {"requestParameters": {"omitted": True}}, False),
         ("vpc-resource-creation", {}, True),
         ("authorize-denied", {"requestParameters": None}, True),
     ],

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import ipaddress
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from exporter.catalog import Watch
 from exporter.model import ChangeEvent, Direction, Outcome, PeerType, Rule, RuleAction, RuleChange
 from exporter.parse import RecordParser
-from exporter.parse.rule_shapes import MOST_CHANGES
+from exporter.parse.rule_shapes import MOST_CHANGES, network_of
 from tests.cloudtrail_fixtures import NAMES, event, load
 
 IN, OUT = Direction.INGRESS, Direction.EGRESS
@@ -203,6 +206,14 @@ def test_a_port_is_a_number_or_unknown(given: object, number: int | None) -> Non
         ("2001:DB8:0::0/32", V6, "2001:db8::/32"),
         ("...", V4, "..."),
         ("300.0.0.1/8", V4, "300.0.0.1/8"),
+        (" 192.0.2.17/24\t", V4, "192.0.2.0/24"),
+        (" 0.0.0.0/0 ", V4, "0.0.0.0/0"),
+        ("000.000.000.000/0", V4, "0.0.0.0/0"),
+        ("0/0", V4, "0.0.0.0/0"),
+        ("0.0.0.0/00", V4, "0.0.0.0/0"),
+        ("*.*.*.*/0", V4, "0.0.0.0/0"),
+        ("2001:db8:::/0", V6, "::/0"),
+        ("x/10", V4, "x/10"),
         ("9" * 5000, V4, "9" * 255),
     ],
 )
@@ -210,6 +221,20 @@ def test_a_cidr_is_canonical_and_text_that_is_none_stays(given: str, kind: PeerT
     """One network must have one spelling, and masked data must not vanish."""
     (rule,) = authorize({"ipProtocol": "tcp", "fromPort": 1, "toPort": 1, "ipRanges": {"items": [{"cidrIp": given}]}})
     assert (rule.peer_type, rule.peer) == (kind, peer)
+
+
+@given(
+    st.tuples(*[st.sampled_from(["0", "10", "128", "255", "256", "010", "", "192"])] * 4).map(".".join),
+    st.sampled_from(["", "/0", "/1", "/8", "/9", "/24", "/25", "/32", "/33", "/08", "/-1", "/", "/ 8", "/255.0.0.0", "/24/24"]),
+)
+def test_ipv4_networks_are_spelled_as_the_standard_library_spells_them(address: str, length: str) -> None:
+    """What looks canonical is taken as it is; were it not, one network would have two names."""
+    spelled = address + length
+    try:
+        expected = str(ipaddress.ip_network(spelled, strict=False))
+    except ValueError:
+        return
+    assert network_of(spelled, V4) == (V4, expected)
 
 
 @pytest.mark.parametrize("given", [{"items": []}, {}, "", None, [], {"items": ""}, {"item": None}])
@@ -289,3 +314,18 @@ def test_an_answer_that_lists_nothing_revoked_is_a_noop() -> None:
     response = {"requestId": "59dbff89-35bd-4eac-99ed-be587EXAMPLE", "_return": True, "revokedSecurityGroupRuleSet": {}}
     revoked = event("revoke-ingress-answered", responseElements=response)
     assert (revoked.outcome, revoked.rule_changes, revoked.content_known) == (Outcome.NOOP, (), True)
+
+
+def test_a_revoke_whose_request_is_left_out_is_no_noop_for_one_rule_it_did_not_match() -> None:
+    """Which rules were revoked beside the unmatched one AWS did not write down; called a noop it would be no change at all."""
+    response = {"_return": True, "unknownIpPermissionSet": {"items": [{"ipProtocol": "tcp", "fromPort": 22, "toPort": 22}]}}
+    revoked = event("revoke-egress-long-form", requestParameters={"omitted": True}, responseElements=response)
+    assert (revoked.outcome, revoked.rule_changes, revoked.content_known) == (Outcome.SUCCESS, (), False)
+
+
+def test_rules_revoked_by_id_are_not_unmatched_because_a_permission_was() -> None:
+    """Unmatched are permissions; a rule that is named by its id has no place among them."""
+    request = load("revoke-by-rule-id")["requestParameters"]
+    response = {"_return": True, "unknownIpPermissionSet": {"items": [{"ipProtocol": "tcp", "fromPort": 22, "toPort": 22}]}}
+    revoked = event("revoke-by-rule-id", requestParameters=request, responseElements=response)
+    assert (revoked.outcome, [change.rule.rule_id for change in revoked.rule_changes]) == (Outcome.SUCCESS, [sgr(51), sgr(52)])

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pytest
 
 from exporter.catalog import Watch
-from exporter.model import ChangeEvent, Ignored, Resource
+from exporter.model import ChangeEvent, Ignored, Outcome, Resource
 from exporter.parse import RecordParser
 from tests.cloudtrail_fixtures import event, load, nothing_opened, parse
 
@@ -78,15 +80,45 @@ def test_a_call_that_concerns_no_group_is_ignored_by_name(name: str) -> None:
     assert parse(load(name)) == Ignored("no_security_group", "111122223333", "eu-west-1")
 
 
-@pytest.mark.parametrize("request_parameters", [None, ..., "text", {"groupSet": {}}, {"groupSet": {"items": [{}, 5]}}])
+@pytest.mark.parametrize("request_parameters", [{}, {"groupSet": {}}, {"groupSet": {"items": [{}, 5]}}])
 def test_an_attachment_without_groups_is_ignored(request_parameters: object) -> None:
-    """Denied calls may carry no parameters at all."""
+    """The group it gets is the default one of its VPC, which nobody chose."""
     assert isinstance(parse(load("attach-network-interface", requestParameters=request_parameters)), Ignored)
+
+
+@pytest.mark.parametrize("request_parameters", [None, ..., "text"])
+@pytest.mark.parametrize("name", ["attach-network-interface", "tags-of-instance"])
+def test_a_denied_call_without_parameters_concerns_no_group(name: str, request_parameters: object) -> None:
+    """Denied calls may carry no parameters at all, and changed nothing."""
+    denied = load(name, requestParameters=request_parameters, responseElements=None, errorCode="Client.UnauthorizedOperation")
+    assert isinstance(parse(denied), Ignored)
+
+
+@pytest.mark.parametrize("request_parameters", [None, ..., "text", {"omitted": True}])
+@pytest.mark.parametrize("name", ["attach-network-interface", "tags-of-group-and-rule"])
+def test_a_call_that_succeeded_without_its_parameters_is_a_change_of_unknown_content(name: str, request_parameters: object) -> None:
+    """AWS leaves parameters of over 100 kB out as a whole: a call that hides so must not be ignored as one that names no group."""
+    parsed = event(name, requestParameters=request_parameters, responseElements=None)
+    assert (parsed.outcome, parsed.security_groups, parsed.content_known) == (Outcome.SUCCESS, (), False)
+
+
+def test_the_answer_names_the_prefix_list_whose_request_is_left_out() -> None:
+    """A list of a thousand entries is changed by a request that AWS may leave out; which list it was must not get lost."""
+    parsed = event("prefix-list-modify", requestParameters={"omitted": True})
+    assert parsed.resources == (Resource("AWS::EC2::PrefixList", "pl-0123456789abcdef0"),)
+    assert event("prefix-list-modify").resources == parsed.resources, "once, though request and answer both name it"
+
+
+def test_the_answer_names_the_groups_of_an_attachment_whose_request_is_left_out() -> None:
+    """What AWS answers is what is attached; that the request is unknown stays said."""
+    parsed = event("attach-run-instances", requestParameters={"omitted": True})
+    assert (parsed.security_groups, parsed.content_known) == ((G,), False)
 
 
 def test_an_attachment_whose_request_aws_left_out_is_not_ignored() -> None:
     """Left out is not empty: it may well have named a group."""
-    parsed = event("attach-network-interface", requestParameters={"omitted": True, "reason": "requestParameters too large"})
+    left_out = {"omitted": True, "reason": "requestParameters too large"}
+    parsed = event("attach-network-interface", requestParameters=left_out, responseElements=None)
     assert (parsed.security_groups, parsed.content_known) == ((), False)
 
 
@@ -164,3 +196,21 @@ def test_a_pattern_of_the_users_own_finds_groups_and_listed_resources() -> None:
     assert parsed.watch_set == "custom"
     assert parsed.security_groups == (G,)
     assert parsed.resources == (Resource("AWS::EC2::SecurityGroup", G), Resource("AWS::S3::Bucket", "arn:aws:s3:::example-bucket"))
+
+
+@dataclass(frozen=True)
+class Calls:
+    """A pattern for one call of EC2."""
+
+    event_name: str
+    event_source: str = "ec2.amazonaws.com"
+
+
+@pytest.mark.parametrize("sets", [[], ["attachments", "tags"]])
+def test_a_call_that_a_pattern_asks_for_is_kept_without_a_group_and_shows_the_groups_it_has(sets: list[str]) -> None:
+    """Nobody who asks for a call by name means only some of it, and none of what is known of it may get lost."""
+    parser = RecordParser(Watch(sets, [Calls("ModifyInstanceAttribute"), Calls("CreateTags")]), nothing_opened)
+    for name, groups in (("attach-nothing-user-data", ()), ("tags-of-instance", ()), ("tags-of-group-and-rule", (G,))):
+        parsed = parser.parse(load(name), b"")
+        assert isinstance(parsed, ChangeEvent), name
+        assert parsed.security_groups == groups

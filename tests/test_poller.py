@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Any
 
@@ -70,9 +71,22 @@ class Bench:
         return float(line.rsplit(" ", 1)[1])
 
 
-def test_records_of_every_fate_are_accounted_for() -> None:
+@pytest.fixture
+def new_bench() -> Iterator[Callable[..., Bench]]:
+    """Return a maker of benches; their stores are closed at the end."""
+    with ExitStack() as opened:
+
+        def make(store: SqliteStore | None = None, stopping: bool = False) -> Bench:
+            bench = Bench(store, stopping)
+            opened.callback(bench.store.close)
+            return bench
+
+        yield make
+
+
+def test_records_of_every_fate_are_accounted_for(new_bench: Callable[..., Bench]) -> None:
     """read = stored + duplicate + ignored + malformed, or a change went missing in silence."""
-    bench = Bench()
+    bench = new_bench()
     batch = Batch(
         "a.json",
         (
@@ -99,9 +113,9 @@ def test_records_of_every_fate_are_accounted_for() -> None:
     assert bench.metric('awschange_exporter_poll_success{source="fake"') == 1
 
 
-def test_a_source_that_breaks_off_keeps_what_it_gave_and_says_why() -> None:
+def test_a_source_that_breaks_off_keeps_what_it_gave_and_says_why(new_bench: Callable[..., Bench]) -> None:
     """A throttled walk must not lose the pages it had."""
-    bench = Bench()
+    bench = new_bench()
     source = FakeSource(Batch("p1", (raw(authorize(1)),), read=1), then=SourceError("throttled", "LookupEvents: Rate exceeded"))
     report = bench.poller.poll(source, SETTINGS)
     assert (report.complete, report.reason, report.error, report.stored) == (False, "throttled", "LookupEvents: Rate exceeded", 1)
@@ -111,18 +125,18 @@ def test_a_source_that_breaks_off_keeps_what_it_gave_and_says_why() -> None:
     assert bench.log("poll incomplete")[0]["error"] == "LookupEvents: Rate exceeded"
 
 
-def test_a_part_that_cannot_be_read_does_not_stop_the_others() -> None:
+def test_a_part_that_cannot_be_read_does_not_stop_the_others(new_bench: Callable[..., Bench]) -> None:
     """One unreadable file among a thousand."""
-    bench = Bench()
+    bench = new_bench()
     bad = Batch("bad.json", error=SourceError("access_denied", "bad.json: permission denied"))
     report = bench.poller.poll(FakeSource(bad, Batch("good.json", (raw(authorize(1)),), read=1)), SETTINGS)
     assert (report.complete, report.reason, report.stored) == (False, "access_denied", 1)
     assert bench.log("part of the source could not be read")[0]["where"] == "bad.json"
 
 
-def test_a_fault_of_our_own_is_recorded_and_does_not_escape() -> None:
+def test_a_fault_of_our_own_is_recorded_and_does_not_escape(new_bench: Callable[..., Bench]) -> None:
     """A bug in one source must not end the polling of the others."""
-    bench = Bench()
+    bench = new_bench()
     report = bench.poller.poll(FakeSource(then=ZeroDivisionError("boom")), SETTINGS)
     assert (report.complete, report.reason) == (False, "internal")
     assert "ZeroDivisionError" in bench.log("poll failed by a fault of the exporter")[0]["exception"]
@@ -135,24 +149,46 @@ class FullDisk(SqliteStore):
         raise StoreError("state.db: cannot store events: disk is full; free some space")
 
 
-def test_a_store_that_cannot_write_makes_the_poll_incomplete() -> None:
+def test_a_store_that_cannot_write_makes_the_poll_incomplete(new_bench: Callable[..., Bench]) -> None:
     """A full disk must page as a stale source, not pass as a quiet night."""
-    bench = Bench(FullDisk(":memory:"))
+    bench = new_bench(FullDisk(":memory:"))
     report = bench.poller.poll(FakeSource(Batch("a", (raw(authorize(1)),), read=1)), SETTINGS)
     assert (report.complete, report.error) == (False, "state.db: cannot store events: disk is full; free some space")
     assert bench.metric('awschange_exporter_store_errors_total{operation="append"}') == 1
     assert bench.metric('awschange_exporter_last_success_timestamp_seconds{source="fake"') == 0
 
 
-def test_a_poll_cut_short_by_the_end_is_not_complete() -> None:
+@pytest.mark.parametrize("operation", ["go_live", "cursor", "append"])
+def test_a_failure_of_the_store_is_counted_under_what_failed(new_bench: Callable[..., Bench], operation: str) -> None:
+    """Otherwise the counter sends people to look at the disk when it is a read that fails."""
+
+    class Failing(SqliteStore):
+        def __getattribute__(self, name: str) -> Any:
+            if name == operation:
+                raise StoreError("state.db: the disk is gone")
+            return super().__getattribute__(name)
+
+    class Asking(FakeSource):
+        def fetch(self, context: FetchContext) -> Iterator[Batch]:
+            context.cursor("a")
+            return super().fetch(context)
+
+    bench = new_bench(Failing(":memory:"))
+    report = bench.poller.poll(Asking(Batch("a", (raw(authorize(1)),), read=1)), SETTINGS)
+    assert (report.complete, report.reason) == (False, "internal")
+    for other in ("go_live", "cursor", "append"):
+        assert bench.metric(f'awschange_exporter_store_errors_total{{operation="{other}"}}') == (other == operation)
+
+
+def test_a_poll_cut_short_by_the_end_is_not_complete(new_bench: Callable[..., Bench]) -> None:
     """Otherwise the last poll before a restart would claim to have read all."""
-    report = Bench(stopping=True).poller.poll(FakeSource(), SETTINGS)
+    report = new_bench(stopping=True).poller.poll(FakeSource(), SETTINGS)
     assert (report.complete, report.reason) == (False, "unavailable")
 
 
-def test_the_source_sees_the_cursor_that_was_stored_and_the_watch() -> None:
+def test_the_source_sees_the_cursor_that_was_stored_and_the_watch(new_bench: Callable[..., Bench]) -> None:
     """A source that is asked to start over each time reads everything each time."""
-    bench = Bench()
+    bench = new_bench()
     bench.poller.poll(FakeSource(Batch("a", cursors={"a": "7"})), SETTINGS)
     source = FakeSource()
     bench.poller.poll(source, SETTINGS)
@@ -166,18 +202,18 @@ def test_the_source_sees_the_cursor_that_was_stored_and_the_watch() -> None:
 @pytest.mark.parametrize(
     ("live_since", "live"), [("start", [False]), ("beginning", [True]), ("2026-01-01", [True]), ("2026-01-31T11:00:01Z", [False])]
 )
-def test_live_since_draws_the_line_between_past_and_live(live_since: str, live: list[bool]) -> None:
+def test_live_since_draws_the_line_between_past_and_live(new_bench: Callable[..., Bench], live_since: str, live: list[bool]) -> None:
     """A first start must page nobody, and an investigation must count everything."""
-    bench = Bench()
+    bench = new_bench()
     settings = SourceSettings(type="fake", live_since=live_since)
     bench.poller.poll(FakeSource(Batch("a", (raw(authorize(1)),), read=1)), settings)
     assert [found.live for found in bench.store.search(Query())] == live
     assert bench.log("change")[0]["live"] is live[0]
 
 
-def test_the_line_stays_where_the_first_poll_drew_it() -> None:
+def test_the_line_stays_where_the_first_poll_drew_it(new_bench: Callable[..., Bench]) -> None:
     """A restart must not turn what happened while we were down into the past."""
-    bench = Bench()
+    bench = new_bench()
     settings = SourceSettings(type="fake")
     bench.poller.poll(FakeSource(), settings)
     later = Poller(

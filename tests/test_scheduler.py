@@ -55,6 +55,52 @@ def test_a_job_that_raises_is_told_and_runs_again() -> None:
     assert failed[0] == "poll broken: boom"
 
 
+def test_a_clock_that_was_set_back_delays_no_job() -> None:
+    """Jobs are due by the clock: set back by an hour it would leave AWS unwatched for that hour, and no metric would tell."""
+    ahead = [3600.0]
+    runs: list[float] = []
+    scheduler = Scheduler(lambda name: None, lambda name, error: None, clock=lambda: time.time() + ahead[0])
+    scheduler.every(timedelta(hours=1), "poll a", lambda: runs.append(time.monotonic()), at_once=False)
+    scheduler.start()
+    time.sleep(0.2)
+    assert runs == []
+    ahead[0] = 0.0
+    wait_until(lambda: runs)
+    scheduler.stop()
+
+
+def test_polls_that_hang_keep_neither_the_house_nor_other_polls_waiting() -> None:
+    """New series stay at 0 until the house tells the store that they were shown; a dead network drive must not stop that."""
+    release = threading.Event()
+    ran: set[str] = set()
+    scheduler = Scheduler(lambda name: None, lambda name, error: None)
+    for number in range(12):
+        scheduler.every(timedelta(hours=1), f"poll {number}", lambda: release.wait(10))
+    scheduler.start()
+    scheduler.every(timedelta(hours=1), "expose", lambda: ran.add("expose"), house=True)
+    scheduler.every(timedelta(hours=1), "poll quick", lambda: ran.add("poll quick"))
+    try:
+        wait_until(lambda: ran == {"expose", "poll quick"})
+    finally:
+        release.set()
+        scheduler.stop()
+
+
+def test_all_of_the_pool_hanging_leaves_the_house_running() -> None:
+    """However many sources hang."""
+    release = threading.Event()
+    ran: list[str] = []
+    scheduler = Scheduler(lambda name: None, lambda name, error: None, workers=1)
+    scheduler.every(timedelta(hours=1), "poll a", lambda: release.wait(10))
+    scheduler.start()
+    scheduler.every(timedelta(hours=1), "expose", lambda: ran.append("expose"), house=True)
+    try:
+        wait_until(lambda: ran)
+    finally:
+        release.set()
+        scheduler.stop()
+
+
 def test_a_forgotten_job_does_not_run_again() -> None:
     """A source that a reload removed must fall silent."""
     runs: list[float] = []

@@ -209,6 +209,38 @@ def test_sigterm_ends_the_process_in_time_and_a_restart_goes_on(server: Server) 
     assert server.stop(signal.SIGINT) < 5
 
 
+@pytest.mark.parametrize("stalled", [False, True])
+def test_a_log_that_nobody_reads_stops_neither_the_watching_nor_the_end(server: Server, stalled: bool) -> None:
+    """`2>&1 | tee` whose tee was killed or stopped: changes count all the same, and SIGTERM is obeyed."""
+    server.stop()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "exporter", "serve", "--config.file", str(server.config), "--web.listen-address", "127.0.0.1:0", "--log.format", "json"],
+        stderr=subprocess.PIPE,
+    )  # fmt: skip
+    try:
+        assert process.stderr is not None
+        first: dict[str, Any] = {}
+        while first.get("event") != "serving":
+            first = json.loads(process.stderr.readline())
+        server.address = first["address"]
+        if not stalled:
+            process.stderr.close()
+        write_trail(server.trail / "a.json", record(number=1))
+        server.wait(lambda: server.value(OPENED) == 0)
+        # More lines than a pipe holds.
+        write_trail(server.trail / "b.json", *(authorize(number, when=datetime.now(UTC)) for number in range(2, 402)))
+        server.wait(lambda: server.value(OPENED) == 400)
+        begin = time.monotonic()
+        process.terminate()
+        assert process.wait(timeout=10) == 0
+        assert time.monotonic() - begin < 5
+    finally:
+        process.kill()
+        process.wait()
+        if process.stderr is not None:
+            process.stderr.close()
+
+
 def test_a_taken_port_is_a_clear_error(server: Server) -> None:
     """The message names the address and what to do."""
     done = subprocess.run(

@@ -208,6 +208,17 @@ def test_the_line_is_drawn_once_unless_the_configuration_names_another() -> None
     store.close()
 
 
+def test_a_line_in_the_future_is_drawn_again() -> None:
+    """It was drawn while the clock was ahead; until that time every change would pass for one of the past and page nobody."""
+    store = SqliteStore(":memory:")
+    assert store.go_live("files", NOON + timedelta(days=4000)) == NOON + timedelta(days=4000)
+    assert store.go_live("files", NOON) == NOON == store.live_since("files")
+    assert store.append(ingest(make_event(1, event_time=NOON + timedelta(minutes=1)))).stored[0].live
+    assert store.go_live("files", NOON, NOON + timedelta(days=7)) == NOON + timedelta(days=7), "asked for is asked for"
+    assert store.go_live("files", NOON, NOON + timedelta(days=7)) == NOON + timedelta(days=7)
+    store.close()
+
+
 def test_moving_the_line_changes_nothing_that_is_stored() -> None:
     """Counters never jump because of a change of the configuration."""
     store = SqliteStore(":memory:")

@@ -50,6 +50,25 @@ def test_an_empty_file_becomes_a_store(tmp_path: Path) -> None:
     store.close()
 
 
+@pytest.mark.parametrize("replaced", [False, True])
+def test_a_file_that_was_taken_away_is_said_at_once(tmp_path: Path, replaced: bool) -> None:
+    """What is written to a deleted file is gone with the process, and all counts with it; until then all would look well."""
+    path = tmp_path / "state.db"
+    store = SqliteStore(path)
+    store.append(ingest(make_event(1)))
+    path.rename(tmp_path / "away.db")
+    if replaced:
+        path.write_bytes((tmp_path / "away.db").read_bytes())
+    said = r"state\.db: cannot .*: the file was deleted, moved or replaced while it was open; put it back, or restart"
+    for use in (lambda: store.append(ingest(make_event(2))), store.revision, store.series, lambda: store.cursor("files", "a")):
+        with pytest.raises(StoreError, match=said):
+            use()
+    assert path.exists() == replaced, "no empty file takes its place"
+    (tmp_path / "away.db").rename(path)
+    assert store.append(ingest(make_event(2))).stored
+    store.close()
+
+
 def test_a_full_disk_is_said_and_leaves_nothing_half_written(tmp_path: Path) -> None:
     """Half a batch without its cursor would count again after the disk is cleared."""
     store = SqliteStore(tmp_path / "state.db")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import tempfile
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
@@ -92,24 +93,22 @@ def test_without_conflicts_the_order_and_the_repetitions_do_not_matter(
 ) -> None:
     """The same records twice, in two files, shuffled, cut over restarts: the same counts."""
     unique = list({event.event_id: event for event in made_up(seed, count) if not event.supersedes}.values())
-    once = SqliteStore(":memory:")
-    once.go_live("files", NOON)
-    once.append(ingest(*unique))
-    events = unique * 2
-    shuffle.shuffle(events)
-    cut = SqliteStore(":memory:")
-    for source in SOURCES:
-        cut.go_live(source, NOON)
-    at = 0
-    while at < len(events):
-        size = data.draw(st.integers(1, 40))
-        cut.append(ingest(*events[at : at + size], source=data.draw(st.sampled_from(SOURCES))))
-        at += size
+    # A drawing that is broken off ends the example here, too.
+    with closing(SqliteStore(":memory:")) as once, closing(SqliteStore(":memory:")) as cut:
+        once.go_live("files", NOON)
+        once.append(ingest(*unique))
+        events = unique * 2
+        shuffle.shuffle(events)
+        for source in SOURCES:
+            cut.go_live(source, NOON)
+        at = 0
+        while at < len(events):
+            size = data.draw(st.integers(1, 40))
+            cut.append(ingest(*events[at : at + size], source=data.draw(st.sampled_from(SOURCES))))
+            at += size
 
-    def counts(store: SqliteStore) -> dict[tuple[str, tuple[str, ...]], float]:
-        return {key: value for key, value in values(store.series().rows).items() if key[0] in ADDITIVE}
+        def counts(store: SqliteStore) -> dict[tuple[str, tuple[str, ...]], float]:
+            return {key: value for key, value in values(store.series().rows).items() if key[0] in ADDITIVE}
 
-    assert counts(cut) == counts(once)
-    assert {row.event.event_id for row in cut.search(Query())} == {event.event_id for event in unique}
-    once.close()
-    cut.close()
+        assert counts(cut) == counts(once)
+        assert {row.event.event_id for row in cut.search(Query())} == {event.event_id for event in unique}

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import http.client
+import socket
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -66,6 +68,27 @@ def test_a_request_that_takes_long_does_not_hold_up_the_others(serving: Callable
     finally:
         release.set()
         slow.join(10)
+
+
+def test_connections_that_say_nothing_or_half_a_request_do_not_hold_up_the_others(serving: Callable[[App], str]) -> None:
+    """A browser that connects ahead of need, or a port scanner, must not make a scrape time out."""
+
+    def app(_environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        start_response("200 OK", [("Content-Length", "2")])
+        return [b"ok"]
+
+    address = serving(app)
+    host, _, port = address.rpartition(":")
+    idle = [socket.create_connection((host, int(port)), timeout=10) for _ in range(16)]
+    try:
+        for connection in idle[::2]:
+            connection.sendall(b"GET /met")
+        begin = time.monotonic()
+        assert get(address) == (200, b"ok")
+        assert time.monotonic() - begin < 5
+    finally:
+        for connection in idle:
+            connection.close()
 
 
 def test_a_busy_thread_of_ours_does_not_starve_requests(serving: Callable[[App], str]) -> None:

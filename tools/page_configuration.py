@@ -26,7 +26,7 @@ without starting anything.
 
 - A *duration* is written `60s`, `5m`, `1h30m` or `400d` (units `ms`, `s`, `m`, `h`, `d`, `w`, `y`); a bare number means seconds.
 - A *size* is written `256MiB`, `10MB` or as a number of bytes.
-- A *time* is written `2026-01-31T00:00:00Z`, always with its offset.
+- A *time* is written `2026-01-31T00:00:00Z`, or `2026-01-31`; without an offset it is UTC.
 - A relative path starts at the working directory of the process.
 """
 

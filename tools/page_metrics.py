@@ -24,9 +24,11 @@ exporter itself is doing. Stability: *experimental* names may change in any mino
 *deprecated* ones name their successor.
 
 *Series budget*: so many series are shown, the first by birth; all later ones are summed where the folded labels (in italics) are
-`{OTHER}`. `metrics.budgets` changes it. *Born at zero*: **always** means that the series exists at 0 from the first sight of an account
-and region, so alert on these; **held** means that a new series is shown at 0 for `metrics.birth_hold` before it takes its value, because
-`increase()` does not see the first sample of a series.
+`{OTHER}`. `metrics.budgets` changes it; such a change makes the sums jump once. *Born at zero*: **always** means that the series
+exists at 0 from the first sight of an account and region, so alert on these (`awschange_events_total`: those of the events of the watch
+set `security_groups`; others are held); **held** means that a new series is shown at 0 for `metrics.birth_hold` before it takes its value,
+because `increase()` does not see the first sample of a series. The hold begins with the first scrape that showed the 0, so the changes with
+which an account and region is first seen are shown that much later, in every family.
 """
 
 VALUES = """

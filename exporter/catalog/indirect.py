@@ -6,12 +6,18 @@ from exporter.catalog.spec import EventSpec, Kind, at, rows
 
 _EC2 = "ec2.amazonaws.com"
 _LIST = at("AWS::EC2::PrefixList", "request.prefixListId")
+_ANSWERED_LIST = at("AWS::EC2::PrefixList", "response.prefixList.prefixListId")
 
 PREFIX_LISTS: tuple[EventSpec, ...] = (
-    *rows("prefix_lists", _EC2, "ModifyManagedPrefixList RestoreManagedPrefixListVersion DeleteManagedPrefixList", Kind.PREFIX_LIST, _LIST),
     *rows(
-        "prefix_lists", _EC2, "CreateManagedPrefixList", Kind.PREFIX_LIST, at("AWS::EC2::PrefixList", "response.prefixList.prefixListId")
+        "prefix_lists",
+        _EC2,
+        "ModifyManagedPrefixList RestoreManagedPrefixListVersion DeleteManagedPrefixList",
+        Kind.PREFIX_LIST,
+        _LIST,
+        _ANSWERED_LIST,
     ),
+    *rows("prefix_lists", _EC2, "CreateManagedPrefixList", Kind.PREFIX_LIST, _ANSWERED_LIST),
 )
 
 TAGS: tuple[EventSpec, ...] = rows("tags", _EC2, "CreateTags DeleteTags", Kind.TAGS)

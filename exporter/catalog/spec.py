@@ -68,13 +68,14 @@ class ResourcePath:
 
 @dataclass(frozen=True, slots=True)
 class EventSpec:
-    """One AWS call that is worth recording."""
+    """One AWS call that is worth recording; `whole` where it is, though it concerns no security group (attachments, tags)."""
 
     event_source: str
     event_name: str
     watch_set: str
     kind: Kind = Kind.GENERIC
     resources: tuple[ResourcePath, ...] = ()
+    whole: bool = False
 
 
 def at(resource_type: str, path: str) -> ResourcePath:

@@ -21,8 +21,8 @@ LONGEST_NAME = 256
 _CACHED_LOOKUPS = 8192
 # Lambda logs CreateFunction20150331 and UpdateFunctionConfiguration20150331v2, CloudFront CreateDistribution2020_05_31.
 _VERSION_SUFFIX = re.compile(r"20[0-9]{2}_?[0-9]{2}_?[0-9]{2}(?:v[0-9]+)?$")
-# Attachments and tags that concern no group are dropped, which nobody means who asks for the call by name.
-_WHOLE = {Kind.ATTACHMENT: Kind.GENERIC, Kind.TAGS: Kind.GENERIC}
+# Rows of these kinds drop the calls that concern no group.
+_SELECTIVE = (Kind.ATTACHMENT, Kind.TAGS)
 
 
 class Pattern(Protocol):
@@ -43,7 +43,8 @@ class Watch:
     def __init__(self, sets: Iterable[str] = DEFAULT_WATCH_SETS, patterns: Iterable[Pattern] = ()) -> None:
         """Take names of WATCH_SETS, and patterns; raise ValueError for a set that does not exist.
 
-        A call that stands in several chosen sets belongs to the first in the order of the catalog.
+        A call that stands in several chosen sets belongs to the first in the order of the catalog. No set takes away
+        what another set or a pattern asks for.
         """
         chosen = set(sets)
         unknown = sorted(chosen - set(WATCH_SETS))
@@ -56,7 +57,9 @@ class Watch:
                 key = spec.event_source, spec.event_name
                 self._known.setdefault(key, spec)
                 if name in chosen:
-                    self._chosen.setdefault(key, spec)
+                    first = self._chosen.setdefault(key, spec)
+                    if first.kind in _SELECTIVE and spec.kind not in _SELECTIVE:
+                        self._chosen[key] = replace(first, whole=True, resources=(*first.resources, *spec.resources))
         self._patterns = tuple(
             (re.compile(fnmatch.translate(pattern.event_source)), re.compile(fnmatch.translate(pattern.event_name))) for pattern in patterns
         )
@@ -75,12 +78,14 @@ class Watch:
     def _find(self, event_source: str, event_name: str) -> EventSpec | None:
         bare = _VERSION_SUFFIX.sub("", event_name)
         spec = self._chosen.get((event_source, event_name)) or self._chosen.get((event_source, bare))
-        if spec is not None:
+        if spec is not None and (spec.whole or spec.kind not in _SELECTIVE):
             return spec
         for source_pattern, name_pattern in self._patterns:
             if source_pattern.match(event_source) and (name_pattern.match(event_name) or name_pattern.match(bare)):
+                if spec is not None:
+                    return replace(spec, whole=True)
                 known = self._known.get((event_source, event_name)) or self._known.get((event_source, bare))
                 if known is None:
                     return EventSpec(event_source, event_name, CUSTOM)
-                return replace(known, watch_set=CUSTOM, kind=_WHOLE.get(known.kind, known.kind))
-        return None
+                return replace(known, watch_set=CUSTOM, whole=known.kind in _SELECTIVE)
+        return spec

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import io
+import sys
+
 import click
 
 from exporter import __version__
@@ -17,6 +20,10 @@ from exporter.cli.serve import serve
 @click.version_option(__version__, prog_name="aws-change-exporter")
 def main() -> None:
     """Watch who changes what in AWS, security groups first: metrics for Prometheus, history for people."""
+    for stream in (sys.stdout, sys.stderr):
+        # What a terminal's or pipe's encoding lacks is written as an escape instead of ending the command half-way.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 for command in (serve, poll, metrics, history, check_config, demo):

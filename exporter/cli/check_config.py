@@ -11,7 +11,7 @@ from exporter.config import load
 from exporter.service import require_sources
 
 
-@click.command("check-config")
+@click.command("check-config", short_help="Check a configuration file.")
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
 @reports_errors
 def check_config(file: Path) -> None:

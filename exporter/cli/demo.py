@@ -9,13 +9,13 @@ from pathlib import Path
 import click
 
 from exporter.cli.options import log_options, reports_errors
-from exporter.cli.serve import run_service
+from exporter.cli.serve import end_process, run_service
 from exporter.config import validate
 from exporter.demo import trail
 from exporter.logs import make_logger
 
 
-@click.command()
+@click.command(short_help="Run on a made-up trail, to look around.")
 @click.option(
     "--web.listen-address", "listen_address", default="127.0.0.1:10893", show_default=True, help="Address for /metrics and the pages."
 )
@@ -51,3 +51,4 @@ def demo(listen_address: str, seed: int, interval: float, log_level: str, log_fo
         finally:
             stop.set()
             writer.join(timeout=2)
+    end_process()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -20,6 +21,10 @@ from exporter.store.base import HistoryEvent, Query
 from exporter.text import visible
 from exporter.timespan import parse_moment
 
+_PIPED_WIDTH = 160
+_WIDE = 105  # from here on the four columns hold a call and a rule without breaking them
+_MAX_RULES = 1000
+
 
 class Moment(click.ParamType[datetime]):
     """A time as a person types it."""
@@ -36,7 +41,7 @@ class Moment(click.ParamType[datetime]):
             self.fail(str(error), param, ctx)
 
 
-@click.command()
+@click.command(short_help="Show who changed security groups, and which rules.")
 @click.argument("groups", metavar="[GROUP]...", nargs=-1)
 @config_option
 @click.option("--since", type=Moment(), help="Only events at or after this time: 90d, 2026-01-31 or 2026-01-31T13:00:00Z (UTC).")
@@ -67,6 +72,8 @@ def history(
     origin: str, form: str, limit: int,
 ) -> None:  # fmt: skip
     """Show who changed the security groups GROUP (all, if none is named), newest first: who, when, from where, and the exact rules."""
+    if since and until and until <= since:
+        raise click.UsageError(f"--until ({format_time(until)}) must be later than --since ({format_time(since)})")
     config, _ = resolve_config(config_file)
     store = existing_store(config)
     query = Query(
@@ -80,6 +87,8 @@ def history(
         since,
         until,
         limit + 1,
+        # What a failed call had asked for stands in the raw record alone.
+        raw=form == "table",
     )
     try:
         found = store.search(query)
@@ -89,7 +98,7 @@ def history(
         found = found[:limit]
         click.echo(f"Only the newest {limit} events are shown; --limit, --since and --until choose others.", err=True)
     if form == "table" and not found:
-        click.echo(f"No event {origin}d matches.", err=True)
+        click.echo(f"No event in the {origin} matches.", err=True)
     _WRITERS[form](found)
 
 
@@ -106,15 +115,23 @@ def _write_csv(found: Sequence[HistoryEvent]) -> None:
 def _write_table(found: Sequence[HistoryEvent]) -> None:
     if not found:
         return
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else _PIPED_WIDTH)
+    wide = console.width >= _WIDE
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_lines=False)
-    table.add_column("time (UTC)", no_wrap=True)
-    table.add_column("who", ratio=3, overflow="fold")
+    # On 80 columns: an account with its region, a session, and a call, each in a line of its own.
+    when_width, who_width = (None, None) if wide else (22, max(8, (console.width - 30) * 2 // 5))
+    table.add_column("time (UTC)" if wide else "time (UTC), where", no_wrap=wide, overflow="fold", max_width=when_width)
+    table.add_column("who", ratio=3, overflow="fold", max_width=who_width)
     table.add_column("what", ratio=4, overflow="fold")
-    table.add_column("where", ratio=3, overflow="fold")
+    if wide:
+        table.add_column("where", ratio=3, overflow="fold")
     for item in found:
-        table.add_row(_when(item), _who(item), _what(item), _where(item))
-    console.print(table)
+        when, where = _when(item), _where(item)
+        cells = (when, _who(item), _what(item), where) if wide else (Text("\n").join((when, where)), _who(item), _what(item))
+        table.add_row(*cells)
+    with console.capture() as printed:
+        console.print(table)
+    sys.stdout.writelines(f"{line.rstrip()}\n" for line in printed.get().splitlines())
 
 
 def _when(item: HistoryEvent) -> Text:
@@ -131,7 +148,7 @@ def _who(item: HistoryEvent) -> Text:
     return text.append("\n" + "\n".join(visible(line, 128) for line in detail), style="not bold dim")
 
 
-_COLOURS = {"+": "green", "-": "red", "~": "yellow", '"': "yellow"}
+_COLOURS = {"!": "bold red", "+": "green", "-": "red", "~": "yellow", '"': "yellow"}
 
 
 def _what(item: HistoryEvent) -> Text:
@@ -139,7 +156,7 @@ def _what(item: HistoryEvent) -> Text:
     text = Text(visible(event.event_name, 128))
     if event.outcome is not Outcome.SUCCESS:
         text.append(f" [{event.outcome.value}{f': {visible(event.error_code, 128)}' if event.error_code else ''}]", style="red")
-    for line in describe_event(event):
+    for line in describe_event(event, _MAX_RULES):
         text.append(f"\n{visible(line, 400)}", style=_COLOURS.get(line[:1], ""))
     return text
 

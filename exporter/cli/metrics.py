@@ -12,7 +12,7 @@ from exporter.metrics.exposition import Exposition
 from exporter.metrics.telemetry import Telemetry
 
 
-@click.command()
+@click.command(short_help="Print what /metrics would show, without serving.")
 @config_option
 @click.option("--openmetrics", is_flag=True, help="OpenMetrics with exemplars instead of the Prometheus text format.")
 @click.option("--as-scraped", is_flag=True, help="Hold new counters at 0 as a scrape would show them now (metrics.birth_hold).")

@@ -13,7 +13,7 @@ from exporter.service import Service, require_sources
 from exporter.text import visible
 
 
-@click.command()
+@click.command(short_help="Poll every source once, then exit.")
 @config_option
 @log_options
 @reports_errors

@@ -22,7 +22,7 @@ _HARD_STOP = 4.5
 _SWITCH_SECONDS = 0.001
 
 
-@click.command()
+@click.command(short_help="Poll the sources and serve /metrics and the history.")
 @config_option
 @click.option("--web.listen-address", "listen_address", default=":10893", show_default=True, help="Address for /metrics and the pages.")
 @log_options
@@ -36,6 +36,7 @@ def serve(config_file: Path | None, listen_address: str, log_level: str, log_for
     config, path = resolve_config(config_file)
     require_sources(config, str(path or "the default configuration"))
     run_service(config, path, listen_address, make_logger(log_level, log_format))
+    end_process()
 
 
 def run_service(config: Config, path: Path | None, listen_address: str, logger: Logger, done: threading.Event | None = None) -> None:
@@ -70,15 +71,19 @@ def run_service(config: Config, path: Path | None, listen_address: str, logger: 
         if hangup.is_set():
             hangup.clear()
             service.reload()
-    logger.info("stopping")
     # Every transaction is whole or absent, so an end by force loses nothing that the next start would not read again.
     killer = threading.Timer(_HARD_STOP, os._exit, args=(0,))
     killer.daemon = True
     killer.start()
+    # After the timer: whoever should read the log may have stalled, and then this line never ends.
+    logger.info("stopping")
     server.stop()
     service.stop()
     killer.cancel()
     logger.info("stopped")
-    # A poll stuck in I/O must not keep the process alive: its threads are not waited for.
+
+
+def end_process() -> None:
+    """End at once where threads are left: a poll stuck in I/O must not keep the process alive."""
     if threading.active_count() > 1:
         os._exit(0)

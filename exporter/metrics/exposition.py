@@ -89,8 +89,11 @@ class Exposition:
         self._flush_lock = threading.Lock()
         self._to_mark: dict[int, float] = {}
 
-    def page(self, openmetrics: bool = False, gzip: bool = False) -> Page:
-        """Return what a scrape gets, and remember that it got it; raise StoreError while the store could never be read."""
+    def page(self, openmetrics: bool = False, gzip: bool = False, *, scrape: bool = True) -> Page:
+        """Return what a scrape gets, and remember that it got it; raise StoreError while the store could never be read.
+
+        Without `scrape` nobody sees the samples (a HEAD request), so that no new series counts as shown.
+        """
         now = self._clock()
         variant = (openmetrics, gzip)
         self._asked[variant] = now
@@ -100,7 +103,7 @@ class Exposition:
             page = self._first_page(variant)
         elif self._outdated(snapshot, now):
             page = self._refreshed(variant, snapshot, now) or page
-        if page.unexposed:
+        if scrape and page.unexposed:
             self._note_scrape(page.unexposed, now)
         return page
 
@@ -147,7 +150,7 @@ class Exposition:
             return self._book.released()
 
     def close(self) -> None:
-        """End the refreshing thread."""
+        """End the refreshing thread. A scrape that comes after all, because a reload overtook it, refreshes the page itself."""
         self._worker.shutdown()
 
     def _outdated(self, snapshot: _Snapshot, now: float) -> bool:
@@ -202,7 +205,12 @@ class Exposition:
         """Return the refresh that is under way or due in the worker thread."""
         with self._request_lock:
             if self._requested is None or self._requested.done():
-                self._requested = self._worker.submit(self.refresh)
+                try:
+                    self._requested = self._worker.submit(self.refresh)
+                except RuntimeError:  # closed
+                    self.refresh()
+                    self._requested = Future()
+                    self._requested.set_result(None)
             return self._requested
 
     def _rebuild(self, *, read_store: bool, must_read: bool = False) -> None:

@@ -24,6 +24,9 @@ from exporter.metrics.lines import header, label_value, prefix
 from exporter.metrics.table import SERIES_GAUGES
 from exporter.store.base import SeriesRow
 
+_SLACK = 1.0
+"""Seconds by which a scrape may lie in the future before we say that the clock was set back."""
+
 
 class _Series(Line):
     """A series shown by itself, or a sum of folded ones; `released` once it shows its value."""
@@ -183,7 +186,8 @@ class SeriesBook:
 
     def settle(self, now: float) -> None:
         """Let every series whose hold is over take its value."""
-        while self._due and self._due[0][0] <= now:
+        # No hold ends later than a whole hold from now, unless the clock was set back meanwhile.
+        while self._due and not now < self._due[0][0] <= now + self._hold + _SLACK:
             self._release(heapq.heappop(self._due)[2])
 
     def exposed(self, ids: Iterable[int], at: float, now: float) -> None:
@@ -244,7 +248,9 @@ class SeriesBook:
             if shown.exposed_at is not None and shown.exposed_at <= at:
                 return
             shown.exposed_at = at
-        if at + self._hold <= now:
+        # Shown at a time to come: the clock was ahead then. Waiting for that time would hide every change until it comes, and
+        # take values back that were shown.
+        if at + self._hold <= now or at > now + _SLACK:
             self._release(shown)
         elif not shown.released:
             self._pushed += 1

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import platform
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, PlatformCollector, ProcessCollector, Summary
 from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.metrics_core import Metric
 
 from exporter import __version__
-from exporter.errors import SOURCE_REASONS
+from exporter.errors import SOURCE_REASONS, StoreError
 from exporter.metrics import table
 from exporter.metrics.lines import header, number, prefix
 from exporter.metrics.table import STORE_OPERATIONS, TELEMETRY, SelfMetric
@@ -129,6 +130,15 @@ class Telemetry:
     def store_error(self, operation: str) -> None:
         """Record that the store failed; `operation` is one of STORE_OPERATIONS."""
         self._count(table.STORE_ERRORS, 1, operation)
+
+    @contextmanager
+    def watching(self, operation: str) -> Iterator[None]:
+        """Record a StoreError that passes through; `operation` is one of STORE_OPERATIONS."""
+        try:
+            yield
+        except StoreError:
+            self.store_error(operation)
+            raise
 
     def page_refreshed(self, seconds: float) -> None:
         """Record how long a refresh of the page took; the next refresh shows it, because it is no reason for one."""

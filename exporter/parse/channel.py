@@ -61,7 +61,7 @@ TOOLS: tuple[tuple[Channel, tuple[str, ...]], ...] = (
     ),
     (Channel.TERRAFORM, ("terraform", "opentofu", "terragrunt")),
     (Channel.CLOUDFORMATION, ("cloudformation.amazonaws.com",)),
-    (Channel.CLI, ("aws-cli/", "awspowershell")),
+    (Channel.CLI, ("aws-cli/", "awspowershell", "ec2-api-tools")),
 )
 """What a tool writes into the agent, in lower case, in the order in which they are asked."""
 
@@ -71,7 +71,7 @@ CONSOLE_EVENTS = ("AwsConsoleAction", "AwsConsoleSignIn")
 SCRIPTED = ("exec-env/cloudshell", "boto3/", "botocore/")
 """Agents that are scripts even where the credentials come from a console session."""
 
-SDKS = ("boto3/", "botocore/", "aws-sdk-", "aws-sdk/", "aws sdk", "aws-amplify", "s3transfer/")
+SDKS = ("boto/", "boto3/", "botocore/", "aws-sdk-", "aws-sdk/", "aws sdk", "aws-amplify", "s3transfer/", "rusoto/")
 
 
 def channel(top: Mapping[str, Any], identity: Mapping[str, Any], user_agent: str | None) -> Channel:
@@ -95,6 +95,7 @@ def channel(top: Mapping[str, Any], identity: Mapping[str, Any], user_agent: str
         or kind == "AWSService"
         or top.get("eventtype") == "AwsServiceEvent"
         or "aws internal" in agent
+        or str(top.get("sourceipaddress")).startswith("AWS Internal")
         or (kind is None and isinstance(invoked_by, str))
     ):
         return Channel.AWS_SERVICE

@@ -47,19 +47,19 @@ def as_list(value: object) -> Sequence[Any]:
     if value is None or value == "":
         return ()
     if isinstance(value, dict):
-        for key in _LIST_KEYS:
-            for spelled in (key, key.capitalize()):
-                if spelled in value:
-                    inner = value[spelled]
-                    if isinstance(inner, list):
-                        return inner[:LONGEST_LIST]
-                    return () if inner is None or inner == "" else (inner,)
+        for key, inner in value.items():
+            if key.lower() in _LIST_KEYS:
+                if isinstance(inner, list):
+                    return inner[:LONGEST_LIST]
+                return () if inner is None or inner == "" else (inner,)
         return (value,) if value else ()
     return (value,)
 
 
 def text(value: object, limit: int = 256) -> str | None:
     """Return a scalar as text of at most `limit` characters that UTF-8 can carry; None where empty or no scalar."""
+    if value is None:
+        return None
     if not isinstance(value, str):
         value = _spelled(value)
     if not value:

@@ -19,8 +19,9 @@ _LONGEST_NAME = 128
 _SSO_ROLE = re.compile(r"AWSReservedSSO_(.+)_[0-9a-f]{16}")
 _SSO_SUFFIX = re.compile(r"_[0-9A-Za-z]{1,32}$")
 _SSO_PREFIX = "AWSReservedSSO_"
-_SSO_PATH = "/aws-reserved/sso.amazonaws.com/"
-_SERVICE_ROLE_PATH = "/aws-service-role/"
+# IAM reserves these paths by their beginning only: `role/team/aws-service-role/...` is anybody's to create.
+_SSO_PATH = ":role/aws-reserved/sso.amazonaws.com/"
+_SERVICE_ROLE_PATH = ":role/aws-service-role/"
 _SERVICE_ROLE_PREFIX = "AWSServiceRoleFor"
 
 
@@ -118,12 +119,12 @@ def _role(who: _Identity) -> tuple[PrincipalType, str]:
     match = _SSO_ROLE.fullmatch(name)
     if match:
         return PrincipalType.SSO, f"sso/{match.group(1)}"
-    if _SSO_PATH in issuer_arn and ":role/" in issuer_arn:
+    if _SSO_PATH in issuer_arn:
         return PrincipalType.SSO, f"sso/{_SSO_SUFFIX.sub('', name.removeprefix(_SSO_PREFIX))}"
-    if _SERVICE_ROLE_PATH in issuer_arn and ":role/" in issuer_arn:
+    if _SERVICE_ROLE_PATH in issuer_arn:
         service = issuer_arn.partition(_SERVICE_ROLE_PATH)[2].partition("/")[0]
         return PrincipalType.SERVICE_LINKED_ROLE, f"service/{service or name}"
-    if name.startswith(_SERVICE_ROLE_PREFIX):
+    if name.startswith(_SERVICE_ROLE_PREFIX) and ":role/" not in issuer_arn:
         return PrincipalType.SERVICE_LINKED_ROLE, f"service/{text(who.user.get('invokedby'), _LONGEST_NAME) or name}"
     return PrincipalType.ROLE, f"role/{name}"
 

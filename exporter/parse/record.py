@@ -76,6 +76,8 @@ class RecordParser:
         spec = self._watch.spec(event_source, event_name)
         if spec is None:
             return Ignored("not_watched", account, region)
+        if _is_copy(top):
+            return Ignored("network_activity", account, region)
         check_version(top.get("eventversion"))
         moment = event_time(top.get("eventtime"))
         call = open_call(spec, top)
@@ -86,7 +88,7 @@ class RecordParser:
         rules = read_rules(call) if result is Outcome.SUCCESS else RuleReading()
         if rules.noop:
             result = Outcome.NOOP
-        if _concerns_no_group(call, subjects):
+        if _concerns_no_group(call, subjects, result):
             return Ignored("no_security_group", account, region)
         user_agent = text(top.get("useragent"), 1024)
         own_id, supersedes = event_id(record, top)
@@ -122,15 +124,31 @@ def _name(top: Mapping[str, Any], key: str) -> str:
     return text(value, LONGEST_NAME) or ""
 
 
-def _concerns_no_group(call: Call, subjects: Touched) -> bool:
-    """Tell an attachment call that names no group, or tags of something else, from one AWS left the request out of."""
+def _is_copy(top: Mapping[str, Any]) -> bool:
+    """Tell the copy of a call that the owner of the VPC endpoint on its way gets: the call has a record of its own.
+
+    What the endpoint's policy denied never reached the service, so that record may be the only one (CloudTrail user
+    guide, network activity events).
+    """
+    network = top.get("eventcategory") == "NetworkActivity" or top.get("eventtype") in ("AwsVpceEvents", "AwsVpceEvent")
+    return network and top.get("errorcode") != "VpceAccessDenied"
+
+
+def _concerns_no_group(call: Call, subjects: Touched, result: Outcome) -> bool:
+    """Tell an attachment call that names no group, or tags of something else, from one AWS left the request out of.
+
+    Denied calls have no request in some services, and changed nothing: those are not wanted.
+    """
+    if call.spec.whole:
+        return False
     if call.spec.kind is Kind.TAGS:
         concerned = bool(subjects.resources)
     elif call.spec.kind is Kind.ATTACHMENT:
         concerned = bool(subjects.groups)
     else:
         return False
-    return not concerned and not truth(call.request.get("omitted"))
+    hidden = truth(call.request.get("omitted")) or (result is Outcome.SUCCESS and call.request_left_out and not _has_no_request(call))
+    return not concerned and not hidden
 
 
 def _may_open(spec: EventSpec, rules: RuleReading) -> bool:
@@ -142,9 +160,13 @@ def _content_known(call: Call, subjects: Touched, rules: RuleReading) -> bool:
     """Return whether the record of a successful call tells what it changed."""
     if call.spec.kind in _RULE_KINDS:
         return bool(rules.changes)
-    if not call.request_left_out or call.top.get("eventtype") in _WITHOUT_REQUEST or truth(call.top.get("readonly")):
+    if not call.request_left_out or _has_no_request(call):
         return True
-    if call.spec.kind in (Kind.ATTACHMENT, Kind.TAGS):
+    if call.spec.kind in (Kind.ATTACHMENT, Kind.TAGS, Kind.PREFIX_LIST) or truth(call.request.get("omitted")):
         return False
     answered = any(key not in ("omitted", "reason", "requestid", "_return", "return", "xmlns") for key in call.response)
     return bool(subjects.groups or subjects.resources) or answered
+
+
+def _has_no_request(call: Call) -> bool:
+    return call.top.get("eventtype") in _WITHOUT_REQUEST or truth(call.top.get("readonly")) is True

@@ -63,7 +63,9 @@ def _revoked(call: Call) -> RuleReading:
     places = {_place(rule) for rule in asked}
     unknown = {_place(rule) for rule in islice(permitted_rules(unmatched, direction), MOST_CHANGES)}
     # The spelling of what is unknown may differ from the request's, hence the number and not the difference alone.
-    if len(unknown) >= len(places):
+    # Where the request is left out, or names rules by id, it does not tell how many there were to match.
+    countable = bool(asked) and all(rule.rule_id is None for rule in asked)
+    if countable and len(unknown) >= len(places):
         return RuleReading(noop=True)
     return _changes(RuleAction.REMOVED, (rule for rule in asked if _place(rule) not in unknown))
 

@@ -61,11 +61,15 @@ def _vpc_resources(call: Call) -> Touched:
 
 
 def _named(call: Call) -> Touched:
-    """Read the groups that the request names anywhere, and the resources where the catalog says they are."""
+    """Read the groups that the request names anywhere, and the resources where the catalog says they are.
+
+    Where AWS left the request of an attachment out, the answer names the groups that are attached now.
+    """
     resources = list(_at_paths(call))
     if not resources and call.spec.kind is Kind.GENERIC:
         resources = list(_listed(call))
-    return _touched(_named_groups(call.request), resources)
+    left_out = call.spec.kind is Kind.ATTACHMENT and call.request_left_out
+    return _touched(_named_groups(call.response if left_out else call.request), resources)
 
 
 def _only_paths(call: Call) -> Touched:

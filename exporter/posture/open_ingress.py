@@ -132,8 +132,10 @@ def opened_ports(rows: Iterable[Row], internets: Mapping[int, Internet] = INTERN
         by_version.setdefault(row.network.version, []).append(row)
     out: list[Opened] = []
     for version, internet in internets.items():
-        if version in by_version:
-            out += _opened_in(version, by_version[version], internet)
+        found = by_version.get(version, [])
+        # Networks that have no more addresses than that in all cannot open anything: most rules, answered at once.
+        if sum(row.network.end - row.network.start for row in found) > internet.wide:
+            out += _opened_in(version, found, internet)
     return out
 
 

@@ -93,7 +93,8 @@ class SourceSettings(Settings):
         default="",
         max_length=64,
         pattern=r"^[A-Za-z0-9_.-]*$",
-        description="Name in metrics, logs and history; the type by default. Must be unique.",
+        description="Name in metrics, logs and history; the type by default. Must be unique. Under another name it is another "
+        "source, which reads everything again and goes live anew: with a new name set `live_since` to a time before the change.",
     )
     live_since: LiveSince = Field(
         default="start",

@@ -14,7 +14,9 @@ from isal import igzip_lib
 
 from exporter.errors import MALFORMED_REASONS
 
-PIECE = 256 * 2**10
+PIECE = 96 * 2**10
+"""Bytes read and decompressed at once. Below 128 KiB, from where the C library takes fresh pages of the system for each block."""
+
 _MAGIC = b"\x1f\x8b"
 _SALVAGE_STEP = 4096
 

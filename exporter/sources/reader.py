@@ -95,7 +95,7 @@ class TextReader:
             cut = text.find(separator, SEGMENT, _SPAN)
             last = cut < 0 and text.ended
             length = text.data.rfind(b"]") - text.pos if last else cut + 1
-            taken = self._selector.array_segment(text.data[text.pos : text.pos + length]) if 0 < length <= 4 * _SPAN else None
+            taken = self._selector.array_segment(memoryview(text.data)[text.pos : text.pos + length]) if 0 < length <= 4 * _SPAN else None
             if taken is None:
                 closed = yield from self._elements(text, max(length, SEGMENT), records, nesting)
                 if closed is not None:

@@ -9,7 +9,7 @@ are each comma-separated JSON values, so is `a,b`; that is why segments may be c
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -32,7 +32,7 @@ _SURROGATES = re.compile(
 _HALF = len(r"\ud800")
 
 
-class _Head(msgspec.Struct, gc=False):
+class _Head(msgspec.Struct, frozen=True, gc=False):
     eventName: str | None = None  # noqa: N815 - as AWS spells it
     eventSource: str | None = None  # noqa: N815
 
@@ -56,6 +56,11 @@ class Fates:
     def __init__(self, wanted: Callable[[str, str], bool]) -> None:
         self._wanted = wanted
         self._memo: dict[tuple[str | None, str | None], int] = {}
+        self._unwanted: set[_Head] = set()
+
+    def all_unwanted(self, heads: list[_Head]) -> bool:
+        """Return whether every head is known to be NOT_WANTED: one call for what most records are."""
+        return self._unwanted.issuperset(heads)
 
     def of_all(self, heads: list[_Head]) -> list[int]:
         """Return the fate of each head."""
@@ -71,8 +76,11 @@ class Fates:
             fate = NAMELESS if not (name and source) else WANTED if self._wanted(source, name) else NOT_WANTED
             if len(self._memo) >= _MEMO_LIMIT:
                 self._memo.clear()
+                self._unwanted.clear()
             if len(name or "") + len(source or "") <= _NAME_LIMIT:
                 self._memo[name, source] = fate
+                if fate == NOT_WANTED:
+                    self._unwanted.add(_Head(name, source))
         return fate
 
 
@@ -84,16 +92,16 @@ class Selector:
         self._fates = fates
         self._max_record_size = max_record_size
 
-    def array_segment(self, elements: bytes) -> list[bytes] | None:
+    def array_segment(self, elements: bytes | memoryview) -> Sequence[bytes] | None:
         """Take in comma-separated records; return those that have no usable names, or None where they do not decode."""
-        segment = b"[" + elements + b"]"
+        segment = b"".join((b"[", elements, b"]"))
         try:
             heads = _HEADS.decode(segment)
         except DECODE_ERRORS:
             return None
         return self._take(heads, lambda: _RAWS.decode(segment))
 
-    def stream_segment(self, values: bytes) -> list[bytes] | None:
+    def stream_segment(self, values: bytes) -> Sequence[bytes] | None:
         """Take in JSON objects that follow one another (JSON lines); return as `array_segment` does."""
         try:
             heads = _HEAD.decode_lines(values)
@@ -126,7 +134,10 @@ class Selector:
         end = value_end(elements, 0, depth=0)
         self.place(elements if end < 0 else elements[:end])
 
-    def _take(self, heads: list[_Head], exact: Callable[[], list[msgspec.Raw]]) -> list[bytes]:
+    def _take(self, heads: list[_Head], exact: Callable[[], list[msgspec.Raw]]) -> Sequence[bytes]:
+        if self._fates.all_unwanted(heads):
+            self._findings.ignored("not_watched", len(heads))
+            return ()
         fates = self._fates.of_all(heads)
         unwanted = fates.count(NOT_WANTED)
         self._findings.ignored("not_watched", unwanted)

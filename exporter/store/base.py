@@ -119,7 +119,8 @@ class Store(Protocol):
 
         Without a configured line it is drawn at `now` once, at the first call, and stays. A configured line
         (BEGINNING counts everything) replaces what is stored, for events stored from then on; that it was
-        configured is remembered, so that a later call without one keeps the stored line.
+        configured is remembered, so that a later call without one keeps the stored line; only one later than `now`,
+        drawn while the clock was ahead, is drawn again.
         """
         ...
 

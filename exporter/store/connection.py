@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import threading
 import time
@@ -60,6 +61,7 @@ class Database:
         self._readers: list[sqlite3.Connection] = []
         self._closed = False
         self._data_version = -1
+        self._file: tuple[int, int] | None = None
         if not self.path or "\0" in self.path:
             raise StoreError(_BLANK_PATH)
         self._refuse_foreign_file()
@@ -75,6 +77,7 @@ class Database:
         except BaseException:
             self._writer.close()
             raise
+        self._file = self._identity()
 
     @contextmanager
     def writing(self, what: str) -> Iterator[sqlite3.Connection]:
@@ -84,6 +87,7 @@ class Database:
         """
         with self._lock:
             writer = self._open_writer()
+            self._refuse_lost_file(what)
             try:
                 # IMMEDIATE: a transaction that upgraded from reading could fail with "locked" without waiting its turn.
                 writer.execute("BEGIN IMMEDIATE")
@@ -152,6 +156,23 @@ class Database:
         if header and header != _HEADER:
             raise StoreError(f"{self.path}: cannot open the store: {_REMEDIES[sqlite3.SQLITE_NOTADB]}")
 
+    def _identity(self) -> tuple[int, int] | None:
+        """Return what the system knows the file by, None where there is none at the path."""
+        try:
+            status = os.stat(self.path)  # noqa: PTH116 - it is asked before every transaction, and a Path costs more than the call
+        except OSError:
+            return None
+        return status.st_dev, status.st_ino
+
+    def _refuse_lost_file(self, what: str) -> None:
+        """Raise StoreError where the file was deleted or replaced: it would take all that is written with it when we end."""
+        if self._memory or self._identity() == self._file:
+            return
+        raise StoreError(
+            f"{self.path}: cannot {what}: the file was deleted, moved or replaced while it was open; "
+            "put it back, or restart to use what is there now"
+        )
+
     def _prepare(self) -> None:
         writer = self._writer
         # Before anything is written, even the journal mode: a file of somebody else's stays untouched.
@@ -202,6 +223,7 @@ class Database:
                 raise
         if self._closed:
             raise StoreError(f"{self.path}: the store is closed")
+        self._refuse_lost_file(what)
         try:
             return self._readers.pop()
         except IndexError:

@@ -64,13 +64,15 @@ class SqliteStore:
     def go_live(self, source: str, now: datetime, configured: datetime | None = None) -> datetime:
         """Draw the line between past and live for a source; return the line that holds. See `Store.go_live`."""
         known = self.live_since(source)
-        if known is not None and configured in (None, known):
+        if known is not None and (known == configured or (configured is None and known <= now)):
             return known
+        wanted = to_microseconds(now if configured is None else configured)
         with self._database.writing("save when a source went live") as writer:
-            line = meet_source(writer, self._book, source, to_microseconds(now if configured is None else configured))
-            if configured is not None:
-                line = to_microseconds(configured)
-                writer.execute("UPDATE sources SET live_since = ? WHERE name = ?", (line, source))
+            line = meet_source(writer, self._book, source, wanted)
+            # A line in the future was drawn while the clock was ahead: until then every change would pass for one of the past.
+            if configured is not None or line > wanted:
+                writer.execute("UPDATE sources SET live_since = ? WHERE name = ?", (wanted, source))
+                line = wanted
         return from_microseconds(line)
 
     def live_since(self, source: str) -> datetime | None:

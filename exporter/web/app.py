@@ -43,7 +43,7 @@ def make_app(service: Any, pages: Pages) -> Callable[[Environ, StartResponse], I
 
     def metrics(environ: Environ) -> Response:
         openmetrics, gzip = negotiate(environ.get("HTTP_ACCEPT"), environ.get("HTTP_ACCEPT_ENCODING"))
-        page = service.pipeline.exposition.page(openmetrics, gzip)
+        page = service.pipeline.exposition.page(openmetrics, gzip, scrape=environ["REQUEST_METHOD"] != "HEAD")
         encoding = (("Content-Encoding", page.encoding),) if page.encoding else ()
         return Response(HTTPStatus.OK, page.body, page.content_type, (*encoding, ("Vary", "Accept, Accept-Encoding")))
 
@@ -65,7 +65,8 @@ def make_app(service: Any, pages: Pages) -> Callable[[Environ, StartResponse], I
 
     def history(environ: Environ) -> Response:
         parameters = {key: values[-1] for key, values in parse_qs(environ.get("QUERY_STRING", "")[:4096], max_num_fields=32).items()}
-        status, body = pages.history(parameters)
+        with service.telemetry.watching("search"):
+            status, body = pages.history(parameters)
         return Response(status, body, "text/html; charset=utf-8")
 
     def stylesheet(_environ: Environ) -> Response:
@@ -98,6 +99,10 @@ def make_app(service: Any, pages: Pages) -> Callable[[Environ, StartResponse], I
                 response = text(HTTPStatus.SERVICE_UNAVAILABLE, "The store cannot be read now. The log says why.")
             except ValueError as error:  # parse_qs: too many fields
                 response = text(HTTPStatus.BAD_REQUEST, f"The query string cannot be read: {error}")
+            except Exception:
+                # The boundary of one request: its fault is in the log, and the others go on.
+                service.log.exception("a request failed by a fault of the exporter", path=environ.get("PATH_INFO", ""))
+                response = text(HTTPStatus.INTERNAL_SERVER_ERROR, "This is a fault of the exporter. The log says more.")
         headers = [
             ("Content-Type", response.content_type),
             ("Content-Length", str(len(response.body))),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from http import HTTPStatus
 from importlib.resources import files
@@ -18,6 +18,9 @@ from exporter.text import visible
 from exporter.timespan import parse_moment
 
 _PAGE = 100
+_LAST_PAGE = 10_000
+_LINES = 20  # of rules shown at once; the rest unfolds
+_MAX_LINES = 1000
 
 
 class Pages:
@@ -49,7 +52,7 @@ class Pages:
                 "stored": report.stored,
                 "reason": report.reason or "",
             }
-            for report in self._reports().values()
+            for report in tuple(self._reports().values())  # a poller may add one meanwhile
         ]
         return self._render("landing.html", reports=reports)
 
@@ -58,27 +61,55 @@ class Pages:
         names = ("account_id", "region", "security_group_id", "event_name", "principal", "since", "until")
         filters = {name: parameters.get(name, "").strip() for name in names}
         try:
-            page = max(0, int(parameters.get("page", "0")))
+            page = _page_number(parameters.get("page", "0"))
+            since, until = (parse_moment(filters[name], self._now()) if filters[name] else None for name in ("since", "until"))
+            if since and until and until <= since:
+                raise ValueError("until must be later than since")
             query = Query(
                 security_groups=_one(filters["security_group_id"]),
                 event_names=_one(filters["event_name"]),
                 principals=_one(filters["principal"]),
                 accounts=_one(filters["account_id"]),
                 regions=_one(filters["region"]),
-                since=parse_moment(filters["since"], self._now()) if filters["since"] else None,
-                until=parse_moment(filters["until"], self._now()) if filters["until"] else None,
+                since=since,
+                until=until,
                 limit=_PAGE + 1,
-                offset=min(page, 10_000) * _PAGE,
+                offset=page * _PAGE,
                 raw=True,
             )
         except ValueError as error:
-            return HTTPStatus.BAD_REQUEST, self._render("history.html", filters=filters, events=[], error=str(error), page=0, more=False)
+            return HTTPStatus.BAD_REQUEST, self._listing(filters, error=str(error))
         found = self._store.search(query)
-        events = [{**row(item), "lines": describe_event(item.event)} for item in found[:_PAGE]]
-        return HTTPStatus.OK, self._render("history.html", filters=filters, events=events, error="", page=page, more=len(found) > _PAGE)
+        events = [{**row(item), **_folded(describe_event(item.event, _MAX_LINES))} for item in found[:_PAGE]]
+        asked = {name: value for name, value in filters.items() if value}
+        newer = {**asked, "page": page - 1} if page else None
+        older = {**asked, "page": page + 1} if len(found) > _PAGE else None
+        return HTTPStatus.OK, self._listing(filters, events, newer=newer, older=older)
+
+    def _listing(
+        self,
+        filters: Mapping[str, str],
+        events: Sequence[Mapping[str, Any]] = (),
+        error: str = "",
+        newer: Mapping[str, Any] | None = None,
+        older: Mapping[str, Any] | None = None,
+    ) -> bytes:
+        return self._render("history.html", filters=filters, events=events, error=error, newer=newer, older=older)
 
     def _render(self, template: str, **values: Any) -> bytes:
         return self._templates.get_template(template).render(version=__version__, **values).encode()
+
+
+def _page_number(text: str) -> int:
+    if not text.isascii() or not text.isdigit():
+        raise ValueError(f"{text!r:.60} is no number of a page; 0 is the first")
+    return min(int(text[:9]), _LAST_PAGE)
+
+
+def _folded(lines: list[str]) -> dict[str, list[str]]:
+    """Return the lines to show at once and those that unfold; one line alone is not worth folding."""
+    shown = _LINES if len(lines) > _LINES + 1 else len(lines)
+    return {"lines": lines[:shown], "more_lines": lines[shown:]}
 
 
 def _one(value: str) -> tuple[str, ...]:

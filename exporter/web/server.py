@@ -12,7 +12,8 @@ from cheroot import wsgi
 
 from exporter.errors import ConfigError
 
-_THREADS = 10
+# A thread waits with each connection that has sent nothing, or half a request: browsers open such ahead of need, scanners at random.
+_THREADS = 24
 _BACKLOG = 128
 _IDLE_SECONDS = 30
 _MAX_HEADER_BYTES = 32 * 1024
