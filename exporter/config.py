@@ -38,7 +38,7 @@ class StoreSettings(Settings):
     )
     retention: Duration = Field(
         default=timedelta(days=400),
-        description="How long `serve` keeps events, from the time of the event on: an investigation over older files wants more (`20y`). "
+        description="How long `serve` keeps events, from their own time or from when they were stored, whichever is later. "
         "Forgetting them lowers no counter, and no event counts twice.",
     )
 

@@ -195,7 +195,9 @@ class Service:
 
     def _prune(self) -> None:
         try:
-            pruned = self.store.prune(datetime.now(UTC) - self.pipeline.config.store.retention)
+            # An investigation over files of years ago must not lose them in the hour in which it stored them.
+            before = datetime.now(UTC) - self.pipeline.config.store.retention
+            pruned = self.store.prune(before, stored_before=before)
         except StoreError as error:
             self.telemetry.store_error("prune")
             self.log.error("old events could not be forgotten", error=str(error))

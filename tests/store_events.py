@@ -198,6 +198,8 @@ class Model:
             if not (held.supersedes and same):
                 self.details[identity] = event
                 reason = "superseded"
+                if not held.supersedes:
+                    self._supplement(event, held, live=self.live[identity])
         elif self.fingerprints[identity] is None:
             self.fingerprints[identity] = event.fingerprint
         elif self.fingerprints[identity] != event.fingerprint:
@@ -205,6 +207,15 @@ class Model:
         if batch.source not in self.sources[identity]:
             self.sources[identity].append(batch.source)
         return "duplicate", reason
+
+    def _supplement(self, event: ChangeEvent, held: ChangeEvent, *, live: bool) -> None:
+        before = replace(event, security_groups=held.security_groups, opened_port_classes=held.opened_port_classes)
+        for family in EVENT_FAMILIES:
+            if family.update == "add" and (live or not family.live_only):
+                counted = {labels for labels, _ in family.contribute(before, NOON)}
+                for labels, amount in family.contribute(event, NOON):
+                    if labels not in counted:
+                        self._add(family.name, labels, amount)
 
     def _add(self, family: str, labels: Labels, amount: float) -> None:
         self.values[family, labels] = self.values.get((family, labels), 0.0) + amount

@@ -104,8 +104,8 @@ def test_a_conflicting_record_does_not_vouch_for_the_event(store: SqliteStore) -
 
 
 @pytest.mark.parametrize("together", [True, False])
-def test_a_superseding_record_replaces_details_and_no_count(store: SqliteStore, together: bool) -> None:
-    """CloudTrail's UPDATED_DATA tells more of the same event: one change, now with its content."""
+def test_a_superseding_record_replaces_details_and_counts_what_it_reveals(store: SqliteStore, together: bool) -> None:
+    """CloudTrail's UPDATED_DATA tells more of the same event: one change, now with its content, and an opening must page."""
     first = make_event(content_known=False, rule_changes=(), security_groups=(), resources=(), opened_port_classes=())
     fuller = addendum(make_event())
     neighbours = [make_event(n) for n in (2, 3)]
@@ -119,7 +119,18 @@ def test_a_superseding_record_replaces_details_and_no_count(store: SqliteStore, 
             for key, value in values(store.series().rows).items()
             if value != before.get(key) and not key[0].startswith("awschange_exporter_")
         }
-        assert changed == set()
+        assert {family for family, _ in changed} == {"awschange_ingress_opened_total", "awschange_security_group_changes_total"}
+    other = SqliteStore(":memory:")
+    other.append(ingest(fuller, *neighbours, first))
+    about_aws = [
+        {key: value for key, value in values(each.series().rows).items() if not key[0].startswith("awschange_exporter_")}
+        for each in (store, other)
+    ]
+    other.close()
+    assert about_aws[0] == about_aws[1], "whichever comes first, the counts are the same"
+    again = values(store.series().rows)
+    store.append(ingest(fuller, first, fuller))
+    assert {key for key, value in values(store.series().rows).items() if value != again[key] and "_exporter_" not in key[0]} == set()
     found = {row.event.event_id: row for row in store.search(Query(raw=True))}
     row = found[first.event_id]
     assert (row.event.rule_changes, row.event.raw, row.event.content_known) == (fuller.rule_changes, fuller.raw, True)

@@ -142,3 +142,15 @@ def test_forgetting_some_keeps_a_search_right(tmp_path: Path, path: str) -> None
         for group, count in Counter(group for event in left for group in event.security_groups).items():
             assert len(store.search(Query(security_groups=(group,)))) == count
     store.close()
+
+
+def test_what_was_stored_lately_is_kept_however_old_it_is(tmp_path: Path) -> None:
+    """An investigation over files of years ago would lose its history in the very hour in which it began."""
+    store = SqliteStore(tmp_path / "state.db")
+    old = NOON - timedelta(days=3000)
+    store.append(ingest(make_event(1, event_time=old), at=NOON - timedelta(days=500)))
+    store.append(ingest(make_event(2, event_time=old), at=NOON))
+    before = NOON - timedelta(days=400)
+    assert store.prune(before, stored_before=before) == 1
+    assert [row.event.event_id for row in store.search(Query())] == [make_event(2).event_id]
+    store.close()

@@ -38,8 +38,8 @@ change by a principal, or as opened ingress.
   and keeps its own name in labels and history.
 - Whether ingress was opened is judged by the addresses in the record of the change alone. Prefix lists and groups that a rule refers to are
   not judged. A rule changed by `ModifySecurityGroupRules` is taken for ingress, because its record does not tell.
-- AWS may send a fuller version of a record later (`UPDATED_DATA`). It replaces the details in history and no count: what is counted is
-  what the version that was read first tells.
+- AWS may send a fuller version of a record later (`UPDATED_DATA`). It is the same change: it replaces the details in history, and
+  counts only what the first version did not tell, such as the group or the ports that were opened.
 """
 
 

@@ -17,6 +17,7 @@ from exporter.store.codec import (
     ADDENDUM,
     CONTENT_KNOWN,
     LIVE,
+    Details,
     decode_details,
     details_of,
     encode_details,
@@ -70,8 +71,9 @@ class Appender:
 
         A source that was never polled before goes live at `recorded_at`. Of an id that is known, the first
         record stands: an equal fingerprint makes a duplicate, another one a conflict. A superseding record
-        replaces the stored details (groups, resources, rules, raw record) and no count; where it comes first,
-        the original that comes after is a duplicate and replaces nothing. Raises StoreError.
+        replaces the stored details (groups, resources, rules, raw record), and what it reveals beyond the original
+        is counted (docs/decisions/0009); where it comes first, the original that comes after is a duplicate and
+        replaces nothing. Raises StoreError.
         """
         recorded_at = to_microseconds(ingest.recorded_at)
         live_since = floor_to_second(meet_source(connection, self._book, ingest.source, recorded_at))
@@ -85,8 +87,10 @@ class Appender:
             met = new.get(key)
             row = None if met else connection.execute(_FIND, (key,)).fetchone()
             if met is not None:
-                fate = _meet_again(met, event)
+                first = None if met.details.supersedes else details_of(met.details)
+                fate, moment, live = _meet_again(met, event), met.event_time, met.live
             elif row is not None:
+                first, moment, live = self._first_details(connection, row, event), row[3], bool((row[4] or 0) & LIVE)
                 fate = self._meet_stored(connection, row, event, ingest.source)
             else:
                 event_time = to_microseconds(event.event_time)
@@ -95,6 +99,8 @@ class Appender:
                 tally.event(event, key, event_time, ingest.recorded_at, live)
                 continue
             fates[fate] += 1
+            if fate == SUPERSEDED and first is not None:
+                tally.supplement(event, first, key, moment, ingest.recorded_at, live)
             if fate == CONFLICT:
                 conflicts.append(event)
         self._write(connection, new, ingest.source, recorded_at)
@@ -126,6 +132,15 @@ class Appender:
             text = self._dimensions.strings.number(connection, json.dumps([*names, source]))
             connection.execute("UPDATE events SET sources = ? WHERE id = ?", (text, number))
         return fate
+
+    def _first_details(
+        self, connection: sqlite3.Connection, row: tuple[int, bytes, int, int, int, str], event: ChangeEvent
+    ) -> Details | None:
+        """Return the details that a stored event was counted with, None unless this is the first addendum to its original."""
+        number, _, _, event_time, flags, _ = row
+        if not event.supersedes or event_time is None or flags & ADDENDUM:
+            return None
+        return decode_details(self._blocks.read(connection, (number,), raw=False)[number][0])
 
     def _same_details(self, connection: sqlite3.Connection, number: int, flags: int, event: ChangeEvent) -> bool:
         if not flags & ADDENDUM or bool(flags & CONTENT_KNOWN) != event.content_known:

@@ -156,8 +156,8 @@ class Store(Protocol):
         """Return the events that match, newest first."""
         ...
 
-    def prune(self, before: datetime) -> int:
-        """Forget events from before a time, without lowering any count; return how many."""
+    def prune(self, before: datetime, stored_before: datetime | None = None) -> int:
+        """Forget events from before a time, of those stored before another if one is given; lower no count; return how many."""
         ...
 
     def stats(self) -> StoreStats:

@@ -11,7 +11,7 @@ from exporter.errors import StoreError
 from exporter.store.codec import BLOCK, pack, unpack
 
 _BLOCK_OF = "SELECT first, last, dictionary, body FROM blocks WHERE first <= ? ORDER BY first DESC LIMIT 1"
-_DELETE_EMPTY = "DELETE FROM blocks WHERE first = ?1 AND NOT EXISTS (SELECT 1 FROM events WHERE id BETWEEN ?1 AND ?2)"
+_DELETE_EMPTY = "DELETE FROM blocks WHERE first = ? AND NOT EXISTS (SELECT 1 FROM events WHERE id BETWEEN ? AND ?)"
 
 
 class Blocks:
@@ -59,7 +59,7 @@ class Blocks:
                 row = connection.execute(_BLOCK_OF, (event,)).fetchone()
                 if row is not None and row[1] >= event:
                     last = row[1]
-                    connection.execute(_DELETE_EMPTY, (row[0], last))
+                    connection.execute(_DELETE_EMPTY, (row[0], row[0], last))
 
     def _load(self, connection: sqlite3.Connection, event: int, raw: bool) -> tuple[int, int, list[tuple[bytes, bytes]]]:
         row: Any = connection.execute(_BLOCK_OF, (event,)).fetchone()

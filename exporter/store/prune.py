@@ -13,13 +13,13 @@ from exporter.store.dimensions import Strings
 CHUNK = 500
 """Events forgotten in one transaction, some 10 ms: no writer waits longer for its turn."""
 
-_OLDEST = "SELECT id, event_time FROM events WHERE event_time < ? ORDER BY event_time LIMIT ?"
+_OLDEST = "SELECT id, event_time FROM events WHERE recorded_at < ? AND event_time < ? ORDER BY id LIMIT ?"
 _DELETE = "DELETE FROM events WHERE id IN (SELECT value FROM json_each(?))"
 
 
-def prune_chunk(connection: sqlite3.Connection, strings: Strings, blocks: Blocks, before: int) -> int:
-    """Forget up to CHUNK of the oldest events from before a time in microseconds; return how many."""
-    rows = dict(connection.execute(_OLDEST, (before, CHUNK)).fetchall())
+def prune_chunk(connection: sqlite3.Connection, strings: Strings, blocks: Blocks, before: int, stored_before: int) -> int:
+    """Forget up to CHUNK of the events that happened and were stored before these times in microseconds; return how many."""
+    rows = dict(connection.execute(_OLDEST, (stored_before, before, CHUNK)).fetchall())
     if not rows:
         return 0
     bodies = blocks.read(connection, rows, raw=False)

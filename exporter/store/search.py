@@ -40,8 +40,8 @@ _UNITS = "SELECT u.id, a.text, r.text FROM units u JOIN strings a ON a.id = u.ac
 _CALLS = "SELECT c.id, n.text FROM calls c JOIN strings n ON n.id = c.event_name"
 _PRINCIPAL_TEXTS = """SELECT id, text FROM strings
     WHERE id IN (SELECT name FROM principals UNION SELECT session FROM principals UNION SELECT arn FROM principals)"""
-_PRINCIPALS = """SELECT id FROM principals WHERE name IN (SELECT value FROM json_each(?1)) OR session IN (SELECT value FROM json_each(?1))
-    OR arn IN (SELECT value FROM json_each(?1))"""
+_PRINCIPALS = """SELECT id FROM principals WHERE name IN (SELECT value FROM json_each(?)) OR session IN (SELECT value FROM json_each(?))
+    OR arn IN (SELECT value FROM json_each(?))"""
 _ROWS = """SELECT e.id, e.event_time, e.recorded_at, e.flags, s.event_id, s.fingerprint,
         u.account_id, u.region, c.event_source, c.event_name, c.watch_set, e.outcome, e.channel, e.error_code,
         p.type, p.name, p.arn, p.session, p.account_id, e.source_ip, e.user_agent, p.invoked_by, e.sources
@@ -135,7 +135,7 @@ def _principals(connection: sqlite3.Connection, patterns: Sequence[str]) -> list
     tests = [glob(pattern) for pattern in patterns if "*" in pattern]
     if tests:
         texts += [number for number, text in connection.execute(_PRINCIPAL_TEXTS) if any(test(text) for test in tests)]
-    return [row[0] for row in connection.execute(_PRINCIPALS, (json.dumps(texts),))] if texts else []
+    return [row[0] for row in connection.execute(_PRINCIPALS, (json.dumps(texts),) * 3)] if texts else []
 
 
 def _load(connection: sqlite3.Connection, blocks: Blocks, ids: list[int], raw: bool) -> list[HistoryEvent]:

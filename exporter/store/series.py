@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from hashlib import blake2b
 
@@ -13,7 +13,7 @@ from exporter.errors import MALFORMED_REASONS, StoreError
 from exporter.families import RECORD_FAMILIES, RECORDS, RECORDS_READ, Contribution, Family, Labels
 from exporter.model import IGNORED_REASONS, ChangeEvent, Unit
 from exporter.store.base import SeriesChanges, SeriesRow
-from exporter.store.codec import event_id_text
+from exporter.store.codec import Details, event_id_text
 from exporter.store.dimensions import Dimensions
 
 GREATEST = float(2**53)
@@ -37,10 +37,10 @@ _FIND = "SELECT id FROM series WHERE family = ? AND labels = ?"
 _INSERT = "INSERT INTO series (id, family, labels, value, event_id, event_time, revision) VALUES (?, ?, ?, ?, ?, ?, ?)"
 # A series without an event stands at its first zero, which is no value to compare with.
 _UPDATE = {
-    "add": """UPDATE series SET value = value + ?1, event_id = coalesce(?2, event_id), event_time = coalesce(?3, event_time), revision = ?4
-        WHERE id = ?5""",
-    "min": "UPDATE series SET value = ?1, event_id = ?2, event_time = ?3, revision = ?4 WHERE id = ?5 AND (event_id IS NULL OR value > ?1)",
-    "max": "UPDATE series SET value = ?1, event_id = ?2, event_time = ?3, revision = ?4 WHERE id = ?5 AND (event_id IS NULL OR value < ?1)",
+    "add": """UPDATE series SET value = value + ?, event_id = coalesce(?, event_id), event_time = coalesce(?, event_time), revision = ?
+        WHERE id = ?""",
+    "min": "UPDATE series SET value = ?, event_id = ?, event_time = ?, revision = ? WHERE id = ? AND (event_id IS NULL OR value > ?)",
+    "max": "UPDATE series SET value = ?, event_id = ?, event_time = ?, revision = ? WHERE id = ? AND (event_id IS NULL OR value < ?)",
 }
 _COLUMNS = "SELECT s.id, f.text, s.labels, s.value, s.event_id, s.event_time, s.exposed_at FROM series s JOIN strings f ON f.id = s.family"
 _ALL = f"{_COLUMNS} ORDER BY s.id"
@@ -71,6 +71,16 @@ class Tally:
         for index, family in self._live if live else self._past:
             for contribution in family.contribute(event, recorded_at):
                 self._add(index, family, contribution, key, event_time)
+
+    def supplement(self, event: ChangeEvent, before: Details, key: bytes, event_time: int, recorded_at: datetime, live: bool) -> None:
+        """Add what a fuller version of an event makes of it and its first version did not; nothing is taken back."""
+        first = replace(event, **{field.name: getattr(before, field.name) for field in fields(before)})
+        for index, family in self._live if live else self._past:
+            if family.update == "add":
+                counted = {labels for labels, _ in family.contribute(first, recorded_at)}
+                for contribution in family.contribute(event, recorded_at):
+                    if contribution[0] not in counted:
+                        self._add(index, family, contribution, key, event_time)
 
     def records(self, family: Family, labels: Labels, count: int) -> None:
         """Add a count of records, which has no event to point to."""
@@ -161,7 +171,9 @@ class Book:
                 self._remember(index, labels, next_id + born)
                 born += 1
             else:
-                updates[self.families[index].update].append((total.amount, total.event_id, total.event_time, revision, number))
+                update = self.families[index].update
+                again = () if update == "add" else (total.amount,)
+                updates[update].append((total.amount, total.event_id, total.event_time, revision, number, *again))
         changed = born + sum(max(0, connection.executemany(_UPDATE[update], rows).rowcount) for update, rows in updates.items() if rows)
         if changed:
             self._save_revision(connection, revision)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from exporter.families import FAMILIES, Family
@@ -137,15 +137,16 @@ class SqliteStore:
         with self._database.reading("search events", self._search_seconds) as reader:
             return search(reader, self._blocks, query)
 
-    def prune(self, before: datetime) -> int:
-        """Forget events from before a time, without lowering any count; return how many.
+    def prune(self, before: datetime, stored_before: datetime | None = None) -> int:
+        """Forget events from before a time, of those stored before another if one is given; lower no count; return how many.
 
         Space is used again by later events; the file does not shrink.
         """
         moment, total = to_microseconds(before), 0
+        stored = to_microseconds(stored_before or datetime.max.replace(tzinfo=UTC))
         while True:
             with self._database.writing("forget old events") as writer:
-                pruned = prune_chunk(writer, self._dimensions.strings, self._blocks, moment)
+                pruned = prune_chunk(writer, self._dimensions.strings, self._blocks, moment, stored)
             total += pruned
             if pruned < CHUNK:
                 return total
