@@ -1,0 +1,115 @@
+"""The one endpoint: reads each request, has it answered, and keeps the record of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from typing import Any, Protocol, TypeAlias
+
+from sandbox.backend import Answer, Backend, Environ, element_of
+from sandbox.calls import Call, read_call
+from sandbox.ec2 import Ec2
+from sandbox.ec2_state import Ec2State
+from sandbox.identities import Identities, Identity
+from sandbox.journal import Journal
+from sandbox.moments import Clock
+from sandbox.records import Recorder, service_event
+
+StartResponse: TypeAlias = Callable[[str, list[tuple[str, str]]], Any]
+LONGEST_BODY = 64 * 1024 * 1024
+_VPC_CALLS = frozenset({"CreateDefaultVpc", "CreateVpc"})
+
+
+class Operation(Protocol):
+    """A call that the sandbox answers itself."""
+
+    def __call__(self, call: Call, account_id: str) -> Answer:
+        """Return the answer to a call of an account."""
+        ...
+
+
+class Gateway:
+    """A WSGI application. `own` are the calls that moto does not have, by service and action."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        recorder: Recorder,
+        identities: Identities,
+        journal: Journal,
+        delay: timedelta,
+        clock: Clock,
+        own: Mapping[tuple[str, str], Operation],
+    ) -> None:
+        self._backend, self._recorder, self._identities, self._journal = backend, recorder, identities, journal
+        self._delay, self._clock, self._own = delay, clock, own
+        self._ec2 = Ec2(backend)
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        """Answer one request."""
+        answer = _ready() if environ.get("PATH_INFO") == "/-/ready" else self._answer(environ)
+        status = f"{answer.status} {HTTPStatus(answer.status).phrase}"
+        start_response(status, list(answer.headers))
+        return [answer.body]
+
+    def _answer(self, environ: Environ) -> Answer:
+        body = environ["wsgi.input"].read(min(int(environ.get("CONTENT_LENGTH") or 0), LONGEST_BODY))
+        call = read_call(environ, body)
+        if call is None:
+            return self._backend.send(self._as_account(environ), body)
+        identity = self._identities.of(call.access_key)
+        environ = environ | {"HTTP_X_MOTO_ACCOUNT_ID": identity.account_id}
+        at = self._clock()
+        own = self._own.get((call.service, call.action))
+        if own is not None:
+            answer = own(call, identity.account_id)
+        elif call.service == "ec2":
+            answer = self._ec2.answer(call, environ, body, identity.account_id)
+        else:
+            answer = self._backend.send(environ, body)
+        self._learn(call, answer, at)
+        self._record(call, answer, identity, at)
+        return answer
+
+    def _as_account(self, environ: Environ) -> Environ:
+        """Return a request that is no management call, an S3 object's for instance, led to the account of its key."""
+        scope = environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")[2]
+        return environ | {"HTTP_X_MOTO_ACCOUNT_ID": self._identities.of(scope.partition("/")[0]).account_id}
+
+    def _record(self, call: Call, answer: Answer, identity: Identity, at: datetime) -> None:
+        if call.is_data_event or answer.status == HTTPStatus.NOT_IMPLEMENTED:
+            return
+        self._keep(self._recorder.record(call, answer, identity, at))
+        if answer.ok and call.action in _VPC_CALLS and call.service == "ec2":
+            vpc_id = element_of(answer.body).findtext("vpc/vpcId", "")
+            resources = Ec2State(self._backend, identity.account_id, call.region).born_with(vpc_id)
+            details = {"vpcId": vpc_id}
+            self._keep(service_event("CreateVpcResourceCreation", identity.account_id, call.region, at, details, resources))
+
+    def _keep(self, record: dict[str, Any]) -> None:
+        self._journal.add(record, self._clock() + self._delay)
+
+    def _learn(self, call: Call, answer: Answer, at: datetime) -> None:
+        """Remember whose the access keys are that STS and IAM hand out."""
+        if not answer.ok or (call.service, call.action) not in {("sts", "AssumeRole"), ("iam", "CreateAccessKey")}:
+            return
+        told = element_of(answer.body)
+        key = told.findtext(".//AccessKeyId", "")
+        if call.service == "iam":
+            owner = self._identities.of(call.access_key)
+            self._identities.add(key, Identity(owner.account_id, "user", told.findtext(".//UserName", "")))
+            return
+        # arn:aws:sts::444455556666:assumed-role/Deploy/session
+        parts = told.findtext(".//AssumedRoleUser/Arn", "").split(":")
+        path, _, role = call.form.get("RoleArn", "").partition(":role/")[2].rpartition("/")
+        if len(parts) == 6 and parts[5].count("/") >= 2:
+            account = call.form.get("RoleArn", "").split(":")[4]
+            session = call.form.get("RoleSessionName", "")
+            self._identities.add(key, Identity(account, "role", role, session, f"{path}/" if path else "", at))
+
+
+def _ready() -> Answer:
+    body = json.dumps({"ready": True}).encode()
+    return Answer(200, (("Content-Type", "application/json"),), b"").with_body(body)

@@ -1,0 +1,19 @@
+"""Times as AWS writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TypeAlias
+
+Clock: TypeAlias = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """Return the time of this machine, aware."""
+    return datetime.now(UTC)
+
+
+def iso(at: datetime) -> str:
+    """Return a time in seconds, as records have it: `2026-01-31T12:00:00Z`."""
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
