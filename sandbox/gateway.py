@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
+from email.utils import format_datetime
 from http import HTTPStatus
 from typing import Any, Protocol, TypeAlias
 
@@ -51,11 +52,13 @@ class Gateway:
         """Answer one request."""
         answer = _ready() if environ.get("PATH_INFO") == "/-/ready" else self._answer(environ)
         status = f"{answer.status} {HTTPStatus(answer.status).phrase}"
-        start_response(status, list(answer.headers))
+        headers = [(name, value) for name, value in answer.headers if name.lower() != "date"]
+        # AWS's clock, from which a caller learns how wrong its own is.
+        start_response(status, [*headers, ("Date", format_datetime(self._clock(), usegmt=True))])
         return [answer.body]
 
     def _answer(self, environ: Environ) -> Answer:
-        body = environ["wsgi.input"].read(min(int(environ.get("CONTENT_LENGTH") or 0), LONGEST_BODY))
+        body = _body(environ)
         call = read_call(environ, body)
         if call is None:
             return self._backend.send(self._as_account(environ), body)
@@ -108,6 +111,13 @@ class Gateway:
             account = call.form.get("RoleArn", "").split(":")[4]
             session = call.form.get("RoleSessionName", "")
             self._identities.add(key, Identity(account, "role", role, session, f"{path}/" if path else "", at))
+
+
+def _body(environ: Environ) -> bytes:
+    """Return the body of a request, sent whole or in chunks; what is longer than a sandbox needs is cut off."""
+    length = LONGEST_BODY if environ.pop("HTTP_TRANSFER_ENCODING", "") == "chunked" else int(environ.get("CONTENT_LENGTH") or 0)
+    body: bytes = environ["wsgi.input"].read(min(length, LONGEST_BODY))
+    return body
 
 
 def _ready() -> Answer:

@@ -16,6 +16,7 @@ from sandbox.backend import Backend
 from sandbox.gateway import Gateway
 from sandbox.identities import Identities, Identity
 from sandbox.journal import Journal
+from sandbox.lookup import Lookup
 from sandbox.models import Models
 from sandbox.moments import Clock, utc_now
 from sandbox.records import Recorder
@@ -34,8 +35,16 @@ class Settings:
     source_ip: str | None = None
 
 
+_POLL_SECONDS = 0.05
+"""How long `stop` may wait for the server to notice."""
+
+
 class _QuietHandler(MotoRequestHandler):
     """Serves without a line for each request."""
+
+    def send_response(self, code: int, message: str | None = None) -> None:
+        """Send the status alone: the standard library's own would add a Date of this machine beside that of the sandbox."""
+        self.send_response_only(code, message)
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Say nothing."""
@@ -51,7 +60,8 @@ class Sandbox:
         default = settings.default_identity or Identity(settings.account_id, "user", "alice")
         self.identities = Identities(default, settings.identities)
         recorder = Recorder(Models(), settings.source_ip)
-        self.application = Gateway(self.backend, recorder, self.identities, self.journal, settings.delay, clock, {})
+        own = {("cloudtrail", "LookupEvents"): Lookup(self.journal, clock)}
+        self.application = Gateway(self.backend, recorder, self.identities, self.journal, settings.delay, clock, own)
         self._server: BaseWSGIServer | None = None
         self._thread: threading.Thread | None = None
 
@@ -65,7 +75,7 @@ class Sandbox:
         """Begin to serve; returns when requests are answered. Raises OSError where the address is taken."""
         self.backend.reset()
         self._server = make_server(self.settings.host, self.settings.port, self.application, threaded=True, request_handler=_QuietHandler)
-        self._thread = threading.Thread(target=self._server.serve_forever, name="sandbox", daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(_POLL_SECONDS,), name="sandbox", daemon=True)
         self._thread.start()
 
     def stop(self) -> None:

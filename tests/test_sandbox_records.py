@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import re
 import urllib.request
 from datetime import UTC, datetime, timedelta
@@ -457,6 +458,20 @@ def test_a_call_that_the_sandbox_does_not_know_fails_and_is_not_recorded(sandbox
     with pytest.raises(ClientError, match="NotImplemented"):
         client(sandbox, "cloudtrail").list_imports()
     assert len(records(sandbox)) == count
+
+
+def test_a_body_in_chunks_arrives_whole(sandbox):
+    """Otherwise objects that a client streams are stored empty."""
+    s3 = client(sandbox, "s3")
+    s3.create_bucket(Bucket="example-chunks")
+    host = sandbox.url.removeprefix("http://")
+    connection = http.client.HTTPConnection(host, timeout=10)
+    scope = f"{KEY}/20260131/{REGION}/s3/aws4_request"
+    headers = {"Authorization": f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, Signature=none"}
+    connection.request("PUT", "/example-chunks/key", body=iter([b"some ", b"data"]), headers=headers, encode_chunked=True)
+    assert connection.getresponse().status == 200
+    connection.close()
+    assert s3.get_object(Bucket="example-chunks", Key="key")["Body"].read() == b"some data"
 
 
 def test_ready_says_when():
