@@ -1,4 +1,4 @@
-"""moto's services, asked in process. The only module that imports moto; all it uses is the WSGI application of its server.
+"""moto's services, asked in process. All that is used is the WSGI application of its server.
 
 moto holds its state in the process: two sandboxes in one process would share it.
 """
@@ -17,6 +17,8 @@ from xml.etree.ElementTree import Element, ParseError, fromstring
 from xml.sax.saxutils import escape
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
+from sandbox import moto_messages
 
 Environ: TypeAlias = dict[str, Any]
 EC2_VERSION = "2016-11-15"
@@ -49,6 +51,7 @@ class Backend:
     """moto behind one function: a request goes in, an answer comes out, nothing goes over the network."""
 
     def __init__(self) -> None:
+        moto_messages.correct()
         self._app = DomainDispatcherApplication(create_backend_app)
 
     def reset(self) -> None:
@@ -85,6 +88,24 @@ class Backend:
             },
             body,
         )
+
+    def json_call(self, service: str, target: str, account_id: str, region: str, document: Any) -> dict[str, Any]:
+        """Return the answer to a call of ours in the JSON protocol, as an account; empty where it failed."""
+        headers = {"REQUEST_METHOD": "POST", "PATH_INFO": "/", "CONTENT_TYPE": "application/x-amz-json-1.1", "HTTP_X_AMZ_TARGET": target}
+        answer = self.send({**headers, **signed(service, region, account_id), **_PLAIN}, json.dumps(document).encode())
+        body = json.loads(answer.body) if answer.ok and answer.body else {}
+        return body if isinstance(body, dict) else {}
+
+    def put_object(self, account_id: str, bucket: str, key: str, body: bytes, headers: Mapping[str, str]) -> None:
+        """Put an object into a bucket, as an account; S3 tells whomever the bucket is set to tell. A bucket that is gone loses it."""
+        named = {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers.items() if name != "Content-Type"}
+        where = {"REQUEST_METHOD": "PUT", "PATH_INFO": f"/{bucket}/{key}", "CONTENT_TYPE": headers.get("Content-Type", "")}
+        self.send({**where, **named, **signed("s3", "us-east-1", account_id), **_PLAIN}, body)
+
+    def publish(self, account_id: str, topic_arn: str, message: str) -> None:
+        """Publish a message to a topic, as an account. A topic that is gone loses it."""
+        fields = {"Action": "Publish", "Version": "2010-03-31", "TopicArn": topic_arn, "Message": message}
+        self.call("sns", topic_arn.split(":")[3], account_id, fields)
 
     def ec2(self, region: str, account_id: str, action: str, fields: Mapping[str, str]) -> Element:
         """Return the answer of EC2 to a call of ours as XML without namespaces; an empty element where it failed."""

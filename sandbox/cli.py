@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import signal
 import threading
+from datetime import timedelta
 
 import click
 
@@ -28,6 +29,16 @@ def _account(_context: click.Context, _parameter: click.Parameter, value: str) -
     return value
 
 
+def _duration(option: str, value: str, least: float = 0) -> timedelta:
+    try:
+        duration = parse_duration(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint=option) from None
+    if duration.total_seconds() < least:
+        raise click.BadParameter(f"{value} is too short; the least is {least}s", param_hint=option)
+    return duration
+
+
 def _identities(values: tuple[str, ...], account_id: str) -> dict[str, Identity]:
     found = {}
     for value in values:
@@ -47,6 +58,9 @@ def _identities(values: tuple[str, ...], account_id: str) -> dict[str, Identity]
 )
 @click.option("--account", default="111122223333", show_default=True, callback=_account, help="Account of access keys that are not named.")
 @click.option("--delay", default="2s", show_default=True, help="From a call to its appearance in CloudTrail (AWS: some 5m).")
+@click.option("--bus-delay", default="1s", show_default=True, help="From a call to its event on EventBridge (AWS: seconds to minutes).")
+@click.option("--trail-interval", default="5s", show_default=True, help="How often trails get log files (AWS: 5m).")
+@click.option("--digest-interval", default="1h", show_default=True, help="How often trails with validation get a signed digest (AWS: 1h).")
 @click.option("--default-identity", default="user/alice", show_default=True, help="Who calls with an access key that is not named.")
 @click.option("--identity", "identities", multiple=True, metavar="KEY=IDENTITY", help=f"Who calls with an access key; {REMEDY}.")
 @click.option("--source-ip", help="Address from which all calls seem to come; without it, the one from which they come.")
@@ -54,6 +68,9 @@ def main(
     listen: tuple[str, int],
     account: str,
     delay: str,
+    bus_delay: str,
+    trail_interval: str,
+    digest_interval: str,
     default_identity: str,
     identities: tuple[str, ...],
     source_ip: str | None,
@@ -63,10 +80,6 @@ def main(
     GET /-/ready answers 200 as soon as it serves. SIGINT and SIGTERM end it.
     """
     try:
-        seconds = parse_duration(delay)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--delay") from None
-    try:
         default = parse_identity(default_identity, account)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--default-identity") from None
@@ -75,7 +88,10 @@ def main(
         host=host,
         port=port,
         account_id=account,
-        delay=seconds,
+        delay=_duration("--delay", delay),
+        bus_delay=_duration("--bus-delay", bus_delay),
+        trail_interval=_duration("--trail-interval", trail_interval, least=0.1),
+        digest_interval=_duration("--digest-interval", digest_interval, least=1),
         default_identity=default,
         identities=_identities(identities, account),
         source_ip=source_ip,

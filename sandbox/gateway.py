@@ -32,7 +32,7 @@ class Operation(Protocol):
 
 
 class Gateway:
-    """A WSGI application. `own` are the calls that moto does not have, by service and action."""
+    """A WSGI application. `own` are the calls that moto does not have, by service and action; `seen` is told of each answer."""
 
     def __init__(
         self,
@@ -43,9 +43,11 @@ class Gateway:
         delay: timedelta,
         clock: Clock,
         own: Mapping[tuple[str, str], Operation],
+        seen: Callable[[Call, Answer, str], None],
     ) -> None:
         self._backend, self._recorder, self._identities, self._journal = backend, recorder, identities, journal
         self._delay, self._clock, self._own = delay, clock, own
+        self._seen = seen
         self._ec2 = Ec2(backend)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -74,6 +76,7 @@ class Gateway:
             answer = self._backend.send(environ, body)
         self._learn(call, answer, at)
         self._record(call, answer, identity, at)
+        self._seen(call, answer, identity.account_id)
         return answer
 
     def _as_account(self, environ: Environ) -> Environ:

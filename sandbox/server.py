@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from types import TracebackType
@@ -13,23 +13,34 @@ from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from sandbox.backend import Backend
-from sandbox.gateway import Gateway
+from sandbox.bus import Bus
+from sandbox.digests import Digests, SigningKey
+from sandbox.gateway import Gateway, Operation
 from sandbox.identities import Identities, Identity
 from sandbox.journal import Journal
 from sandbox.lookup import Lookup
 from sandbox.models import Models
 from sandbox.moments import Clock, utc_now
 from sandbox.records import Recorder
+from sandbox.trail_files import TrailFiles
+from sandbox.trails import Trails
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What a sandbox is told. Port 0 is any free one; `delay` is from a call to its visibility in Event history."""
+    """What a sandbox is told. Port 0 is any free one; `delay` is from a call to its visibility in Event history.
+
+    `deliver` is False for a sandbox whose owner calls `deliver_events` and `deliver_files` itself.
+    """
 
     host: str = "127.0.0.1"
     port: int = 0
     account_id: str = "111122223333"
     delay: timedelta = timedelta(seconds=2)
+    bus_delay: timedelta = timedelta(seconds=1)
+    trail_interval: timedelta = timedelta(seconds=5)
+    digest_interval: timedelta = timedelta(hours=1)
+    deliver: bool = True
     default_identity: Identity | None = None
     identities: Mapping[str, Identity] = field(default_factory=dict)
     source_ip: str | None = None
@@ -37,6 +48,10 @@ class Settings:
 
 _POLL_SECONDS = 0.05
 """How long `stop` may wait for the server to notice."""
+
+
+_BUS_SECONDS = 0.2
+"""How often EventBridge is served."""
 
 
 class _QuietHandler(MotoRequestHandler):
@@ -60,10 +75,19 @@ class Sandbox:
         default = settings.default_identity or Identity(settings.account_id, "user", "alice")
         self.identities = Identities(default, settings.identities)
         recorder = Recorder(Models(), settings.source_ip)
-        own = {("cloudtrail", "LookupEvents"): Lookup(self.journal, clock)}
-        self.application = Gateway(self.backend, recorder, self.identities, self.journal, settings.delay, clock, own)
+        trails = Trails(self.backend)
+        key = SigningKey(clock)
+        self._bus = Bus(self.backend, self.journal, trails, clock, settings.bus_delay)
+        self._files = TrailFiles(self.backend, self.journal, trails, clock)
+        self._digests = Digests(self.backend, trails, key, clock, settings.digest_interval)
+        own: dict[tuple[str, str], Operation] = {
+            ("cloudtrail", "LookupEvents"): Lookup(self.journal, clock),
+            ("cloudtrail", "ListPublicKeys"): key,
+        }
+        self.application = Gateway(self.backend, recorder, self.identities, self.journal, settings.delay, clock, own, trails.seen)
+        self._stop = threading.Event()
+        self._threads: list[threading.Thread] = []
         self._server: BaseWSGIServer | None = None
-        self._thread: threading.Thread | None = None
 
     @property
     def url(self) -> str:
@@ -75,17 +99,38 @@ class Sandbox:
         """Begin to serve; returns when requests are answered. Raises OSError where the address is taken."""
         self.backend.reset()
         self._server = make_server(self.settings.host, self.settings.port, self.application, threaded=True, request_handler=_QuietHandler)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(_POLL_SECONDS,), name="sandbox", daemon=True)
-        self._thread.start()
+        self._stop.clear()
+        work: list[Callable[[], object]] = [lambda: server.serve_forever(_POLL_SECONDS)]
+        server = self._server
+        if self.settings.deliver:
+            work.append(lambda: self._repeat(self.deliver_events, _BUS_SECONDS))
+            work.append(lambda: self._repeat(self.deliver_files, self.settings.trail_interval.total_seconds()))
+        self._threads = [threading.Thread(target=task, name="sandbox", daemon=True) for task in work]
+        for thread in self._threads:
+            thread.start()
+
+    def deliver_events(self) -> None:
+        """Send to EventBridge what is due."""
+        self._bus.deliver()
+
+    def deliver_files(self) -> None:
+        """Write the log files and digests that are due."""
+        self._digests.deliver(self._files.deliver())
+
+    def _repeat(self, task: Callable[[], None], seconds: float) -> None:
+        while not self._stop.wait(seconds):
+            task()
 
     def stop(self) -> None:
-        """Stop serving and free the address; nothing if it does not run."""
-        if self._server is None or self._thread is None:
+        """Stop serving and delivering and free the address; nothing if it does not run."""
+        if self._server is None:
             return
+        self._stop.set()
         self._server.shutdown()
-        self._thread.join()
+        for thread in self._threads:
+            thread.join()
         self._server.server_close()
-        self._server = self._thread = None
+        self._server = None
 
     def __enter__(self) -> Self:
         """Start it."""

@@ -42,6 +42,7 @@ def test_it_serves_until_it_is_told_to_stop():
         (["--listen", "127.0.0.1:70000"], "is no address; write HOST:PORT"),
         (["--account", "12"], "is no account; write its 12 digits"),
         (["--delay", "soon"], "--delay"),
+        (["--digest-interval", "1ms"], "too short; the least is 1s"),
         (["--default-identity", "nobody"], "is no identity"),
         (["--identity", "user/alice"], "names no access key"),
         (["--identity", "AKIAIOSFODNN7EXAMPLE=alice"], "is no identity"),
@@ -58,4 +59,4 @@ def test_help_names_every_option():
     """Otherwise the switches cannot be found."""
     result = CliRunner().invoke(main, ["--help"])
     assert result.exit_code == 0
-    assert all(name in result.output for name in ("--listen", "--account", "--delay", "--identity", "--source-ip"))
+    assert all(name in result.output for name in ("--listen", "--account", "--delay", "--trail-interval", "--identity", "--source-ip"))
