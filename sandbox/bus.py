@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from sandbox.backend import Backend
+from sandbox.faults import Chance, Faults
 from sandbox.journal import Entry, Journal, Unit
 from sandbox.moments import Clock
 from sandbox.trails import Trails
@@ -24,14 +25,16 @@ _MOST_ENTRIES = 10
 class Bus:
     """Sends each write to the default event bus of its account and region, `delay` after it was recorded."""
 
-    def __init__(self, backend: Backend, journal: Journal, trails: Trails, clock: Clock, delay: timedelta) -> None:
+    def __init__(self, backend: Backend, journal: Journal, trails: Trails, clock: Clock, delay: timedelta, faults: Faults) -> None:
         self._backend, self._trails, self._clock, self._delay = backend, trails, clock, delay
+        self._loss, self._chance = faults.bus_loss, Chance(faults.seed)
         self._waiting: list[tuple[datetime, Unit, Entry]] = []
         self._lock = threading.Lock()
         journal.listen(self._collect)
 
     def _collect(self, unit: Unit, entry: Entry) -> None:
-        if not entry.record["readOnly"]:
+        # Delivery is best effort: what is lost here is nowhere to be asked for again.
+        if not entry.record["readOnly"] and not self._chance.strikes(self._loss):
             with self._lock:
                 self._waiting.append((self._clock() + self._delay, unit, entry))
 

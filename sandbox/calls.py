@@ -92,6 +92,18 @@ class Call:
         return self.action in _DATA.get(self.service, ())
 
 
+def service_of(environ: Environ) -> str:
+    """Return the service that a request is signed for; "" where it is not signed."""
+    match = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
+    return "" if match is None else match[3]
+
+
+def access_key_of(environ: Environ) -> str:
+    """Return the access key that a request is signed with; "" where it is not signed."""
+    match = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
+    return "" if match is None else match[1]
+
+
 def read_call(environ: Environ, body: bytes) -> Call | None:
     """Return what a request asks; None where it is unsigned, or of a protocol or S3 operation that is no management call."""
     match = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))

@@ -6,10 +6,11 @@ import re
 import signal
 import threading
 from datetime import timedelta
+from typing import Any
 
 import click
 
-from exporter.settings import parse_duration
+from sandbox.cli_faults import DurationType, fault_options, faults_of
 from sandbox.identities import REMEDY, Identity, parse_identity
 from sandbox.server import Sandbox, Settings
 
@@ -27,16 +28,6 @@ def _account(_context: click.Context, _parameter: click.Parameter, value: str) -
     if _ACCOUNT.fullmatch(value) is None:
         raise click.BadParameter(f"{value!r} is no account; write its 12 digits, as 111122223333")
     return value
-
-
-def _duration(option: str, value: str, least: float = 0) -> timedelta:
-    try:
-        duration = parse_duration(value)
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint=option) from None
-    if duration.total_seconds() < least:
-        raise click.BadParameter(f"{value} is too short; the least is {least}s", param_hint=option)
-    return duration
 
 
 def _identities(values: tuple[str, ...], account_id: str) -> dict[str, Identity]:
@@ -57,23 +48,39 @@ def _identities(values: tuple[str, ...], account_id: str) -> dict[str, Identity]
     "--listen", default="127.0.0.1:5000", show_default=True, callback=_address, help="Address to serve on; port 0 is any free one."
 )
 @click.option("--account", default="111122223333", show_default=True, callback=_account, help="Account of access keys that are not named.")
-@click.option("--delay", default="2s", show_default=True, help="From a call to its appearance in CloudTrail (AWS: some 5m).")
-@click.option("--bus-delay", default="1s", show_default=True, help="From a call to its event on EventBridge (AWS: seconds to minutes).")
-@click.option("--trail-interval", default="5s", show_default=True, help="How often trails get log files (AWS: 5m).")
-@click.option("--digest-interval", default="1h", show_default=True, help="How often trails with validation get a signed digest (AWS: 1h).")
+@click.option(
+    "--delay", type=DurationType(), default="2s", show_default=True, help="From a call to its appearance in CloudTrail (AWS: some 5m)."
+)
+@click.option(
+    "--bus-delay",
+    type=DurationType(),
+    default="1s",
+    show_default=True,
+    help="From a call to its event on EventBridge (AWS: seconds to minutes).",
+)
+@click.option("--trail-interval", type=DurationType(0.1), default="5s", show_default=True, help="How often trails get log files (AWS: 5m).")
+@click.option(
+    "--digest-interval",
+    type=DurationType(1),
+    default="1h",
+    show_default=True,
+    help="How often trails with validation get a signed digest (AWS: 1h).",
+)
 @click.option("--default-identity", default="user/alice", show_default=True, help="Who calls with an access key that is not named.")
 @click.option("--identity", "identities", multiple=True, metavar="KEY=IDENTITY", help=f"Who calls with an access key; {REMEDY}.")
 @click.option("--source-ip", help="Address from which all calls seem to come; without it, the one from which they come.")
+@fault_options
 def main(
     listen: tuple[str, int],
     account: str,
-    delay: str,
-    bus_delay: str,
-    trail_interval: str,
-    digest_interval: str,
+    delay: timedelta,
+    bus_delay: timedelta,
+    trail_interval: timedelta,
+    digest_interval: timedelta,
     default_identity: str,
     identities: tuple[str, ...],
     source_ip: str | None,
+    **faults: Any,
 ) -> None:
     """Stand in for AWS on one endpoint: moto's services, and the CloudTrail that records what is done to them.
 
@@ -88,13 +95,14 @@ def main(
         host=host,
         port=port,
         account_id=account,
-        delay=_duration("--delay", delay),
-        bus_delay=_duration("--bus-delay", bus_delay),
-        trail_interval=_duration("--trail-interval", trail_interval, least=0.1),
-        digest_interval=_duration("--digest-interval", digest_interval, least=1),
+        delay=delay,
+        bus_delay=bus_delay,
+        trail_interval=trail_interval,
+        digest_interval=digest_interval,
         default_identity=default,
         identities=_identities(identities, account),
         source_ip=source_ip,
+        faults=faults_of(faults),
     )
     stop = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from email.utils import format_datetime
 from http import HTTPStatus
 from typing import Any, Protocol, TypeAlias
 
 from sandbox.backend import Answer, Backend, Environ, element_of
-from sandbox.calls import Call, read_call
+from sandbox.calls import Call, access_key_of, read_call
 from sandbox.ec2 import Ec2
 from sandbox.ec2_state import Ec2State
+from sandbox.gate import Gate
 from sandbox.identities import Identities, Identity
-from sandbox.journal import Journal
 from sandbox.moments import Clock
-from sandbox.records import Recorder, service_event
+from sandbox.records import Record, Recorder, service_event
 
 StartResponse: TypeAlias = Callable[[str, list[tuple[str, str]]], Any]
 LONGEST_BODY = 64 * 1024 * 1024
@@ -32,22 +32,24 @@ class Operation(Protocol):
 
 
 class Gateway:
-    """A WSGI application. `own` are the calls that moto does not have, by service and action; `seen` is told of each answer."""
+    """A WSGI application. `own` are the calls that moto does not have, by service and action; `seen` is told of each answer.
+
+    `keep` is given each record.
+    """
 
     def __init__(
         self,
         backend: Backend,
         recorder: Recorder,
         identities: Identities,
-        journal: Journal,
-        delay: timedelta,
+        keep: Callable[[Record], None],
         clock: Clock,
         own: Mapping[tuple[str, str], Operation],
         seen: Callable[[Call, Answer, str], None],
+        gate: Gate,
     ) -> None:
-        self._backend, self._recorder, self._identities, self._journal = backend, recorder, identities, journal
-        self._delay, self._clock, self._own = delay, clock, own
-        self._seen = seen
+        self._backend, self._recorder, self._identities, self._keep = backend, recorder, identities, keep
+        self._clock, self._own, self._seen, self._gate = clock, own, seen, gate
         self._ec2 = Ec2(backend)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
@@ -62,27 +64,28 @@ class Gateway:
     def _answer(self, environ: Environ) -> Answer:
         body = _body(environ)
         call = read_call(environ, body)
-        if call is None:
-            return self._backend.send(self._as_account(environ), body)
-        identity = self._identities.of(call.access_key)
-        environ = environ | {"HTTP_X_MOTO_ACCOUNT_ID": identity.account_id}
         at = self._clock()
+        answer = self._gate.before(environ, call)
+        if answer is None:
+            identity = self._identities.of(access_key_of(environ))
+            answer = self._gate.denied(environ, call) or self._done(call, environ, body, identity)
+            if call is not None:
+                self._learn(call, answer, at)
+                self._record(call, answer, identity, at)
+                self._seen(call, answer, identity.account_id)
+        return self._gate.after(environ, call, answer)
+
+    def _done(self, call: Call | None, environ: Environ, body: bytes, identity: Identity) -> Answer:
+        """Return the answer to a request, led to the account of its key; what is no management call is moto's alone."""
+        environ = environ | {"HTTP_X_MOTO_ACCOUNT_ID": identity.account_id}
+        if call is None:
+            return self._backend.send(environ, body)
         own = self._own.get((call.service, call.action))
         if own is not None:
-            answer = own(call, identity.account_id)
-        elif call.service == "ec2":
-            answer = self._ec2.answer(call, environ, body, identity.account_id)
-        else:
-            answer = self._backend.send(environ, body)
-        self._learn(call, answer, at)
-        self._record(call, answer, identity, at)
-        self._seen(call, answer, identity.account_id)
-        return answer
-
-    def _as_account(self, environ: Environ) -> Environ:
-        """Return a request that is no management call, an S3 object's for instance, led to the account of its key."""
-        scope = environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")[2]
-        return environ | {"HTTP_X_MOTO_ACCOUNT_ID": self._identities.of(scope.partition("/")[0]).account_id}
+            return own(call, identity.account_id)
+        if call.service == "ec2":
+            return self._ec2.answer(call, environ, body, identity.account_id)
+        return self._backend.send(environ, body)
 
     def _record(self, call: Call, answer: Answer, identity: Identity, at: datetime) -> None:
         if call.is_data_event or answer.status == HTTPStatus.NOT_IMPLEMENTED:
@@ -93,9 +96,6 @@ class Gateway:
             resources = Ec2State(self._backend, identity.account_id, call.region).born_with(vpc_id)
             details = {"vpcId": vpc_id}
             self._keep(service_event("CreateVpcResourceCreation", identity.account_id, call.region, at, details, resources))
-
-    def _keep(self, record: dict[str, Any]) -> None:
-        self._journal.add(record, self._clock() + self._delay)
 
     def _learn(self, call: Call, answer: Answer, at: datetime) -> None:
         """Remember whose the access keys are that STS and IAM hand out."""

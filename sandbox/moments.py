@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TypeAlias
 
 Clock: TypeAlias = Callable[[], datetime]
@@ -12,6 +12,11 @@ Clock: TypeAlias = Callable[[], datetime]
 def utc_now() -> datetime:
     """Return the time of this machine, aware."""
     return datetime.now(UTC)
+
+
+def skewed(clock: Clock, by: timedelta) -> Clock:
+    """Return a clock that goes wrong by some time."""
+    return lambda: clock() + by
 
 
 def iso(at: datetime) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.serving import BaseWSGIServer, make_server
@@ -15,13 +15,16 @@ from werkzeug.serving import BaseWSGIServer, make_server
 from sandbox.backend import Backend
 from sandbox.bus import Bus
 from sandbox.digests import Digests, SigningKey
+from sandbox.faults import Faults
+from sandbox.gate import Gate
 from sandbox.gateway import Gateway, Operation
 from sandbox.identities import Identities, Identity
 from sandbox.journal import Journal
 from sandbox.lookup import Lookup
 from sandbox.models import Models
-from sandbox.moments import Clock, utc_now
+from sandbox.moments import Clock, skewed, utc_now
 from sandbox.records import Recorder
+from sandbox.schedule import Schedule
 from sandbox.trail_files import TrailFiles
 from sandbox.trails import Trails
 
@@ -41,6 +44,7 @@ class Settings:
     trail_interval: timedelta = timedelta(seconds=5)
     digest_interval: timedelta = timedelta(hours=1)
     deliver: bool = True
+    faults: Faults = field(default_factory=Faults)
     default_identity: Identity | None = None
     identities: Mapping[str, Identity] = field(default_factory=dict)
     source_ip: str | None = None
@@ -61,6 +65,10 @@ class _QuietHandler(MotoRequestHandler):
         """Send the status alone: the standard library's own would add a Date of this machine beside that of the sandbox."""
         self.send_response_only(code, message)
 
+    def connection_dropped(self, error: BaseException, environ: dict[str, Any] | None = None) -> None:  # noqa: ARG002 - as werkzeug has it
+        """End the connection, too, where a fault drops its request."""
+        self.close_connection = True
+
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Say nothing."""
 
@@ -70,22 +78,26 @@ class Sandbox:
 
     def __init__(self, settings: Settings, clock: Clock = utc_now) -> None:
         self.settings = settings
+        faults = settings.faults
+        clock = skewed(clock, faults.clock_skew)
         self.backend = Backend()
         self.journal = Journal()
+        self._stop = threading.Event()
         default = settings.default_identity or Identity(settings.account_id, "user", "alice")
         self.identities = Identities(default, settings.identities)
         recorder = Recorder(Models(), settings.source_ip)
         trails = Trails(self.backend)
         key = SigningKey(clock)
-        self._bus = Bus(self.backend, self.journal, trails, clock, settings.bus_delay)
+        self._bus = Bus(self.backend, self.journal, trails, clock, settings.bus_delay, faults)
         self._files = TrailFiles(self.backend, self.journal, trails, clock)
         self._digests = Digests(self.backend, trails, key, clock, settings.digest_interval)
         own: dict[tuple[str, str], Operation] = {
-            ("cloudtrail", "LookupEvents"): Lookup(self.journal, clock),
+            ("cloudtrail", "LookupEvents"): Lookup(self.journal, clock, token_life=faults.token_life),
             ("cloudtrail", "ListPublicKeys"): key,
         }
-        self.application = Gateway(self.backend, recorder, self.identities, self.journal, settings.delay, clock, own, trails.seen)
-        self._stop = threading.Event()
+        keep = Schedule(self.journal, clock, settings.delay, faults)
+        gate = Gate(faults, clock, self._stop)
+        self.application = Gateway(self.backend, recorder, self.identities, keep, clock, own, trails.seen, gate)
         self._threads: list[threading.Thread] = []
         self._server: BaseWSGIServer | None = None
 
