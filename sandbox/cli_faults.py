@@ -71,6 +71,7 @@ _OPTIONS = (
     click.option("--hang-for", type=DurationType(), default="5s", show_default=True, help="How long they hang."),
     click.option("--cut", type=_SHARE, default=0.0, help="Share of reads whose body ends in the middle."),
     click.option("--token-life", type=DurationType(), help="How long a NextToken of LookupEvents is good; without it, for ever."),
+    click.option("--credential-life", type=DurationType(), help="End sessions of AssumeRole after this, whatever they asked for."),
     click.option("--clock-skew", type=DurationType(), default="0s", help="How far AWS's clock is ahead of this machine's."),
     click.option("--clock-behind", is_flag=True, help="AWS's clock is behind by --clock-skew, not ahead."),
     click.option("--duplicate", type=_SHARE, default=0.0, help="Share of records that every road delivers twice."),

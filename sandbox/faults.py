@@ -26,6 +26,7 @@ class Faults:
     hang_for: timedelta = timedelta(seconds=5)
     cut: float = 0
     token_life: timedelta | None = None
+    credential_life: timedelta | None = None
     clock_skew: timedelta = NONE
 
     duplicate: float = 0

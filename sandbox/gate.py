@@ -9,6 +9,7 @@ from sandbox import ec2_xml, json_answers
 from sandbox.backend import Answer, Environ
 from sandbox.calls import Call, service_of
 from sandbox.faults import Chance, Faults
+from sandbox.identities import Identity
 from sandbox.moments import Clock
 
 _READ_METHODS = frozenset({"GET", "HEAD"})
@@ -32,6 +33,14 @@ class Gate:
         if name not in self._faults.deny:
             return None
         return _refusal(environ, name)
+
+    def expired(self, environ: Environ, identity: Identity) -> Answer | None:
+        """Return the refusal of credentials that are no longer good: those of AssumeRole after their time, or after `credential_life`."""
+        life = self._faults.credential_life
+        ends = [identity.until] if identity.until is not None else []
+        if ends and life is not None:
+            ends.append(identity.since + life)
+        return _expiry(environ) if ends and self._clock() >= min(ends) else None
 
     def before(self, environ: Environ, call: Call | None) -> Answer | None:
         """Return the answer to a request that goes wrong before it is understood, None for the rest. Raises Dropped."""
@@ -92,6 +101,17 @@ def _refusal(environ: Environ, name: str) -> Answer:
     if environ.get("HTTP_X_AMZ_TARGET"):
         return json_answers.failure("AccessDeniedException", message)
     return _query_error(HTTPStatus.FORBIDDEN, "AccessDenied", message)
+
+
+def _expiry(environ: Environ) -> Answer:
+    message, service = "The security token included in the request is expired", service_of(environ)
+    if service == "ec2":
+        return ec2_xml.failure("RequestExpired", "Request has expired.")
+    if service == "s3":
+        return _s3_error(HTTPStatus.BAD_REQUEST, "ExpiredToken", "The provided token has expired.")
+    if environ.get("HTTP_X_AMZ_TARGET"):
+        return json_answers.failure("ExpiredTokenException", message)
+    return _query_error(HTTPStatus.FORBIDDEN, "ExpiredToken", message)
 
 
 def _s3_error(status: HTTPStatus, code: str, message: str) -> Answer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from email.utils import format_datetime
 from http import HTTPStatus
 from typing import Any, Protocol, TypeAlias
@@ -20,6 +20,8 @@ from sandbox.records import Record, Recorder, service_event
 
 StartResponse: TypeAlias = Callable[[str, list[tuple[str, str]]], Any]
 LONGEST_BODY = 64 * 1024 * 1024
+_SESSION_SECONDS = 3600
+"""How long a session of a role is if AssumeRole does not say."""
 _VPC_CALLS = frozenset({"CreateDefaultVpc", "CreateVpc"})
 
 
@@ -65,9 +67,9 @@ class Gateway:
         body = _body(environ)
         call = read_call(environ, body)
         at = self._clock()
-        answer = self._gate.before(environ, call)
+        identity = self._identities.of(access_key_of(environ))
+        answer = self._gate.before(environ, call) or self._gate.expired(environ, identity)
         if answer is None:
-            identity = self._identities.of(access_key_of(environ))
             answer = self._gate.denied(environ, call) or self._done(call, environ, body, identity)
             if call is not None:
                 self._learn(call, answer, at)
@@ -112,8 +114,9 @@ class Gateway:
         path, _, role = call.form.get("RoleArn", "").partition(":role/")[2].rpartition("/")
         if len(parts) == 6 and parts[5].count("/") >= 2:
             account = call.form.get("RoleArn", "").split(":")[4]
-            session = call.form.get("RoleSessionName", "")
-            self._identities.add(key, Identity(account, "role", role, session, f"{path}/" if path else "", at))
+            session, seconds = call.form.get("RoleSessionName", ""), call.form.get("DurationSeconds", "")
+            until = at + timedelta(seconds=int(seconds) if seconds.isdigit() else _SESSION_SECONDS)
+            self._identities.add(key, Identity(account, "role", role, session, f"{path}/" if path else "", at, until))
 
 
 def _body(environ: Environ) -> bytes:

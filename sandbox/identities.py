@@ -31,7 +31,10 @@ def partition_of(region: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """One principal of one account. `name` is that of the user, role or service; a role has a session, begun at `since`."""
+    """One principal of one account. `name` is that of the user, role or service; a role has a session, begun at `since`.
+
+    Its credentials are good until `until`, None for ever.
+    """
 
     account_id: str
     kind: Literal["root", "user", "role", "service"]
@@ -39,6 +42,7 @@ class Identity:
     session: str = ""
     path: str = ""
     since: datetime = datetime(2026, 1, 1, tzinfo=UTC)
+    until: datetime | None = None
 
     def user_identity(self, access_key: str, region: str) -> dict[str, Any]:
         """Return `userIdentity` of a call that is signed with an access key."""

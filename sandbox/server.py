@@ -74,7 +74,7 @@ class _QuietHandler(MotoRequestHandler):
 
 
 class Sandbox:
-    """A running sandbox, from `start` to `stop`; also a context manager."""
+    """A running sandbox, from `start` to `stop`; also a context manager. `keep` takes records as if their calls had been made now."""
 
     def __init__(self, settings: Settings, clock: Clock = utc_now) -> None:
         self.settings = settings
@@ -95,9 +95,9 @@ class Sandbox:
             ("cloudtrail", "LookupEvents"): Lookup(self.journal, clock, token_life=faults.token_life),
             ("cloudtrail", "ListPublicKeys"): key,
         }
-        keep = Schedule(self.journal, clock, settings.delay, faults)
+        self.keep = Schedule(self.journal, clock, settings.delay, faults)
         gate = Gate(faults, clock, self._stop)
-        self.application = Gateway(self.backend, recorder, self.identities, keep, clock, own, trails.seen, gate)
+        self.application = Gateway(self.backend, recorder, self.identities, self.keep, clock, own, trails.seen, gate)
         self._threads: list[threading.Thread] = []
         self._server: BaseWSGIServer | None = None
 

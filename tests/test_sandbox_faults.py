@@ -19,6 +19,7 @@ from sandbox.cli import main
 from sandbox.faults import Chance, Faults
 from sandbox.journal import Entry
 from sandbox.server import Sandbox, Settings
+from tests.records import record
 from tests.sandbox_client import ACCOUNT, REGION, client
 
 NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
@@ -211,6 +212,47 @@ def test_a_denied_change_is_recorded_as_one(serve):
     (entry,) = sandbox.journal.all((ACCOUNT, REGION))
     assert entry.record["errorCode"] == "Client.UnauthorizedOperation"
     assert entry.record["requestParameters"] == {"groupId": "sg-0123456789abcdef0"}
+
+
+def test_a_session_of_a_role_ends(serve, clock):
+    """Otherwise a chain of roles that is not renewed works here for ever."""
+    sandbox = serve(credential_life=timedelta(minutes=10))
+    sts = client(sandbox, "sts")
+    role = {"RoleArn": f"arn:aws:iam::{ACCOUNT}:role/Deploy", "RoleSessionName": "ci"}
+    given = sts.assume_role(**role)["Credentials"]
+
+    def there(service: str) -> Any:
+        return client(sandbox, service, REGION, given["AccessKeyId"], given["SessionToken"])
+
+    there("ec2").describe_vpcs()
+    clock.now += timedelta(minutes=10)
+    assert error(there("cloudtrail").lookup_events) == ("ExpiredTokenException", 400)
+    assert error(there("ec2").describe_vpcs) == ("RequestExpired", 400)
+    assert error(there("s3").list_buckets) == ("ExpiredToken", 400)
+    assert error(there("sts").get_caller_identity) == ("ExpiredToken", 403)
+    client(sandbox, "ec2").describe_vpcs()
+
+
+def test_a_session_ends_when_it_was_told_to(serve, clock):
+    """Otherwise sessions of fifteen minutes last for an hour."""
+    sandbox = serve()
+    role = {"RoleArn": f"arn:aws:iam::{ACCOUNT}:role/Deploy", "RoleSessionName": "ci"}
+    given = client(sandbox, "sts").assume_role(**role, DurationSeconds=900)["Credentials"]
+    there = client(sandbox, "cloudtrail", REGION, given["AccessKeyId"], given["SessionToken"])
+    clock.now += timedelta(seconds=899)
+    there.lookup_events()
+    clock.now += timedelta(seconds=1)
+    assert error(there.lookup_events) == ("ExpiredTokenException", 400)
+
+
+def test_records_can_be_given_without_calls(serve, clock):
+    """Otherwise thousands of changes take minutes of calls."""
+    sandbox = serve()
+    sandbox.keep(record("DeleteSecurityGroup", eventTime="2026-01-31T12:00:00Z"))
+    trail = client(sandbox, "cloudtrail")
+    assert trail.lookup_events()["Events"] == []
+    clock.now += DELAY
+    assert "DeleteSecurityGroup" in [event["EventName"] for event in trail.lookup_events()["Events"]]
 
 
 def test_eventbridge_can_lose_events(serve, clock):
