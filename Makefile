@@ -73,7 +73,7 @@ cover: $(INSTALLED)
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --cov $(ARGS)
 
 lock: $(INSTALLED)
-	$(LOCK) --extra aws --group dev --upgrade -o requirements/dev.txt
+	$(LOCK) --extra aws --extra sandbox --group dev --upgrade -o requirements/dev.txt
 	$(LOCK) --constraint requirements/dev.txt --upgrade -o requirements/runtime.txt
 
 clean:

@@ -1,0 +1,6 @@
+"""Run the sandbox: `python -m sandbox`."""
+
+from sandbox.cli import main
+
+if __name__ == "__main__":
+    main()

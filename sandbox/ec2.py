@@ -1,0 +1,158 @@
+"""EC2 as AWS answers it where moto does not: rule sets, canonical addresses, groups in use, VPC associations, dry runs.
+
+What a call changed is read from the rules of its group before and after, so the answer tells what really happened.
+Source: Amazon EC2 API reference.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from ipaddress import ip_network
+from typing import Any, TypeAlias
+from urllib.parse import urlencode
+from uuid import uuid4
+
+from sandbox import ec2_xml
+from sandbox.backend import Answer, Backend, Environ, element_of
+from sandbox.calls import Call
+from sandbox.ec2_state import Ec2State
+from sandbox.form import items_of, tree_of, trees_of
+
+_NO_REQUEST_ID = b"request-id<"
+"""moto gives all its EC2 answers this one id."""
+_ADDRESSES = ("CidrIp", "CidrIpv4", "CidrIpv6")
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """One EC2 call with all that is needed to pass it on."""
+
+    call: Call
+    environ: Environ
+    state: Ec2State
+    group_id: str
+
+    def pass_on(self, backend: Backend) -> Answer:
+        """Return moto's answer to the call, its addresses made canonical as EC2 does."""
+        form = {name: canonical(value) if name.rpartition(".")[2] in _ADDRESSES else value for name, value in self.call.form.items()}
+        if self.group_id and self.call.action != "CreateSecurityGroup":
+            # moto loses its way with names outside the default VPC.
+            form.pop("GroupName", None)
+            form["GroupId"] = self.group_id
+        return backend.send(self.environ, urlencode(form).encode())
+
+
+_Handler: TypeAlias = "Callable[[_Asked], Answer]"
+
+
+class Ec2:
+    """Answers EC2 calls."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        # A rule set tells what one call changed, so calls that change groups go one after the other.
+        self._lock = threading.Lock()
+        self._handlers: Mapping[str, _Handler] = {
+            "AssociateSecurityGroupVpc": self._associate,
+            "AuthorizeSecurityGroupEgress": self._authorize,
+            "AuthorizeSecurityGroupIngress": self._authorize,
+            "CreateSecurityGroup": self._create,
+            "DeleteSecurityGroup": self._delete,
+            "DisassociateSecurityGroupVpc": self._associate,
+            "ModifySecurityGroupRules": self._told_true,
+            "RevokeSecurityGroupEgress": self._revoke,
+            "RevokeSecurityGroupIngress": self._revoke,
+            "UpdateSecurityGroupRuleDescriptionsEgress": self._told_true,
+            "UpdateSecurityGroupRuleDescriptionsIngress": self._told_true,
+        }
+
+    def answer(self, call: Call, environ: Environ, body: bytes, account_id: str) -> Answer:
+        """Return the answer to a call, with a request id of its own. A dry run changes nothing, whatever moto makes of it."""
+        if call.form.get("DryRun", "").lower() == "true":
+            return ec2_xml.failure("DryRunOperation", "Request would have succeeded, but DryRun flag is set.", 412)
+        handler = self._handlers.get(call.action)
+        if handler is None:
+            return _identified(self._backend.send(environ, body))
+        state = Ec2State(self._backend, account_id, call.region)
+        with self._lock:
+            group_id = call.form.get("GroupId") or state.group_named(call.form.get("GroupName", ""))
+            return _identified(handler(_Asked(call, environ, state, group_id)))
+
+    def _authorize(self, asked: _Asked) -> Answer:
+        before = asked.state.rules(asked.group_id)
+        answer = asked.pass_on(self._backend)
+        if not answer.ok:
+            return answer
+        added = [rule for rule_id, rule in asked.state.rules(asked.group_id).items() if rule_id not in before]
+        return ec2_xml.success(asked.call.action, {"return": True, "securityGroupRuleSet": added})
+
+    def _revoke(self, asked: _Asked) -> Answer:
+        before = asked.state.rules(asked.group_id)
+        answer = asked.pass_on(self._backend)
+        if not answer.ok:
+            return answer
+        after = asked.state.rules(asked.group_id)
+        removed = [_revoked(rule) for rule_id, rule in before.items() if rule_id not in after]
+        if not removed:
+            return ec2_xml.failure("InvalidPermission.NotFound", "The specified rule does not exist in this security group.")
+        return ec2_xml.success(asked.call.action, {"return": True, "revokedSecurityGroupRuleSet": removed})
+
+    def _create(self, asked: _Asked) -> Answer:
+        answer = asked.pass_on(self._backend)
+        if not answer.ok:
+            return answer
+        told = element_of(answer.body)
+        body: dict[str, Any] = {"return": True, "groupId": told.findtext("groupId")}
+        tags = _tags(asked.call)
+        if tags:
+            body["tagSet"] = tags
+        return ec2_xml.success(asked.call.action, body | {"securityGroupArn": told.findtext("securityGroupArn")})
+
+    def _delete(self, asked: _Asked) -> Answer:
+        if asked.state.is_used(asked.group_id):
+            return ec2_xml.failure("DependencyViolation", f"resource {asked.group_id} has a dependent object")
+        answer = asked.pass_on(self._backend)
+        return ec2_xml.success(asked.call.action, {"return": True, "groupId": asked.group_id}) if answer.ok else answer
+
+    def _told_true(self, asked: _Asked) -> Answer:
+        answer = asked.pass_on(self._backend)
+        return ec2_xml.success(asked.call.action, {"return": True}) if answer.ok else answer
+
+    def _associate(self, asked: _Asked) -> Answer:
+        vpc_id = asked.call.form.get("VpcId", "")
+        if not asked.state.has_group(asked.group_id):
+            return ec2_xml.failure("InvalidGroup.NotFound", f"The security group '{asked.group_id}' does not exist")
+        if not asked.state.has_vpc(vpc_id):
+            return ec2_xml.failure("InvalidVpcID.NotFound", f"The vpc ID '{vpc_id}' does not exist")
+        state = "associating" if asked.call.action.startswith("Associate") else "disassociating"
+        return ec2_xml.success(asked.call.action, {"state": state})
+
+
+def canonical(address: str) -> str:
+    """Return an address range as EC2 stores it: the bits behind the prefix are zero. What is no range stays as it is."""
+    try:
+        return str(ip_network(address, strict=False)) if "/" in address else address
+    except ValueError:
+        return address
+
+
+def _revoked(rule: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a rule as RevokeSecurityGroup* answers it: no owner, no ARN, and the other group by its id alone."""
+    kept = {name: value for name, value in rule.items() if name not in {"groupOwnerId", "securityGroupRuleArn", "referencedGroupInfo"}}
+    if "referencedGroupInfo" in rule:
+        kept["referencedGroupId"] = rule["referencedGroupInfo"]["groupId"]
+    return kept
+
+
+def _tags(call: Call) -> list[dict[str, Any]]:
+    specifications = trees_of(items_of(tree_of(call.form).get("TagSpecification", {})))
+    tags = [tag for item in specifications for tag in trees_of(items_of(item.get("Tag", {})))]
+    return [{"key": tag.get("Key", ""), "value": tag.get("Value", "")} for tag in tags]
+
+
+def _identified(answer: Answer) -> Answer:
+    if _NO_REQUEST_ID not in answer.body:
+        return answer
+    return answer.with_body(answer.body.replace(_NO_REQUEST_ID, f"{uuid4()}<".encode(), 1))
