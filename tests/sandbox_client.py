@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 import boto3
@@ -12,6 +13,17 @@ from sandbox.server import Sandbox
 KEY = "AKIAIOSFODNN7EXAMPLE"
 REGION = "us-east-1"
 ACCOUNT = "111122223333"
+
+
+class Clock:
+    """A clock that stands until it is moved."""
+
+    def __init__(self, now: datetime) -> None:
+        self.now = now
+
+    def __call__(self) -> datetime:
+        """Return the time."""
+        return self.now
 
 
 def client(sandbox: Sandbox, service: str, region: str = REGION, key: str = KEY, token: str | None = None) -> Any:

@@ -20,27 +20,16 @@ from sandbox.faults import Chance, Faults
 from sandbox.journal import Entry
 from sandbox.server import Sandbox, Settings
 from tests.records import record
-from tests.sandbox_client import ACCOUNT, REGION, client
+from tests.sandbox_client import ACCOUNT, REGION, Clock, client
 
 NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 DELAY = timedelta(minutes=5)
 
 
-class Clock:
-    """A clock that stands until it is moved."""
-
-    def __init__(self) -> None:
-        self.now = NOW
-
-    def __call__(self) -> datetime:
-        """Return the time."""
-        return self.now
-
-
 @pytest.fixture
 def clock():
     """Return the clock of the sandbox."""
-    return Clock()
+    return Clock(NOW)
 
 
 @pytest.fixture

@@ -17,28 +17,17 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from sandbox.server import Sandbox, Settings
-from tests.sandbox_client import ACCOUNT, REGION, client, records
+from tests.sandbox_client import ACCOUNT, REGION, Clock, client, records
 
 NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 BUCKET = "example-trail"
 KEY = rf"AWSLogs/{ACCOUNT}/CloudTrail/{REGION}/2026/01/31/{ACCOUNT}_CloudTrail_{REGION}_20260131T\d{{4}}Z_[0-9A-Za-z]{{16}}\.json\.gz"
 
 
-class Clock:
-    """A clock that stands until it is moved."""
-
-    def __init__(self) -> None:
-        self.now = NOW
-
-    def __call__(self) -> datetime:
-        """Return the time."""
-        return self.now
-
-
 @pytest.fixture
 def clock():
     """Return the clock of the sandbox."""
-    return Clock()
+    return Clock(NOW)
 
 
 @pytest.fixture

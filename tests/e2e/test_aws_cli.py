@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from sandbox.server import Sandbox, Settings
-from tests.sandbox_client import KEY, REGION, client
+from tests.sandbox_client import KEY, REGION, Clock, client
 
 pytestmark = pytest.mark.e2e
 TRAIL = f"arn:aws:cloudtrail:{REGION}:111122223333:trail/main-trail"
@@ -20,21 +20,10 @@ OLDEST = {1: (1, 29), 2: (2, 13)}
 """The first versions that know AWS_ENDPOINT_URL; older ones would ask the real S3 for the digests."""
 
 
-class Clock:
-    """A clock that is moved by hand, for digests of hours without hours of waiting."""
-
-    def __init__(self) -> None:
-        self.now = datetime.now(UTC) - timedelta(hours=4)
-
-    def __call__(self) -> datetime:
-        """Return the time."""
-        return self.now
-
-
 @pytest.fixture
 def clock():
-    """Return the clock of the sandbox."""
-    return Clock()
+    """Return the clock of the sandbox, moved by hand: digests of hours without hours of waiting."""
+    return Clock(datetime.now(UTC) - timedelta(hours=4))
 
 
 @pytest.fixture
