@@ -114,6 +114,8 @@ def test_a_change_goes_from_a_file_to_metrics_page_and_log(server: Server) -> No
     server.wait(lambda: server.value(OPENED) == 0)
     write_trail(server.trail / "loud.json.gz", authorize(2, when=datetime.now(UTC)))
     server.wait(lambda: server.value(OPENED) == 1)
+    # The line is written after the transaction, so a scrape may be sooner.
+    server.wait(lambda: any(entry["event"] == "change" for entry in server.lines()))
     (line,) = [entry for entry in server.lines() if entry["event"] == "change"]
     assert (line["who"], line["what"], line["security_groups"]) == ("user/alice", "AuthorizeSecurityGroupIngress", [GROUP])
     status, page, headers = server.get(f"/history?account_id=111122223333&region=us-east-1&security_group_id={GROUP}")
