@@ -1,4 +1,4 @@
-"""History: a Query becomes rows, the same for the command, the web page and the API."""
+"""History: a stored event becomes a row, the same for the command, the web page and the API."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
-from exporter.model import ChangeEvent, Direction, PeerType, Rule, RuleAction, RuleChange
+from exporter.model import ChangeEvent, Direction, Rule, RuleAction, RuleChange
 from exporter.parse.asked import asked_changes
-from exporter.store.base import HistoryEvent, Query, Store
+from exporter.store.base import HistoryEvent
 from exporter.text import visible
 
 CSV_COLUMNS = (
@@ -19,11 +19,6 @@ CSV_COLUMNS = (
     "principal_type", "principal", "session", "arn", "source_ip", "user_agent",
     "security_groups", "resources", "rule_changes", "content_known", "live", "sources", "recorded_at", "event_id",
 )  # fmt: skip
-
-
-def rows(store: Store, query: Query) -> list[dict[str, Any]]:
-    """Return the rows that a query asks for, newest first."""
-    return [row(found) for found in store.search(query)]
 
 
 def row(found: HistoryEvent) -> dict[str, Any]:
@@ -168,6 +163,3 @@ def _cell(value: object) -> str:
     text = visible(str(value), 32_000)
     # A spreadsheet runs a cell that starts so as a formula, and user agents are the attacker's to choose (OWASP, CSV injection).
     return "'" + text if text[:1] in ("=", "+", "-", "@") else text
-
-
-__all__ = ["PeerType", "describe_change", "describe_event", "describe_rule", "format_time", "row", "rows", "to_csv", "to_json"]

@@ -13,7 +13,7 @@ from typing import Any
 
 from exporter.errors import MALFORMED_REASONS, SourceError
 from exporter.model import IGNORED_REASONS, Unit
-from exporter.sources.base import Batch, FetchContext, Malformed, RawRecord, total
+from exporter.sources.base import Batch, FetchContext, Malformed, RawRecord
 from exporter.sources.decompress import plain_pieces
 from exporter.sources.files import FilesSettings, FilesSource
 from exporter.sources.findings import Findings
@@ -52,7 +52,7 @@ def add_up(batches: Iterable[Batch]) -> Sum:
     """Add batches up; what every batch must keep is asserted on the way."""
     out = Sum()
     for batch in batches:
-        assert batch.read == len(batch.records) + sum(batch.ignored.values()) + total(batch.malformed)
+        assert batch.read == len(batch.records) + sum(batch.ignored.values()) + sum(entry.count for entry in batch.malformed)
         assert set(batch.ignored) <= set(IGNORED_REASONS)
         assert {entry.reason for entry in batch.malformed} <= set(MALFORMED_REASONS)
         for entry in batch.records:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any, Literal, Protocol
@@ -121,8 +121,3 @@ class Source(Protocol):
     def fetch(self, context: FetchContext) -> Iterator[Batch]:
         """Yield what is new since the saved cursors, oldest first; raise SourceError where nothing can be read."""
         ...
-
-
-def total(malformed: Iterable[Malformed]) -> int:
-    """Return how many records the entries stand for."""
-    return sum(entry.count for entry in malformed)
