@@ -16,6 +16,7 @@ from typing import Annotated, Any
 import yaml
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, field_validator, model_validator
 
+from exporter.aws import AwsSettings
 from exporter.catalog import DEFAULT_WATCH_SETS, WATCH_SETS
 from exporter.errors import ConfigError
 from exporter.families import FAMILIES
@@ -158,6 +159,7 @@ class Config(Settings):
     sources: tuple[SourceConfig, ...] = Field(
         default=(), description="Where change events come from; each source type has keys of its own, below."
     )
+    aws: AwsSettings = Field(default_factory=AwsSettings, description="Which accounts and regions of AWS are watched, and as whom.")
     watch: WatchSettings = Field(default_factory=WatchSettings, description="Which calls are changes worth recording.")
     metrics: MetricsSettings = Field(default_factory=MetricsSettings, description="How metrics are shown.")
     port_classes: PortClassSettings = Field(default_factory=PortClassSettings, description="Which ports belong to which class.")

@@ -3,13 +3,14 @@
 ExporterError
 ├── ConfigError          a setting is wrong: file, key path, remedy
 ├── SourceError          a source could not be read: `reason` is one of SOURCE_REASONS
+│   └── AwsError         a call to AWS failed: with AWS's own code, and where
 ├── MalformedRecord      one record cannot be understood: `reason` is one of MALFORMED_REASONS
 └── StoreError           the store cannot be opened, read or written
 """
 
 from __future__ import annotations
 
-SOURCE_REASONS = ("not_found", "access_denied", "unreadable", "throttled", "unavailable", "internal")
+SOURCE_REASONS = ("not_found", "access_denied", "credentials", "unreadable", "throttled", "unavailable", "internal")
 """Why a poll failed; the values of the label `reason` of the poll failure counter, so the set is closed."""
 
 MALFORMED_REASONS = (
@@ -43,6 +44,14 @@ class SourceError(ExporterError):
         assert reason in SOURCE_REASONS, reason
         super().__init__(message)
         self.reason = reason
+
+
+class AwsError(SourceError):
+    """A call to AWS failed; `operation` is as IAM spells it, `code` is AWS's own, empty where no answer came."""
+
+    def __init__(self, reason: str, message: str, operation: str = "", code: str = "") -> None:
+        super().__init__(reason, message)
+        self.operation, self.code = operation, code
 
 
 class MalformedRecord(ExporterError):

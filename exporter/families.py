@@ -204,4 +204,59 @@ RECORDS = Family(
 RECORD_FAMILIES: tuple[Family, ...] = (RECORDS_READ, RECORDS)
 """What became of every record read; counted by the store in the transaction that decides it."""
 
-FAMILIES: tuple[Family, ...] = EVENT_FAMILIES + RECORD_FAMILIES
+_UNIT = ("source", "account_id", "region")
+
+GAPS = Family(
+    "awschange_exporter_gaps_total",
+    "counter",
+    "Stretches of time whose changes are lost for good: the exporter was down for longer than AWS keeps them (LookupEvents: 90 days).",
+    _UNIT,
+    2_000,
+    ("account_id", "region"),
+)
+GAP_SECONDS = Family(
+    "awschange_exporter_gap_seconds_total",
+    "counter",
+    "How long those stretches are in all. The log line of each says from when to when.",
+    _UNIT,
+    2_000,
+    ("account_id", "region"),
+)
+LATE_EVENTS = Family(
+    "awschange_exporter_late_events_total",
+    "counter",
+    "Events that AWS showed only after the overlap of the polls had passed them; a deep re-scan brought them.",
+    _UNIT,
+    2_000,
+    ("account_id", "region"),
+)
+TRAIL_FILES = Family(
+    "awschange_exporter_trail_files_total",
+    "counter",
+    "Trail files by what the chain of signed digests says of them: verified, missing, modified, unsigned (no digest names it). "
+    "Anything but verified means that evidence was tampered with or lost; the log names the file.",
+    (*_UNIT, "state"),
+    5_000,
+    ("account_id", "region"),
+)
+DIGESTS = Family(
+    "awschange_exporter_digests_total",
+    "counter",
+    "Digest files by what became of them: verified, missing (the chain skips it), modified, unsigned (no valid signature).",
+    (*_UNIT, "state"),
+    5_000,
+    ("account_id", "region"),
+)
+QUEUE_MESSAGES = Family(
+    "awschange_exporter_queue_messages_total",
+    "counter",
+    "Messages by what became of them: done (stored, then deleted), test (of S3 or CloudTrail), unrelated (names nothing of a trail), "
+    "poison (not understood; left to the dead-letter queue), failed (what it names could not be read; it comes again).",
+    ("source", "fate"),
+    200,
+    (),
+)
+SOURCE_FAMILIES: tuple[Family, ...] = (GAPS, GAP_SECONDS, LATE_EVENTS, TRAIL_FILES, DIGESTS, QUEUE_MESSAGES)
+"""What sources count beside records (`Batch.counts`), stored in the transaction of the batch. Series are born with their first count."""
+
+FAMILIES: tuple[Family, ...] = EVENT_FAMILIES + RECORD_FAMILIES + SOURCE_FAMILIES

@@ -20,7 +20,7 @@ from exporter.parse import RecordParser
 from exporter.poller import Poller, PollReport
 from exporter.posture.open_ingress import OpenedIngress
 from exporter.scheduler import Scheduler
-from exporter.sources import Source, build_source
+from exporter.sources import Source, roster
 from exporter.sources.base import SourceSettings
 from exporter.store import Store, open_store
 
@@ -54,7 +54,7 @@ def build_pipeline(
     poller = Poller(store, parser, watch, telemetry, logger, stopping=stopping)
     shown = previous.exposition if previous else None
     exposition = Exposition(store, config.metrics.budgets, config.metrics.birth_hold, time.time, telemetry, previous=shown)
-    sources = tuple((build_source(settings), settings) for settings in config.sources)
+    sources = tuple((source, settings) for settings in config.sources for source in roster(settings).sources)
     for source, settings in sources:
         telemetry.register_source(source.name, source.account_id, source.region, settings.poll_interval.total_seconds())
     telemetry.web_info(config.web.external_url)

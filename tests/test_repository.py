@@ -69,7 +69,6 @@ def test_both_locks_agree():
     [
         ("requirements/runtime.txt", PROJECT["project"]["dependencies"]),
         ("requirements/dev.txt", PROJECT["project"]["dependencies"]),
-        ("requirements/dev.txt", PROJECT["project"]["optional-dependencies"]["aws"]),
         ("requirements/dev.txt", PROJECT["project"]["optional-dependencies"]["sandbox"]),
         ("requirements/dev.txt", PROJECT["dependency-groups"]["dev"]),
         ("requirements/dev.txt", PROJECT["build-system"]["requires"]),

@@ -24,7 +24,7 @@ from pydantic import TypeAdapter, ValidationError
 from exporter.errors import SourceError
 from exporter.model import Unit
 from exporter.settings import format_duration
-from exporter.sources import SOURCES, SourceConfig, build_source
+from exporter.sources import SOURCES, SourceConfig, roster
 from exporter.sources.base import FetchContext
 from exporter.sources.files import FilesSettings, FilesSource
 from exporter.sources.findings import BATCH_RECORDS
@@ -496,9 +496,9 @@ def test_settings_describe_themselves(tmp_path: Path) -> None:
 def test_a_source_is_built_from_its_settings(tmp_path: Path) -> None:
     """The registry is the one place that knows all types."""
     adapter: TypeAdapter[Any] = TypeAdapter(SourceConfig)
-    source = build_source(adapter.validate_python({"type": "files", "path": str(tmp_path), "name": "logs"}))
+    source = roster(adapter.validate_python({"type": "files", "path": str(tmp_path), "name": "logs"})).sources[0]
     assert (type(source), source.name, source.account_id, source.region) == (FilesSource, "logs", "", "")
-    assert all(settings_type.model_fields["type"].annotation is not str for settings_type, _ in SOURCES.values())
+    assert all(settings_type.model_fields["type"].annotation is not str for settings_type in (kind.settings for kind in SOURCES.values()))
 
 
 @pytest.mark.parametrize("data", [{"type": "fils", "path": "x", "queue": "y"}, {"path": "x"}, {"type": ["files"]}, {}])

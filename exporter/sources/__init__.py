@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated
 
 from pydantic import BeforeValidator
 from pydantic_core import PydanticCustomError
 
-from exporter.sources.base import Source, SourceSettings
-from exporter.sources.files import FilesSettings, FilesSource
+from exporter.aws import Aws
+from exporter.sources.base import Roster, Source, SourceSettings, SourceType
+from exporter.sources.files import FILES, FilesSettings
 
-SOURCES: Mapping[str, tuple[type[SourceSettings], Callable[[Any], Source]]] = {
-    "files": (FilesSettings, FilesSource),
+SOURCES: Mapping[str, SourceType] = {
+    "files": FILES,
 }
-"""By `type`: the settings of a source and what makes it."""
+"""By `type`: what a source is made of."""
 
 
 def _known_type(data: object) -> object:
@@ -29,9 +30,9 @@ SourceConfig = Annotated[FilesSettings, BeforeValidator(_known_type)]
 """The settings of any source: a union of the settings in SOURCES, discriminated by `type` once there are several."""
 
 
-def build_source(settings: SourceSettings) -> Source:
-    """Return the source that its settings describe."""
-    return SOURCES[settings.type][1](settings)
+def roster(settings: SourceSettings, aws: Aws | None = None) -> Roster:
+    """Return the units of the source that its settings describe, as of now; raise SourceError where none can be told."""
+    return SOURCES[settings.type].units(settings, aws)
 
 
-__all__ = ["SOURCES", "Source", "SourceConfig", "SourceSettings", "build_source"]
+__all__ = ["SOURCES", "Roster", "Source", "SourceConfig", "SourceSettings", "SourceType", "roster"]

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from typing import Annotated, Any, Literal, Protocol
 
+import structlog
 from pydantic import BeforeValidator, Field, model_validator
 
+from exporter.aws import Aws, Permission
 from exporter.errors import SourceError
+from exporter.logs import Logger
 from exporter.model import Unit
 from exporter.settings import Duration, Settings
 
@@ -37,8 +40,9 @@ class Batch:
     """What one transaction stores: the records worth parsing, and the fate of all others that were read.
 
     `read` counts every record of the batch: len(records) + sum(ignored.values()) + sum of malformed counts.
-    `cursors` are saved with the events. `units` are accounts and regions seen in the batch, wanted records
-    or not. `error` marks a part that could not be read; the cursor then does not pass it.
+    `cursors` are saved with the events; None forgets a key. `units` are accounts and regions seen in the batch, wanted
+    records or not. `error` marks a part that could not be read; the cursor then does not pass it. `counts` are added to
+    families of SOURCE_FAMILIES in the same transaction: (family name, label values, amount).
     """
 
     origin: str
@@ -46,24 +50,31 @@ class Batch:
     read: int = 0
     ignored: Mapping[str, int] = field(default_factory=dict)
     malformed: Sequence[Malformed] = ()
-    cursors: Mapping[str, str] = field(default_factory=dict)
+    cursors: Mapping[str, str | None] = field(default_factory=dict)
     units: frozenset[Unit] = frozenset()
     error: SourceError | None = None
+    counts: Sequence[tuple[str, tuple[str, ...], float]] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class FetchContext:
     """What a source may ask while it fetches.
 
-    `cursor` returns what the store last saved for a key of this source; `wanted` tells from event source
-    and event name whether a record is worth parsing; `stopping` turns true when the process must end soon:
-    a source then returns after the batch at hand.
+    `cursor` returns what the store last saved for a key of this source, `cursors` all that begin with a prefix; `wanted`
+    tells from event source and event name whether a record is worth parsing, and `names` lists the (event source, event
+    name) pairs that are, None where patterns or version suffixes make them endless; `stopping` turns true when the
+    process must end soon: a source then returns after the batch at hand. `budget` is how long one fetch may spend on what
+    can wait (the past), None for as long as it takes. `log` is told what a person should know beside the counts.
     """
 
     cursor: Callable[[str], str | None]
     wanted: Callable[[str, str], bool]
     now: Callable[[], datetime]
     stopping: Callable[[], bool] = lambda: False
+    cursors: Callable[[str], Mapping[str, str]] = lambda _prefix: {}
+    names: tuple[tuple[str, str], ...] | None = None
+    budget: timedelta | None = None
+    log: Logger = field(default_factory=structlog.get_logger)
 
 
 def _live_since(value: object) -> datetime | str:
@@ -112,12 +123,71 @@ class SourceSettings(Settings):
 
 
 class Source(Protocol):
-    """A place that change events come from. A new one is one module and one line in SOURCES."""
+    """One unit of a place that change events come from: what is polled as one.
+
+    `account_id` and `region` are empty for a source that spans many. Cursor keys are shared by all units of a source's name,
+    so a unit puts its account and region into its keys.
+    """
 
     name: str
     account_id: str
     region: str
 
     def fetch(self, context: FetchContext) -> Iterator[Batch]:
-        """Yield what is new since the saved cursors, oldest first; raise SourceError where nothing can be read."""
+        """Yield what is new since the saved cursors, oldest first; raise SourceError where nothing can be read.
+
+        What stands after a `yield` runs once the batch is committed: the place to delete a message.
+        """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class UnitFailure:
+    """An account (or a region of it) that should be watched and of which not even the units can be told."""
+
+    account_id: str
+    region: str
+    error: SourceError
+
+
+@dataclass(frozen=True, slots=True)
+class Roster:
+    """The units of one configured source as known now. A failure hides no unit: those known before stay."""
+
+    sources: tuple[Source, ...]
+    failures: tuple[UnitFailure, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """What `doctor` found of one thing: `status` is ok, warning, failure or skipped; `remedy` says what to do."""
+
+    status: Literal["ok", "warning", "failure", "skipped"]
+    subject: str
+    detail: str
+    remedy: str = ""
+
+
+def no_permissions(_settings: Any) -> Iterable[Permission]:
+    """Return that a source needs nothing of AWS."""
+    return ()
+
+
+def no_diagnosis(_settings: Any, _aws: Aws | None) -> Iterable[Diagnosis]:
+    """Return that nothing of a source can be tried beforehand."""
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class SourceType:
+    """One type of source: its settings, and what follows from them. `aws` is None where the type says `needs_aws` is False.
+
+    `units` gives the units as of now, and is asked again every `aws.discovery_interval`; it may ask AWS and raises
+    SourceError where no unit can be told. `permissions` and `diagnose` serve `iam-policy` and `doctor`.
+    """
+
+    settings: type[SourceSettings]
+    units: Callable[[Any, Aws | None], Roster]
+    permissions: Callable[[Any], Iterable[Permission]] = no_permissions
+    diagnose: Callable[[Any, Aws | None], Iterable[Diagnosis]] = no_diagnosis
+    needs_aws: bool = True

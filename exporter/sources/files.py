@@ -12,9 +12,10 @@ from typing import BinaryIO, Literal
 
 from pydantic import Field
 
+from exporter.aws import Aws
 from exporter.errors import SourceError
 from exporter.settings import Duration, Size
-from exporter.sources.base import Batch, FetchContext, SourceSettings
+from exporter.sources.base import Batch, FetchContext, Roster, SourceSettings, SourceType
 from exporter.sources.decompress import gunzip_pieces, is_gzip, plain_pieces
 from exporter.sources.findings import Findings
 from exporter.sources.position import UNFINISHED, PlainFile, Position, decode_position
@@ -127,4 +128,10 @@ def _source_error(where: str, error: OSError) -> SourceError:
     return SourceError("unreadable", f"{where}: cannot be read: {error.strerror or error}")
 
 
-__all__: Sequence[str] = ["FilesSettings", "FilesSource"]
+def _units(settings: FilesSettings, _aws: Aws | None) -> Roster:
+    return Roster((FilesSource(settings),))
+
+
+FILES = SourceType(FilesSettings, _units, needs_aws=False)
+
+__all__: Sequence[str] = ["FILES", "FilesSettings", "FilesSource"]

@@ -24,7 +24,7 @@ class Ingest:
     read: int = 0
     ignored: Mapping[str, int] = field(default_factory=dict)
     malformed: Mapping[str, int] = field(default_factory=dict)
-    cursors: Mapping[str, str] = field(default_factory=dict)
+    cursors: Mapping[str, str | None] = field(default_factory=dict)
     units: frozenset[Unit] = frozenset()
 
 

@@ -1,0 +1,62 @@
+"""Every call that the exporter can make, one row each: nothing else reaches AWS, and policies, costs and limits follow from here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One call: `service` and `name` as botocore has them, `action` as IAM has it, `cost` in US dollars for one request.
+
+    `rate` is AWS's own limit in calls a second for an account and region, where it is documented and low.
+    """
+
+    service: str
+    name: str
+    action: str
+    cost: float = 0.0
+    rate: float | None = None
+
+
+GET_CALLER_IDENTITY = Operation("sts", "GetCallerIdentity", "sts:GetCallerIdentity")
+ASSUME_ROLE = Operation("sts", "AssumeRole", "sts:AssumeRole")
+LIST_ACCOUNTS = Operation("organizations", "ListAccounts", "organizations:ListAccounts")
+DESCRIBE_REGIONS = Operation("ec2", "DescribeRegions", "ec2:DescribeRegions")
+
+# CloudTrail user guide, quotas: 2 calls a second for an account and region, not adjustable. Event history is free.
+LOOKUP_EVENTS = Operation("cloudtrail", "LookupEvents", "cloudtrail:LookupEvents", rate=2.0)
+DESCRIBE_TRAILS = Operation("cloudtrail", "DescribeTrails", "cloudtrail:DescribeTrails")
+GET_TRAIL_STATUS = Operation("cloudtrail", "GetTrailStatus", "cloudtrail:GetTrailStatus")
+GET_EVENT_SELECTORS = Operation("cloudtrail", "GetEventSelectors", "cloudtrail:GetEventSelectors")
+LIST_PUBLIC_KEYS = Operation("cloudtrail", "ListPublicKeys", "cloudtrail:ListPublicKeys")
+
+# Amazon S3 pricing, us-east-1, standard class: 0.0004 USD for 1,000 GET, 0.005 USD for 1,000 LIST.
+GET_OBJECT = Operation("s3", "GetObject", "s3:GetObject", cost=0.0004 / 1000)
+LIST_OBJECTS = Operation("s3", "ListObjectsV2", "s3:ListBucket", cost=0.005 / 1000)
+
+# Amazon SQS pricing, us-east-1, standard queues: 0.40 USD for a million requests past the free million.
+_SQS_COST = 0.40 / 1_000_000
+RECEIVE_MESSAGE = Operation("sqs", "ReceiveMessage", "sqs:ReceiveMessage", cost=_SQS_COST)
+DELETE_MESSAGE = Operation("sqs", "DeleteMessageBatch", "sqs:DeleteMessage", cost=_SQS_COST)
+CHANGE_VISIBILITY = Operation("sqs", "ChangeMessageVisibilityBatch", "sqs:ChangeMessageVisibility", cost=_SQS_COST)
+GET_QUEUE_ATTRIBUTES = Operation("sqs", "GetQueueAttributes", "sqs:GetQueueAttributes", cost=_SQS_COST)
+
+OPERATIONS: tuple[Operation, ...] = (
+    GET_CALLER_IDENTITY,
+    ASSUME_ROLE,
+    LIST_ACCOUNTS,
+    DESCRIBE_REGIONS,
+    LOOKUP_EVENTS,
+    DESCRIBE_TRAILS,
+    GET_TRAIL_STATUS,
+    GET_EVENT_SELECTORS,
+    LIST_PUBLIC_KEYS,
+    GET_OBJECT,
+    LIST_OBJECTS,
+    RECEIVE_MESSAGE,
+    DELETE_MESSAGE,
+    CHANGE_VISIBILITY,
+    GET_QUEUE_ATTRIBUTES,
+)
+"""Every call there is."""
