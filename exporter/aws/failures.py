@@ -1,7 +1,4 @@
-"""What AWS's errors mean to us: one table of codes, and the sentence that a person reads.
-
-Sources: "Common errors" of the API references of CloudTrail, S3, SQS, STS, EC2 and Organizations, and botocore's retry lists.
-"""
+"""What AWS's errors say, and the sentence that a person reads."""
 
 from __future__ import annotations
 
@@ -12,122 +9,12 @@ from http import HTTPStatus
 
 import orjson
 
+from exporter.aws.codes import REASONS, SPENT, UNANSWERED
 from exporter.aws.listing import tree
 from exporter.aws.operations import ASSUME_ROLE, LIST_ACCOUNTS, Operation
 from exporter.aws.transport import Answer
 from exporter.errors import AwsError
 from exporter.text import visible
-
-SPENT = frozenset({
-    "ExpiredToken",
-    "ExpiredTokenException",
-    "RequestExpired",
-    "TokenRefreshRequired",
-    "UnrecognizedClientException",
-    "InvalidClientTokenId",
-    "InvalidAccessKeyId",
-    "InvalidToken",
-    "AuthFailure",
-})  # fmt: skip
-"""Codes that fresh credentials may cure."""
-
-_REASONS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    (
-        "throttled",
-        (
-            "Throttling",
-            "ThrottlingException",
-            "ThrottledException",
-            "RequestThrottled",
-            "RequestThrottledException",
-            "TooManyRequestsException",
-            "RequestLimitExceeded",
-            "BandwidthLimitExceeded",
-            "LimitExceededException",
-            "SlowDown",
-            "EC2ThrottledException",
-            "PriorRequestNotComplete",
-            "KmsThrottled",
-            "KMS.ThrottlingException",
-            "OverLimit",
-        ),
-    ),
-    (
-        "not_found",
-        (
-            "NoSuchKey",
-            "NoSuchBucket",
-            "NoSuchVersion",
-            "QueueDoesNotExist",
-            "AWS.SimpleQueueService.NonExistentQueue",
-            "NonExistentQueue",
-            "TrailNotFoundException",
-            "AWSOrganizationsNotInUseException",
-            "ResourceNotFoundException",
-        ),
-    ),
-    (
-        "access_denied",
-        (
-            "AccessDenied",
-            "AccessDeniedException",
-            "UnauthorizedOperation",
-            "UnauthorizedAccess",
-            "AllAccessDisabled",
-            "AccountProblem",
-            "Forbidden",
-            "NotAuthorized",
-            "OptInRequired",
-            "Blocked",
-            "RegionDisabledException",
-            "AccessDeniedForDependencyException",
-            "KMS.AccessDeniedException",
-            "KMSAccessDeniedException",
-            "KmsAccessDenied",
-            "KMS.DisabledException",
-            "KmsDisabled",
-            "KMS.InvalidStateException",
-            "KmsInvalidState",
-            "KMS.NotFoundException",
-            "KmsNotFound",
-            "OperationNotPermittedException",
-        ),
-    ),
-    (
-        "credentials",
-        (
-            *SPENT,
-            "SignatureDoesNotMatch",
-            "InvalidSignatureException",
-            "IncompleteSignature",
-            "IncompleteSignatureException",
-            "MissingAuthenticationToken",
-            "MissingAuthenticationTokenException",
-            "MissingSecurityHeader",
-            "RequestTimeTooSkewed",
-            "AuthorizationHeaderMalformed",
-            "ExpiredTokenIdentity",
-        ),
-    ),
-    ("unreadable", ("InvalidObjectState",)),
-    (
-        "unavailable",
-        (
-            "InternalFailure",
-            "InternalError",
-            "InternalServerError",
-            "InternalServiceException",
-            "ServiceException",
-            "ServiceUnavailable",
-            "ServiceUnavailableException",
-            "Unavailable",
-            "RequestTimeout",
-            "RequestTimeoutException",
-        ),
-    ),
-)
-REASONS = {code: reason for reason, codes in _REASONS for code in codes}
-"""What each known code is to us, one of SOURCE_REASONS; what is not here goes by its HTTP status."""
 
 _SIGNATURES = frozenset({"SignatureDoesNotMatch", "InvalidSignatureException", "IncompleteSignature", "IncompleteSignatureException"})
 
@@ -152,15 +39,6 @@ _REMEDIES_BY_CODE = {
 
 # What could let somebody act as us, should AWS repeat it: keys, signatures, tokens.
 _SECRET = re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}\b|\b[0-9a-fA-F]{64}\b|(?i:(?:signature|security-token|credential)[=:]\s*)[^\s,;&]+")
-
-UNANSWERED = {
-    "timeout": "unavailable",
-    "connection": "unavailable",
-    "cut": "unavailable",
-    "too_large": "unreadable",
-    "unreadable": "unreadable",
-}
-"""Codes of our own, for attempts that no usable answer came to, and what they are to us."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,8 +12,9 @@ from botocore.auth import S3SigV4Auth, SigV4Auth
 from botocore.awsrequest import AWSRequest
 
 from exporter.aws.base import Requests
+from exporter.aws.codes import UNANSWERED
 from exporter.aws.credentials import Credentials, Keys
-from exporter.aws.failures import UNANSWERED, Failure, error_of, failure_of, remedy_of
+from exporter.aws.failures import Failure, error_of, failure_of, remedy_of
 from exporter.aws.operations import Operation
 from exporter.aws.pacing import Stopped
 from exporter.aws.transport import Answer, Transport, Unanswered
