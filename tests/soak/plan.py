@@ -43,9 +43,9 @@ class Plan:
 
 def full(seed: int) -> Plan:
     """Return the soak of the issue: 10,000 changes over 20 account-regions."""
-    return Plan(seed, changes=10_000, accounts=10, seconds=150, kill_every=6, late_by=45, bound=180)
+    return Plan(seed, changes=10_000, accounts=10, seconds=150, kill_every=6, late_by=75, bound=240)
 
 
 def small(seed: int) -> Plan:
     """Return one that CI has time for."""
-    return Plan(seed, changes=600, accounts=3, seconds=15, kill_every=4, late_by=15, bound=75)
+    return Plan(seed, changes=600, accounts=3, seconds=15, kill_every=4, late_by=65, bound=150)

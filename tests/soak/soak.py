@@ -28,7 +28,6 @@ from tests.trail_truth import Series, stored, truth
 
 ROOT = Path(__file__).resolve().parents[2]
 REGIONS = ("us-east-1", "eu-west-1")
-_OVERLAP = 10
 _TICK = 0.25
 
 
@@ -138,8 +137,8 @@ class Soak:
                 {
                     "type": "cloudtrail",
                     "poll_interval": "2s",
-                    "overlap": f"{_OVERLAP}s",
-                    "rescans": [{"every": "10s", "over": "5m"}],
+                    "overlap": "1m",
+                    "rescans": [{"every": "10s", "over": "10m"}],
                 },
                 *({"type": "s3", "name": name, "queue_url": queue, "poll_interval": "1s"} for name, queue in queues.items()),
                 {"type": "s3", "name": "s3-listing", "bucket": roads.bucket, "poll_interval": "3s"},
@@ -236,7 +235,7 @@ def _clock_of(url: str) -> datetime:
 
 
 def _inject(url: str, records: list[dict[str, Any]]) -> None:
-    body = "\n".join(json.dumps(record) for record in records).encode()
+    body = json.dumps(records).encode()
     with urlopen(Request(f"{url}/-/records", data=body, method="POST"), timeout=30) as answer:
         answer.read()
 
