@@ -1,0 +1,10 @@
+"""Every permission and every setting tried once, each with what to do about it. One check is one function and one row of CHECKS."""
+
+from __future__ import annotations
+
+from exporter.doctor.base import Examination, Finding, Status
+from exporter.doctor.checks import CHECKS, examine
+from exporter.doctor.permissions import PERMISSIONS
+from exporter.doctor.report import summary, to_json
+
+__all__ = ["CHECKS", "PERMISSIONS", "Examination", "Finding", "Status", "examine", "summary", "to_json"]
