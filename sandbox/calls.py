@@ -104,6 +104,12 @@ def access_key_of(environ: Environ) -> str:
     return "" if match is None else match[1]
 
 
+def region_of(environ: Environ) -> str:
+    """Return the region that a request is signed for; "" where it is not signed."""
+    match = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
+    return "" if match is None else match[2]
+
+
 def read_call(environ: Environ, body: bytes) -> Call | None:
     """Return what a request asks; None where it is unsigned, or of a protocol or S3 operation that is no management call."""
     match = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))

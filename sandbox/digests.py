@@ -23,6 +23,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sandbox import json_answers
 from sandbox.backend import Answer, Backend
 from sandbox.calls import Call
+from sandbox.identities import Identity
 from sandbox.journal import Unit
 from sandbox.moments import Clock, iso
 from sandbox.trail_files import LogFile, digest_key, log_entry, span
@@ -61,7 +62,7 @@ class SigningKey:
         """Return a signature, RSASSA-PKCS1-v1_5 with SHA-256, in hexadecimal digits."""
         return self._private.sign(text.encode(), padding.PKCS1v15(), SHA256()).hex()
 
-    def __call__(self, call: Call, account_id: str) -> Answer:  # noqa: ARG002 - the key is the same for all accounts
+    def __call__(self, call: Call, identity: Identity) -> Answer:  # noqa: ARG002 - the key is the same for all accounts
         """Answer ListPublicKeys."""
         asked = call.document if isinstance(call.document, dict) else {}
         now = self._clock().timestamp()

@@ -44,25 +44,42 @@ class Identity:
     since: datetime = datetime(2026, 1, 1, tzinfo=UTC)
     until: datetime | None = None
 
+    @property
+    def principal_id(self) -> str:
+        """The unique id, with the session where there is one; GetCallerIdentity has it as UserId."""
+        if self.kind == "role":
+            return f"{_unique('AROA', self.name)}:{self.session}"
+        return _unique("AIDA", self.name) if self.kind == "user" else self.account_id
+
+    def principal_arn(self, region: str) -> str:
+        """Return the ARN of the user, role or account in the partition of a region, as policies name it."""
+        iam = f"arn:{partition_of(region)}:iam::{self.account_id}"
+        return f"{iam}:{self.kind}/{self.path}{self.name}" if self.kind in {"user", "role"} else f"{iam}:root"
+
+    def arn(self, region: str) -> str:
+        """Return the ARN of whoever calls: that of a session where it is a role."""
+        if self.kind == "role":
+            return f"arn:{partition_of(region)}:sts::{self.account_id}:assumed-role/{self.name}/{self.session}"
+        return self.principal_arn(region)
+
     def user_identity(self, access_key: str, region: str) -> dict[str, Any]:
         """Return `userIdentity` of a call that is signed with an access key."""
         if self.kind == "service":
             return {"type": "AWSService", "invokedBy": self.name}
-        iam = f"arn:{partition_of(region)}:iam::{self.account_id}"
-        if self.kind == "root":
-            who = {"type": "Root", "principalId": self.account_id, "arn": f"{iam}:root"}
-            return who | {"accountId": self.account_id, "accessKeyId": access_key}
-        if self.kind == "user":
-            who = {"type": "IAMUser", "principalId": _unique("AIDA", self.name), "arn": f"{iam}:user/{self.path}{self.name}"}
-            return who | {"accountId": self.account_id, "accessKeyId": access_key, "userName": self.name}
-        role = _unique("AROA", self.name)
-        issuer = {"type": "Role", "principalId": role, "arn": f"{iam}:role/{self.path}{self.name}"}
-        return {
-            "type": "AssumedRole",
-            "principalId": f"{role}:{self.session}",
-            "arn": f"arn:{partition_of(region)}:sts::{self.account_id}:assumed-role/{self.name}/{self.session}",
+        who: dict[str, Any] = {
+            "principalId": self.principal_id,
+            "arn": self.arn(region),
             "accountId": self.account_id,
             "accessKeyId": access_key,
+        }
+        if self.kind == "root":
+            return {"type": "Root", **who}
+        if self.kind == "user":
+            return {"type": "IAMUser", **who, "userName": self.name}
+        issuer = {"type": "Role", "principalId": _unique("AROA", self.name), "arn": self.principal_arn(region)}
+        return {
+            "type": "AssumedRole",
+            **who,
             "sessionContext": {
                 "sessionIssuer": issuer | {"accountId": self.account_id, "userName": self.name},
                 "attributes": {"creationDate": iso(self.since), "mfaAuthenticated": "false"},

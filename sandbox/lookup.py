@@ -12,6 +12,7 @@ from typing import Any
 from sandbox import json_answers
 from sandbox.backend import Answer
 from sandbox.calls import Call
+from sandbox.identities import Identity
 from sandbox.journal import Entry, Journal
 from sandbox.lookup_request import Position, Refused, read_lookup
 from sandbox.moments import Clock
@@ -28,9 +29,9 @@ class Lookup:
         self._journal, self._clock, self._token_life = journal, clock, token_life
         self._rate = Rate(per_second)
 
-    def __call__(self, call: Call, account_id: str) -> Answer:
+    def __call__(self, call: Call, identity: Identity) -> Answer:
         """Return one page, newest event first, or the error that AWS names."""
-        unit, now = (account_id, call.region), self._clock()
+        unit, now = (identity.account_id, call.region), self._clock()
         if not self._rate.allows(unit, now):
             return json_answers.failure("ThrottlingException", "Rate exceeded")
         try:
