@@ -8,8 +8,8 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from exporter.aws import Account, RoleSettings
-from exporter.aws.settings import ALL
 from exporter.aws.operations import GET_CALLER_IDENTITY
+from exporter.aws.settings import ALL
 from exporter.doctor.base import Examination, configured_regions, denial, in_parallel, named, role_chains
 from exporter.errors import SourceError
 from exporter.sources.base import Diagnosis

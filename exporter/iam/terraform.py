@@ -104,4 +104,10 @@ def quoted(text: str) -> str:
     escaped = "".join(
         _ESCAPES.get(character) or (character if character.isprintable() else f"\\U{ord(character):08x}") for character in text
     )
-    return '"' + re.sub(r"([$%])(?=\{)", r"\1\1", escaped) + '"'
+    return '"' + re.sub(r"[$%]+(?=\{)", _literal, escaped) + '"'
+
+
+def _literal(signs: re.Match[str]) -> str:
+    """Return the signs before a brace so that they begin no template: one is doubled, the last of several is written by its number."""
+    before, last = signs[0][:-1], signs[0][-1]
+    return f"{before}\\u{ord(last):04x}" if before else last * 2
