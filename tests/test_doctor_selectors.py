@@ -15,6 +15,8 @@ MANAGEMENT = {"Field": "eventCategory", "Equals": ["Management"]}
 DATA = {"Field": "eventCategory", "Equals": ["Data"]}
 
 RECORDING = [
+    {},
+    {"EventSelectors": []},
     {"EventSelectors": [{"ReadWriteType": "All", "IncludeManagementEvents": True, "DataResources": []}]},
     {"EventSelectors": [{"ReadWriteType": "WriteOnly", "IncludeManagementEvents": True}]},
     {"EventSelectors": [{"IncludeManagementEvents": False}, {"ReadWriteType": "All", "IncludeManagementEvents": True}]},
@@ -38,8 +40,6 @@ LACKING = [
     (advanced(MANAGEMENT, {"Field": "eventSource", "NotEquals": ["kms.amazonaws.com", "ec2.amazonaws.com"]}), "excludes the events of ec2"),
     (advanced(MANAGEMENT, {"Field": "eventSource", "NotEndsWith": [".amazonaws.com"]}), "excludes the events of ec2"),
     (advanced(MANAGEMENT, {"Field": "eventName", "NotEquals": ["CreateSecurityGroup"]}), "only some management events, by eventName"),
-    ({"EventSelectors": []}, "no event selector"),
-    ({}, "no event selector"),
 ]
 
 

@@ -13,8 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from exporter.cli.options import config_option, reports_errors, resolve_config
-from exporter.doctor import Examination, Finding, examine, summary, to_json
-from exporter.doctor.report import folded, worst
+from exporter.doctor import Finding, folded, run, summary, to_json, worst
 from exporter.service import require_sources
 
 _PIPED_WIDTH = 160
@@ -33,8 +32,7 @@ def doctor(config_file: Path | None, form: str) -> None:
     config, path = resolve_config(config_file)
     where = str(path or "the default configuration")
     require_sources(config, where)
-    examination = Examination(config, where, None)
-    findings = list(examine(examination))
+    findings = run(config, where)
     if form == "json":
         sys.stdout.write(to_json(findings))
     else:

@@ -1,6 +1,6 @@
 """Which management events a trail records, from its event selectors: pure, no calls.
 
-Sources: CloudTrail API reference, GetEventSelectors, EventSelector and AdvancedFieldSelector.
+Sources: CloudTrail API reference, PutEventSelectors, EventSelector and AdvancedFieldSelector.
 """
 
 from __future__ import annotations
@@ -23,9 +23,7 @@ def excluded(selectors: Mapping[str, Any], event_source: str = "ec2.amazonaws.co
         reasons = [_advanced(selector.get("FieldSelectors") or (), event_source) for selector in advanced]
     else:
         reasons = [_basic(selector, event_source) for selector in selectors.get("EventSelectors") or ()]
-    if not reasons:
-        return "it has no event selector"
-    if "" in reasons:
+    if not reasons or "" in reasons:  # a trail that was given no selectors records all management events
         return ""
     # What speaks of management events says more than that another selector is for data events.
     return next((reason for reason in reasons if reason != _NO_MANAGEMENT), _NO_MANAGEMENT)
