@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+pytest_plugins = ["tests.calls_made"]
+
 ROOT = Path(__file__).resolve().parent.parent
 
 # A machine busy with other tests is no reason to fail a property; pytest-timeout bounds the whole test.

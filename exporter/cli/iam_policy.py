@@ -31,11 +31,12 @@ def iam_policy(config_file: Path | None, form: str, name: str, hub_arn: str) -> 
     """
     config, path = resolve_config(config_file)
     require_sources(config, str(path or "the default configuration"))
-    chosen = (choose(config, name),) if name else principals(config)
+    hub = check_hub(hub_arn)
+    chosen = (choose(config, name, hub),) if name else principals(config, hub)
     if not chosen:
         click.echo("This configuration reads nothing from AWS, so it needs no permission.", err=True)
         return
-    click.echo(FORMATS[form](chosen, check_hub(hub_arn)), nl=False)
+    click.echo(FORMATS[form](chosen, hub), nl=False)
     for principal in chosen:
         if (length := size(principal)) > LONGEST_POLICY:
             click.echo(

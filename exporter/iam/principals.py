@@ -74,10 +74,11 @@ class Principal:
         return f"/{path}/" if path else "/", name
 
 
-def principals(config: Config) -> tuple[Principal, ...]:
+def principals(config: Config, hub: str = "") -> tuple[Principal, ...]:
     """Return every principal that needs anything, the hub first, then the members, then the other roles in the order of the configuration.
 
-    A role that is both an account's and on the way to others stands apart, with all that it needs.
+    A role that is both an account's and on the way to others stands apart, with all that it needs. `hub` is the ARN of the hub, "" if it
+    is not known.
     """
     grants = permissions(config)
     if not grants:
@@ -87,7 +88,7 @@ def principals(config: Config) -> tuple[Principal, ...]:
     known = _trusts(config)
     lengths = _sessions(config)
     found: list[Principal] = []
-    of_hub = [permission for permission in grants if permission.who == HUB] + (shared if config.aws.watches_own_account else [])
+    of_hub = [permission for permission in grants if permission.who == HUB] + (shared if _watches_itself(config, hub) else [])
     if of_hub:
         found.append(Principal(HUB, statements(of_hub)))
     accounts = (*(account.role_arn for account in config.aws.accounts), *organization_roles(config))
@@ -103,9 +104,20 @@ def principals(config: Config) -> tuple[Principal, ...]:
     return tuple(found)
 
 
-def choose(config: Config, name: str) -> Principal:
+def _watches_itself(config: Config, hub: str) -> bool:
+    """Tell whether the hub reads its own account: as one of the organization it does so by itself, not by the role."""
+    organization = config.aws.organization
+    own = hub.split(":")[4] if hub else ""
+    if own in [account.account_id for account in config.aws.accounts]:
+        return False
+    if config.aws.watches_own_account or organization is None:
+        return config.aws.watches_own_account
+    return own not in organization.exclude and (not own or not organization.include or own in organization.include)
+
+
+def choose(config: Config, name: str, hub: str = "") -> Principal:
     """Return one principal by its name, or by the ARN of an account's role; raise ConfigError where the configuration has none such."""
-    found = {principal.name: principal for principal in principals(config)}
+    found = {principal.name: principal for principal in principals(config, hub)}
     if name in found:
         return found[name]
     member = found.get(MEMBER)
