@@ -9,7 +9,6 @@ from types import MappingProxyType
 
 from exporter.model import Direction
 
-
 VERSIONED_SERVICES = frozenset({"lambda.amazonaws.com", "cloudfront.amazonaws.com"})
 """Services whose event names may carry the version of their API, so that a row or pattern of them stands for any number of names.
 
