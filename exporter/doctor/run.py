@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+
 from exporter.aws import Aws, Operation
-from exporter.aws.session import open_aws
 from exporter.config import Config
 from exporter.doctor.base import Examination, Finding
 from exporter.doctor.checks import examine
@@ -22,7 +23,8 @@ def run(config: Config, where: str) -> list[Finding]:
     aws: Aws | None = None
     aws_error: SourceError | None = None
     try:
-        aws = open_aws(config.aws, _Unheard())
+        # Imported only now: botocore takes longer to load than all the rest, for every command.
+        aws = importlib.import_module("exporter.aws.session").open_aws(config.aws, _Unheard())
     except SourceError as error:
         aws_error = error
     try:
