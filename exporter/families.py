@@ -247,6 +247,16 @@ DIGESTS = Family(
     5_000,
     ("account_id", "region"),
 )
+VERIFIED_UNTIL = Family(
+    "awschange_exporter_trail_verified_until_timestamp_seconds",
+    "gauge",
+    "End of the latest hour of which a digest with a valid signature names all log files and each holds what was signed. Files that are still to come cannot be of before.",
+    _UNIT,
+    2_000,
+    ("account_id", "region"),
+    update="max",
+    held=False,
+)
 QUEUE_MESSAGES = Family(
     "awschange_exporter_queue_messages_total",
     "counter",
@@ -256,7 +266,7 @@ QUEUE_MESSAGES = Family(
     200,
     (),
 )
-SOURCE_FAMILIES: tuple[Family, ...] = (GAPS, GAP_SECONDS, LATE_EVENTS, TRAIL_FILES, DIGESTS, QUEUE_MESSAGES)
+SOURCE_FAMILIES: tuple[Family, ...] = (GAPS, GAP_SECONDS, LATE_EVENTS, TRAIL_FILES, DIGESTS, VERIFIED_UNTIL, QUEUE_MESSAGES)
 """What sources count beside records (`Batch.counts`), stored in the transaction of the batch. Series are born with their first count."""
 
 FAMILIES: tuple[Family, ...] = EVENT_FAMILIES + RECORD_FAMILIES + SOURCE_FAMILIES

@@ -47,6 +47,7 @@ class Digest:
     end: datetime
     end_text: str
     fingerprint: str
+    previous_bucket: str | None
     previous_key: str | None
     previous_hash: str | None
     previous_signature: str | None
@@ -93,6 +94,7 @@ def read_digest(bucket: str, key: str, data: bytes, metadata: Mapping[str, str])
             _moment(value["digestEndTime"]),
             value["digestEndTime"],
             _text(value["digestPublicKeyFingerprint"]),
+            _optional(value.get("previousDigestS3Bucket")),
             _optional(value.get("previousDigestS3Object")),
             _optional(value.get("previousDigestHashValue"), lower=True),
             _optional(value["previousDigestSignature"]),

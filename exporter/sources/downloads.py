@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Generic, Self, TypeVar
+from typing import Any, Generic, Self, TypeVar
 
 from exporter.aws import Caller
 from exporter.errors import SourceError
@@ -61,6 +61,8 @@ class ObjectReader:
         self._threads: list[threading.Thread] = []
         self._workers: list[Worker] = []
         self._read = 0
+        self._ahead: deque[tuple[Object[Any], Future[bytes], Worker | None]] = deque()
+        self._open = False
 
     def __enter__(self) -> Self:
         """Return it; nothing is started before it is needed."""
@@ -70,25 +72,40 @@ class ObjectReader:
         """End threads and processes."""
         for _ in self._threads:
             self._asked.put(None)
+        self._drop()
+        self._stop_workers()
+
+    def read(self, objects: Iterable[Object[T]]) -> Iterator[Reading[T]]:
+        """Yield every object in order; those that follow are fetched meanwhile, no more of them than there are threads.
+
+        One reading at a time: what another left unread is dropped.
+        """
+        self._drop()
+        ahead = self._ahead
+        rest = iter(objects)
+        while True:
+            while len(ahead) < max(self._downloads, _AHEAD_OF_WORKER * len(self._workers)) and (item := next(rest, None)) is not None:
+                self._open = True
+                ahead.append((item, *self._ask(item)))
+            if not ahead:
+                self._open = False
+                return
+            item, file, worker = ahead.popleft()
+            yield self._reading(item, file, worker)
+
+    def _drop(self) -> None:
+        if self._open:
+            for _, file, _ in self._ahead:
+                file.cancel()
+            self._ahead.clear()
+            # Their answers to what was dropped would be taken for those to what comes next.
+            self._stop_workers()
+            self._open = False
+
+    def _stop_workers(self) -> None:
         for worker in self._workers:
             worker.stop()
         self._workers.clear()
-
-    def read(self, objects: Iterable[Object[T]]) -> Iterator[Reading[T]]:
-        """Yield every object in order; those that follow are fetched meanwhile, no more of them than there are threads."""
-        ahead: deque[tuple[Object[T], Future[bytes], Worker | None]] = deque()
-        rest = iter(objects)
-        try:
-            while True:
-                while len(ahead) < max(self._downloads, _AHEAD_OF_WORKER * len(self._workers)) and (item := next(rest, None)) is not None:
-                    ahead.append((item, *self._ask(item)))
-                if not ahead:
-                    return
-                item, file, worker = ahead.popleft()
-                yield self._reading(item, file, worker)
-        finally:
-            for _, file, _ in ahead:
-                file.cancel()
 
     def _ask(self, item: Object[T]) -> tuple[Future[bytes], Worker | None]:
         self._read += 1

@@ -20,6 +20,10 @@ from exporter.sources.trail_text import merged
 UNHASHED = "-"
 """As hash of a file that was read while digests were not verified, or could not be read for good."""
 
+ABSENT = ""
+"""As hash of a file that a digest names and that was not there."""
+
+_ABSENT = '["",'
 _MOST_MERGED = 64
 
 
@@ -43,13 +47,12 @@ class Progress(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Chain(msgspec.Struct, frozen=True, array_like=True):
-    """The last digest of a chain that was judged, and from when on (epoch seconds) the chain names all files."""
+    """The last digest of a chain with a valid signature, its end, and from when on (epoch seconds) the chain names all files."""
 
     key: str
     text_hash: str
     end: int
     first: int
-    verified: bool
 
 
 T = TypeVar("T", Row, Progress, Chain)
@@ -85,7 +88,7 @@ def epoch(moment: datetime) -> int:
 
 def row_of(file: LogFile, sha256: str, now: datetime, *, judged: bool = False) -> str:
     """Return the cursor text of a file that was read; one whose name tells no time came at the latest now."""
-    return encode(Row(sha256 or UNHASHED, epoch(file.moment if file.stamped else min(file.moment, now)), judged))
+    return encode(Row(sha256, epoch(file.moment if file.stamped else min(file.moment, now)), judged))
 
 
 class Seen:
@@ -101,7 +104,9 @@ class Seen:
         assert isinstance(file, LogFile)
         day = file_key(f"{file.folder}{file.day}/")
         if day != self._day:
-            self._day, self._rows = day, set(self._context.cursors(day))
+            # One that was missing is read should it come after all.
+            rows = self._context.cursors(day).items()
+            self._day, self._rows = day, {name for name, text in rows if not text.startswith(_ABSENT)}
         return file_key(file.key) in self._rows
 
 

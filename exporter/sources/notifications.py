@@ -106,7 +106,12 @@ def _understand(text: str, *, wrapped: bool) -> Notification:
         return Test()
     if "s3Bucket" in value or "s3ObjectKey" in value:
         return _from_cloudtrail(value)
-    if isinstance(value.get("eventName"), str) and isinstance(value.get("eventSource"), str) and "eventVersion" in value and "s3" not in value:
+    if (
+        isinstance(value.get("eventName"), str)
+        and isinstance(value.get("eventSource"), str)
+        and "eventVersion" in value
+        and "s3" not in value
+    ):
         return Event(text.encode())
     if "Records" in value:
         return _from_s3(value["Records"])
@@ -115,7 +120,9 @@ def _understand(text: str, *, wrapped: bool) -> Notification:
 
 def _from_sns(value: Mapping[str, Any], *, wrapped: bool) -> Notification:
     if value["Type"] != "Notification":
-        return Unrelated(f"a {value['Type']!r:.60} of the topic {value['TopicArn']!r:.200}; a queue of another account is subscribed by its owner")
+        return Unrelated(
+            f"a {value['Type']!r:.60} of the topic {value['TopicArn']!r:.200}; a queue of another account is subscribed by its owner"
+        )
     inner = value.get("Message")
     if not isinstance(inner, str):
         return Poison("a notification of SNS without a text as Message")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from exporter.aws import Caller, ListedObject
 from exporter.errors import SourceError
-from exporter.sources.trail_keys import ACCOUNT, ORGANIZATION, REGION, log_folder
+from exporter.sources.trail_keys import ACCOUNT, ORGANIZATION, REGION, DigestFile, LogFile, log_folder
 
 _MOST_PAGES = 50
 
@@ -20,6 +20,17 @@ class Choice:
     organizations: tuple[str, ...] = ()
     accounts: tuple[str, ...] = ()
     regions: tuple[str, ...] = ()
+
+    def includes(self, file: LogFile | DigestFile) -> bool:
+        """Tell whether a file lies where to look."""
+        before = file.folder.split("AWSLogs/")[-1].split("/")
+        organization = before[0] if ORGANIZATION.fullmatch(before[0]) else ""
+        return (
+            (not self.prefix or file.folder.startswith(f"{self.prefix}/AWSLogs/"))
+            and _among(organization, self.organizations)
+            and _among(file.account_id, self.accounts)
+            and _among(file.region, self.regions)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +54,9 @@ def find_places(caller: Caller, bucket: str, choice: Choice, *, digests: bool) -
                 accounts.append(f"{root}{name}/")
             elif ORGANIZATION.fullmatch(name) and _among(name, choice.organizations):
                 try:
-                    accounts += [f"{root}{name}/{account}/" for account in _folders(caller, bucket, f"{root}{name}/") if ACCOUNT.fullmatch(account)]
+                    accounts += [
+                        f"{root}{name}/{account}/" for account in _folders(caller, bucket, f"{root}{name}/") if ACCOUNT.fullmatch(account)
+                    ]
                 except SourceError as error:
                     failures.append((f"{root}{name}/", error))
     for account in accounts:
@@ -70,11 +83,12 @@ def objects_after(caller: Caller, bucket: str, folder: str, after: str) -> Itera
 
 
 def _roots(caller: Caller, bucket: str, choice: Choice) -> Iterable[str]:
-    prefix = choice.prefix.strip("/")
-    if prefix:
-        return (f"{prefix}/AWSLogs/",)
+    if choice.prefix:
+        return (f"{choice.prefix}/AWSLogs/",)
     top = list(_folders(caller, bucket, ""))
-    return [name for name in ("AWSLogs/", *(f"{name}/AWSLogs/" for name in top if ORGANIZATION.fullmatch(name))) if name.split("/")[0] in top]
+    return [
+        name for name in ("AWSLogs/", *(f"{name}/AWSLogs/" for name in top if ORGANIZATION.fullmatch(name))) if name.split("/")[0] in top
+    ]
 
 
 def _regions(caller: Caller, bucket: str, folder: str, choice: Choice) -> list[str]:

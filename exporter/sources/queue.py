@@ -40,7 +40,9 @@ def queue_url(value: str) -> str:
 class QueueSettings(Settings):
     """What sources that read a queue have in common."""
 
-    queue_url: str = Field(description="Address of the SQS queue, for example `https://sqs.us-east-1.amazonaws.com/111122223333/trail-files`.")
+    queue_url: str = Field(
+        description="Address of the SQS queue, for example `https://sqs.us-east-1.amazonaws.com/111122223333/trail-files`."
+    )
     region: str = Field(
         default="",
         pattern=r"^$|^[a-z]{2,8}(-[a-z]+)+-\d{1,2}$",
@@ -166,7 +168,9 @@ class Queue:
         for message in messages:
             self.keep(message)
         if left and error is None:
-            error = SourceError("unavailable", f"{self._url}: {len(left)} of {len(messages)} messages could not be deleted; they are read again")
+            error = SourceError(
+                "unavailable", f"{self._url}: {len(left)} of {len(messages)} messages could not be deleted; they are read again"
+            )
         return error
 
     def _extend(self) -> None:

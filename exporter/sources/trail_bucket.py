@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -11,10 +11,12 @@ from exporter.errors import AwsError, SourceError
 from exporter.families import TRAIL_FILES
 from exporter.sources.base import Batch, FetchContext, Malformed
 from exporter.sources.downloads import ObjectReader, Reading
-from exporter.sources.ledger import UNHASHED, Row, decode, file_key, row_of
+from exporter.sources.ledger import ABSENT, UNHASHED, Row, decode, file_key, row_of
 from exporter.sources.trail_keys import LogFile
 
 Count = tuple[str, tuple[str, ...], float]
+Finished = tuple[Mapping[str, str | None], tuple[Count, ...]]
+Finish = Callable[[str], Finished]
 T = TypeVar("T")
 
 
@@ -50,34 +52,33 @@ class Bucket:
         """Return one more file of a state."""
         return TRAIL_FILES.name, (self.source, file.account_id, file.region, state), 1.0
 
-    def file(self, reading: Reading[T], cursors: Mapping[str, str | None], counts: Iterable[Count] = ()) -> Iterator[tuple[Batch, Outcome | None]]:
-        """Yield the batches of a file; the last one comes with the outcome, and with cursors and counts where the file was read."""
+    def file(self, reading: Reading[T], finish: Finish) -> Iterator[tuple[Batch, Outcome | None]]:
+        """Yield the batches of a file; the last one comes with the outcome, and where the file was read with what `finish` says of its hash."""
         origin = reading.object.origin
         error = reading.error
         if error is None:
             try:
                 for part in reading.parts:
-                    last = replace(part.batch, cursors=dict(cursors), counts=tuple(counts)) if part.last else part.batch
-                    yield last, Outcome(part.sha256) if part.last else None
+                    yield (_finished(part.batch, finish(part.sha256 or UNHASHED)), Outcome(part.sha256 or UNHASHED)) if part.last else (part.batch, None)
             except SourceError as raised:
                 error = raised
-        if error is not None:
-            refused = unreadable(error)
-            if refused is None:
-                yield Batch(origin, error=error), Outcome(error=error)
-            else:
-                malformed = (Malformed("too_large", origin, refused),)
-                yield Batch(origin, read=1, malformed=malformed, cursors=dict(cursors), counts=tuple(counts)), Outcome(UNHASHED)
+        if isinstance(error, AwsError) and error.code == "too_large":
+            malformed = (Malformed("too_large", origin, str(error)[:500]),)
+            yield _finished(Batch(origin, read=1, malformed=malformed), finish(UNHASHED)), Outcome(UNHASHED)
+        elif error is not None:
+            yield Batch(origin, error=error), Outcome(error=error)
 
-    def remember(self, file: LogFile, outcome: Outcome, before: Row | None) -> tuple[dict[str, str | None], tuple[Count, ...]]:
-        """Return the cursor of a file that was read, and the count of one that changed after it had been verified."""
-        changed = before is not None and before.judged and UNHASHED not in (before.sha256, outcome.sha256) and before.sha256 != outcome.sha256
+    def remember(self, file: LogFile, sha256: str) -> Finished:
+        """Return the cursor of a file that was read, and the count of one that changed after a verdict of it."""
+        before = self.row(file.key) if self.verifying else None
+        judged = before is not None and before.judged
+        changed = judged and before is not None and not {ABSENT, UNHASHED} & {before.sha256, sha256} and before.sha256 != sha256
         if changed:
             self.context.log.error(
-                "trail file modified: its content is not what was verified before; compare it with a copy, and find out who wrote it",
-                source=self.source, bucket=self.name, key=file.key, account_id=file.account_id, region=file.region,
+                "trail file modified: its content is not what it was when it was verified; compare it with a copy and find out who wrote it",
+                bucket=self.name, key=file.key, account_id=file.account_id, region=file.region,
             )  # fmt: skip
-        row = row_of(file, outcome.sha256, self.context.now(), judged=before is not None and before.judged)
+        row = row_of(file, sha256, self.context.now(), judged=judged)
         return {file_key(file.key): row}, (self.verdict(file, "modified"),) if changed else ()
 
     def row(self, key: str) -> Row | None:
@@ -85,11 +86,11 @@ class Bucket:
         return decode(self.context.cursor(file_key(key)), Row)
 
 
-def unreadable(error: SourceError) -> str | None:
-    """Return why an object can never be read as it is; None for what may go over."""
-    return str(error)[:500] if error.reason == "unreadable" else None
-
-
 def archived(error: SourceError | None) -> bool:
     """Tell whether an object is in an archive class of S3, where it stays until somebody restores it."""
     return isinstance(error, AwsError) and error.code == "InvalidObjectState"
+
+
+def _finished(batch: Batch, finished: Finished) -> Batch:
+    cursors, counts = finished
+    return replace(batch, cursors={**batch.cursors, **cursors}, counts=(*batch.counts, *counts))

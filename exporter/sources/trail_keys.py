@@ -22,7 +22,9 @@ _FILE = re.compile(
     r"/(?P<region>[a-z]{2,8}(?:-[a-z]+)+-\d{1,2})/)(?P<day>\d{4}/\d\d/\d\d)/(?P<name>[^\n]*[^/\n])"
 )
 _LOG_NAME = re.compile(r"\d{12}_CloudTrail_[a-z0-9-]+_(\d{8}T\d{4})Z_[^/]*")
-_DIGEST_NAME = re.compile(r"\d{12}_CloudTrail-Digest_[a-z0-9-]+?_(?P<trail>[^/]+)_(?P<home>[a-z0-9-]+)_(?P<end>\d{8}T\d{6})Z(?P<backfill>_backfill)?\.json\.gz")
+_DIGEST_NAME = re.compile(
+    r"\d{12}_CloudTrail-Digest_[a-z0-9-]+?_(?P<trail>[^/]+)_(?P<home>[a-z0-9-]+)_(?P<end>\d{8}T\d{6})Z(?P<backfill>_backfill)?\.json\.gz"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +78,9 @@ def understand_key(key: str) -> LogFile | DigestFile | None:
         end = named and _moment(named["end"], "%Y%m%dT%H%M%S")
         if named is None or end is None:
             return None
-        return DigestFile(key, match["folder"], match["account"], match["region"], named["trail"], named["home"], end, bool(named["backfill"]))
+        return DigestFile(
+            key, match["folder"], match["account"], match["region"], named["trail"], named["home"], end, bool(named["backfill"])
+        )
     stamp = _LOG_NAME.fullmatch(match["name"])
     moment = stamp and _moment(stamp[1], "%Y%m%dT%H%M")
     # A stamp far from the folder's day was made up, and must not lead the listing astray.
