@@ -5,15 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from exporter.aws import Aws
 from exporter.sources.base import Roster, Source, SourceSettings, SourceType
+from exporter.sources.eventbridge import EVENTBRIDGE, EventBridgeSettings
 from exporter.sources.files import FILES, FilesSettings
+from exporter.sources.s3 import S3, S3Settings
 
 SOURCES: Mapping[str, SourceType] = {
+    "eventbridge": EVENTBRIDGE,
     "files": FILES,
+    "s3": S3,
 }
 """By `type`: what a source is made of."""
 
@@ -26,8 +30,8 @@ def _known_type(data: object) -> object:
     return data
 
 
-SourceConfig = Annotated[FilesSettings, BeforeValidator(_known_type)]
-"""The settings of any source: a union of the settings in SOURCES, discriminated by `type` once there are several."""
+SourceConfig = Annotated[EventBridgeSettings | FilesSettings | S3Settings, Field(discriminator="type"), BeforeValidator(_known_type)]
+"""The settings of any source: a union of the settings in SOURCES, discriminated by `type`."""
 
 
 def roster(settings: SourceSettings, aws: Aws | None = None) -> Roster:

@@ -12,7 +12,7 @@ from datetime import timedelta
 from functools import partial
 
 from exporter.errors import SourceError
-from exporter.families import DIGESTS, TRAIL_FILES, VERIFIED_UNTIL
+from exporter.families import DIGESTS, TRAIL_FILES, VERIFICATION_STATES, VERIFIED_UNTIL
 from exporter.sources.base import Batch
 from exporter.sources.digest import LARGEST, Digest, NamedFile, NoDigest, read_digest
 from exporter.sources.downloads import Object
@@ -21,7 +21,7 @@ from exporter.sources.public_keys import PublicKeys
 from exporter.sources.trail_bucket import Bucket, Count, archived
 from exporter.sources.trail_keys import DigestFile, LogFile, understand_key
 
-VERIFIED, MISSING, MODIFIED, UNSIGNED = STATES = ("verified", "missing", "modified", "unsigned")
+VERIFIED, MISSING, MODIFIED, UNSIGNED = VERIFICATION_STATES
 
 _PATIENCE = timedelta(hours=1)
 """How much later than the digest after it a digest may come before it is missing."""

@@ -130,4 +130,4 @@ def _diagnose(settings: EventBridgeSettings, aws: Aws | None) -> Iterator[Diagno
     yield from diagnose_queue(reader(aws, settings.role, settings.region, settings.queue_url), settings.queue_url, settings.name)
 
 
-EVENTBRIDGE = SourceType(EventBridgeSettings, _units, queue_permissions, _diagnose)
+EVENTBRIDGE = SourceType(EventBridgeSettings, _units, queue_permissions, _diagnose, families=(QUEUE_MESSAGES.name,))

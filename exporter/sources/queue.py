@@ -17,13 +17,14 @@ from pydantic import Field, field_validator
 from exporter.aws import Aws, Caller, RoleSettings
 from exporter.aws.operations import CHANGE_VISIBILITY, DELETE_MESSAGE, RECEIVE_MESSAGE
 from exporter.errors import SourceError
+from exporter.families import MESSAGE_FATES
 from exporter.logs import Logger
 from exporter.settings import Duration, Settings
 
 AT_ONCE = 10
 """SQS gives, deletes and extends no more messages in one call."""
 
-DONE, TEST, UNRELATED, POISON, FAILED = "done", "test", "unrelated", "poison", "failed"
+DONE, TEST, UNRELATED, POISON, FAILED = MESSAGE_FATES
 _DELETE_TRIES = 3
 _HOST_REGION = re.compile(r"(?:^|\.)(?:sqs|sqs-fips)\.([a-z]{2,8}(?:-[a-z]+)+-\d{1,2})\.|^([a-z]{2,8}(?:-[a-z]+)+-\d{1,2})\.queue\.")
 _PATH = re.compile(r"/(?:[^/]+/)*(\d{12})/([A-Za-z0-9_-]{1,80})(?:\.fifo)?/?")

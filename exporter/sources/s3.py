@@ -11,6 +11,7 @@ from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from exporter.aws import Aws
 from exporter.aws.settings import AccountId, Region
+from exporter.families import DIGESTS, QUEUE_MESSAGES, TRAIL_FILES
 from exporter.settings import AnyDuration, Duration, Size
 from exporter.sources.base import Batch, FetchContext, Roster, SourceSettings, SourceType
 from exporter.sources.chains import Chains
@@ -211,4 +212,4 @@ def _units(settings: S3Settings, aws: Aws | None) -> Roster:
     return Roster((S3Source(settings, aws),))
 
 
-S3 = SourceType(S3Settings, _units, permissions, diagnose)
+S3 = SourceType(S3Settings, _units, permissions, diagnose, families=(QUEUE_MESSAGES.name, TRAIL_FILES.name, DIGESTS.name))

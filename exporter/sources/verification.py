@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
-from exporter.families import DIGESTS, TRAIL_FILES
+from exporter.families import DIGESTS, TRAIL_FILES, VERIFICATION_STATES
 from exporter.sources.base import Batch
-from exporter.sources.chains import STATES, UNSIGNED, Chains, Wait, bad_key
+from exporter.sources.chains import UNSIGNED, Chains, Wait, bad_key
 from exporter.sources.digest import Digest
 from exporter.sources.ledger import Chain, Deadline, Progress, Row, decode, encode, epoch, file_key, from_epoch
 from exporter.sources.listing import forgotten_before, rows_of, unread_past
@@ -112,5 +112,5 @@ class Verification:
 
     def _zeros(self, file: DigestFile) -> Batch:
         where = self.bucket.source, file.account_id, file.region
-        counts = [(family.name, (*where, state), 0.0) for family in (DIGESTS, TRAIL_FILES) for state in STATES]
+        counts = [(family.name, (*where, state), 0.0) for family in (DIGESTS, TRAIL_FILES) for state in VERIFICATION_STATES]
         return Batch(self.bucket.origin(file.key), counts=counts)
