@@ -1,135 +1,24 @@
-"""What AWS's errors mean to us: one table of codes, and the sentence that a person reads.
-
-Sources: "Common errors" of the API references of CloudTrail, S3, SQS, STS, EC2 and Organizations, and botocore's retry lists.
-"""
+"""What AWS's errors say, and the sentence that a person reads."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
 
 import orjson
 
+from exporter.aws.codes import REASONS, SPENT, UNANSWERED
 from exporter.aws.listing import tree
 from exporter.aws.operations import ASSUME_ROLE, LIST_ACCOUNTS, Operation
 from exporter.aws.transport import Answer
 from exporter.errors import AwsError
 from exporter.text import visible
 
-SPENT = frozenset({
-    "ExpiredToken",
-    "ExpiredTokenException",
-    "RequestExpired",
-    "TokenRefreshRequired",
-    "UnrecognizedClientException",
-    "InvalidClientTokenId",
-    "InvalidAccessKeyId",
-    "InvalidToken",
-    "AuthFailure",
-})  # fmt: skip
-"""Codes that fresh credentials may cure."""
-
-_REASONS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    (
-        "throttled",
-        (
-            "Throttling",
-            "ThrottlingException",
-            "ThrottledException",
-            "RequestThrottled",
-            "RequestThrottledException",
-            "TooManyRequestsException",
-            "RequestLimitExceeded",
-            "BandwidthLimitExceeded",
-            "LimitExceededException",
-            "SlowDown",
-            "EC2ThrottledException",
-            "PriorRequestNotComplete",
-            "KmsThrottled",
-            "KMS.ThrottlingException",
-            "OverLimit",
-        ),
-    ),
-    (
-        "not_found",
-        (
-            "NoSuchKey",
-            "NoSuchBucket",
-            "NoSuchVersion",
-            "QueueDoesNotExist",
-            "AWS.SimpleQueueService.NonExistentQueue",
-            "NonExistentQueue",
-            "TrailNotFoundException",
-            "AWSOrganizationsNotInUseException",
-            "ResourceNotFoundException",
-        ),
-    ),
-    (
-        "access_denied",
-        (
-            "AccessDenied",
-            "AccessDeniedException",
-            "UnauthorizedOperation",
-            "UnauthorizedAccess",
-            "AllAccessDisabled",
-            "AccountProblem",
-            "Forbidden",
-            "NotAuthorized",
-            "OptInRequired",
-            "Blocked",
-            "RegionDisabledException",
-            "AccessDeniedForDependencyException",
-            "KMS.AccessDeniedException",
-            "KMSAccessDeniedException",
-            "KmsAccessDenied",
-            "KMS.DisabledException",
-            "KmsDisabled",
-            "KMS.InvalidStateException",
-            "KmsInvalidState",
-            "KMS.NotFoundException",
-            "KmsNotFound",
-            "OperationNotPermittedException",
-        ),
-    ),
-    (
-        "credentials",
-        (
-            *SPENT,
-            "SignatureDoesNotMatch",
-            "InvalidSignatureException",
-            "IncompleteSignature",
-            "IncompleteSignatureException",
-            "MissingAuthenticationToken",
-            "MissingAuthenticationTokenException",
-            "MissingSecurityHeader",
-            "RequestTimeTooSkewed",
-            "AuthorizationHeaderMalformed",
-            "ExpiredTokenIdentity",
-        ),
-    ),
-    ("unreadable", ("InvalidObjectState",)),
-    (
-        "unavailable",
-        (
-            "InternalFailure",
-            "InternalError",
-            "InternalServerError",
-            "InternalServiceException",
-            "ServiceException",
-            "ServiceUnavailable",
-            "ServiceUnavailableException",
-            "Unavailable",
-            "RequestTimeout",
-            "RequestTimeoutException",
-        ),
-    ),
-)
-REASONS = {code: reason for reason, codes in _REASONS for code in codes}
-"""What each known code is to us, one of SOURCE_REASONS; what is not here goes by its HTTP status."""
-
 _SIGNATURES = frozenset({"SignatureDoesNotMatch", "InvalidSignatureException", "IncompleteSignature", "IncompleteSignatureException"})
+
+_ELSEWHERE = frozenset({"PermanentRedirect", "TemporaryRedirect", "Redirect", "AuthorizationHeaderMalformed", "HTTP301", "HTTP307"})
 
 _REMEDIES = {
     "access_denied": "allow {action} to these credentials (`aws-change-exporter iam-policy` prints the whole policy; service control "
@@ -152,15 +41,6 @@ _REMEDIES_BY_CODE = {
 
 # What could let somebody act as us, should AWS repeat it: keys, signatures, tokens.
 _SECRET = re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}\b|\b[0-9a-fA-F]{64}\b|(?i:(?:signature|security-token|credential)[=:]\s*)[^\s,;&]+")
-
-UNANSWERED = {
-    "timeout": "unavailable",
-    "connection": "unavailable",
-    "cut": "unavailable",
-    "too_large": "unreadable",
-    "unreadable": "unreadable",
-}
-"""Codes of our own, for attempts that no usable answer came to, and what they are to us."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,11 +141,16 @@ def _phrase(status: int) -> str:
         return str(status)
 
 
-def assume_remedy(failure: Failure, who: str) -> str:
+def is_elsewhere(answer: Answer, failure: Failure) -> bool:
+    """Tell whether S3 says that the bucket is in another region, and in which."""
+    return "x-amz-bucket-region" in answer.headers and failure.code in _ELSEWHERE
+
+
+def assume_remedy(failure: Failure, who: Callable[[], str]) -> str:
     """Return what to do about a role that cannot be assumed; empty for the usual."""
     if failure.reason == "access_denied":
         return (
-            f"tried by {who}: the role must exist, its trust policy must name that principal and ask for the external id that is "
+            f"tried by {who()}: the role must exist, its trust policy must name that principal and ask for the external id that is "
             "configured (if any), and that principal must be allowed sts:AssumeRole on it"
         )
     if failure.code == "ValidationError":
@@ -280,7 +165,7 @@ def list_accounts_remedy(failure: Failure) -> str:
     return ""
 
 
-def remedy_of(operation: Operation, failure: Failure, who: str) -> str:
+def remedy_of(operation: Operation, failure: Failure, who: Callable[[], str]) -> str:
     """Return the remedy that an operation has of its own; empty for the usual."""
     if operation is ASSUME_ROLE:
         return assume_remedy(failure, who)

@@ -89,9 +89,7 @@ class EventBridgeSource:
                 counted[TEST] += 1
             else:
                 counted[UNRELATED] += 1
-                context.log.info(
-                    "a message is unrelated and deleted", queue=self._settings.queue_url, message=message.id, what=_what(said)
-                )
+                context.log.info("a message is unrelated and deleted", queue=self._settings.queue_url, message=message.id, what=_what(said))
             done.append(message)
         counts = tuple((QUEUE_MESSAGES.name, (self.name, fate), float(number)) for fate, number in counted.items() if number)
         return replace(findings.batch({}), counts=counts), done

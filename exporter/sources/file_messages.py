@@ -105,7 +105,9 @@ class FileMessages:
                 if not digests:
                     self._log.debug("a message names no file of the trail", queue=self._settings.queue_url, keys=others[:5])
             elif isinstance(said, Unrelated | Event):
-                what = said.what if isinstance(said, Unrelated) else "an event of CloudTrail; a source of type eventbridge reads such a queue"
+                what = (
+                    said.what if isinstance(said, Unrelated) else "an event of CloudTrail; a source of type eventbridge reads such a queue"
+                )
                 self._log.info("a message is unrelated and deleted", queue=self._settings.queue_url, message=message.id, what=what)
             found.fates[fate] += 1
             found.done.append(message)

@@ -64,7 +64,8 @@ class S3Settings(SourceSettings, QueueSettings):
     accounts: tuple[AccountId, ...] = Field(default=(), description="Only the files of these accounts; all by default.")
     regions: tuple[Region, ...] = Field(default=(), description="Only the files of these regions; all by default.")
     backfill: AnyDuration = Field(
-        default=timedelta(days=90), description="How far back files are read at the first start, into the history; needs `bucket`. 0s for none."
+        default=timedelta(days=90),
+        description="How far back files are read at the first start, into the history; needs `bucket`. 0s for none.",
     )
     overlap: Duration = Field(
         default=timedelta(hours=1),
@@ -76,7 +77,9 @@ class S3Settings(SourceSettings, QueueSettings):
         description="Verify the signed digests of the trail (log file validation), which tell whether a file is missing, modified or not of AWS. "
         "By default wherever `bucket` is given.",
     )
-    digest_interval: Duration = Field(default=timedelta(minutes=10), description="How often new digests are looked for; AWS makes one an hour.")
+    digest_interval: Duration = Field(
+        default=timedelta(minutes=10), description="How often new digests are looked for; AWS makes one an hour."
+    )
     unsigned_after: Duration = Field(
         default=timedelta(hours=3), description="How long after its delivery a file that no digest names counts as unsigned."
     )

@@ -84,7 +84,9 @@ def diagnose(settings: S3Settings, aws: Aws | None) -> Iterator[Diagnosis]:
         yield from _diagnose_bucket(caller, settings, aws)
     else:
         yield Diagnosis(
-            "skipped", f"{settings.name}: bucket", "no `bucket` is given, so what the queue misses is not found and digests are not verified"
+            "skipped",
+            f"{settings.name}: bucket",
+            "no `bucket` is given, so what the queue misses is not found and digests are not verified",
         )
 
 
@@ -178,7 +180,9 @@ def _readable(caller: Caller, settings: S3Settings, folder: str) -> Diagnosis:
                 caller.get_object(settings.bucket, item.key, settings.max_file_size)
                 return Diagnosis("ok", subject, "files can be read")
     except AwsError as error:
-        remedy = "allow s3:GetObject for it; where the bucket is encrypted with a KMS key, also kms:Decrypt on that key, in the key's policy too"
+        remedy = (
+            "allow s3:GetObject for it; where the bucket is encrypted with a KMS key, also kms:Decrypt on that key, in the key's policy too"
+        )
         return Diagnosis("failure", subject, str(error), remedy if error.reason == "access_denied" else "")
     return Diagnosis("warning", subject, "has no log file", "none was delivered yet, or a lifecycle rule deleted them")
 
@@ -196,4 +200,3 @@ def _signed(settings: S3Settings, folder: str, aws: Aws) -> Diagnosis:
 
 def _listed(value: Any) -> list[Any]:
     return value if isinstance(value, list) else [] if value is None else [value]
-

@@ -59,7 +59,11 @@ class Bucket:
         if error is None:
             try:
                 for part in reading.parts:
-                    yield (_finished(part.batch, finish(part.sha256 or UNHASHED)), Outcome(part.sha256 or UNHASHED)) if part.last else (part.batch, None)
+                    yield (
+                        (_finished(part.batch, finish(part.sha256 or UNHASHED)), Outcome(part.sha256 or UNHASHED))
+                        if part.last
+                        else (part.batch, None)
+                    )
             except SourceError as raised:
                 error = raised
         if isinstance(error, AwsError) and error.code == "too_large":
