@@ -27,7 +27,6 @@ from exporter.store.base import StoreStats
 _MOST_CALL_UNITS = 4_000
 """How many services, operations, accounts and regions are told apart in the counters of requests."""
 _MOST_CALL_ERRORS = 2_000
-
 _LEAST_AGE = 10.0
 
 
@@ -142,6 +141,10 @@ class Telemetry:
         """Record how long a live event took from AWS to the store; clocks that disagree make it no less than 0."""
         self._observe(table.EVENT_LAG, max(0.0, lag_seconds), source)
 
+    def event_repeated(self, source: str, lag_seconds: float) -> None:
+        """Record how long a live event took to come by this source too, after another had brought it."""
+        self._observe(table.EVENT_REPEAT_LAG, max(0.0, lag_seconds), source)
+
     def aws_request(self, operation: Operation, account_id: str, region: str, seconds: float, error_code: str | None) -> None:
         """Record one attempt of a call; `error_code` is AWS's own, or one of UNANSWERED; None where it succeeded."""
         call = operation.service, operation.name
@@ -165,10 +168,6 @@ class Telemetry:
                 known.add(labels)
                 return labels
         return *labels[:2], OTHER, OTHER, *labels[4:]
-
-    def event_repeated(self, source: str, lag_seconds: float) -> None:
-        """Record how long a live event took to come by this source too, after another had brought it."""
-        self._observe(table.EVENT_REPEAT_LAG, max(0.0, lag_seconds), source)
 
     def register_job(self, job: str) -> None:
         """Make what is counted for a job of the scheduler exist at 0."""
