@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import os
 import threading
 from collections import Counter
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
+
+LOG = "SANDBOX_ACTION_LOG"
+"""Environment variable that names a file to which every sandbox appends its log when it stops, a JSON line for each action."""
 
 MOST = 100_000
 """So many different lines are kept; further ones are counted under the user agent and key `other`."""
@@ -46,6 +52,13 @@ class ActionLog:
     def rows(self) -> list[dict[str, Any]]:
         """Return the same as plain rows, in order."""
         return [{**asdict(action), "count": count} for action, count in sorted(self.counts().items())]
+
+    def save(self) -> None:
+        """Append every action to the file that the environment names, if it names one; several sandboxes may share it."""
+        name = os.environ.get(LOG)
+        if name and (lines := "".join(f"{json.dumps(row)}\n" for row in self.rows())):
+            with Path(name).open("ab", buffering=0) as file:
+                file.write(lines.encode())
 
     def reset(self) -> None:
         """Begin anew."""

@@ -156,6 +156,7 @@ class Sandbox:
             thread.join()
         self._server.server_close()
         self._server = None
+        self.actions.save()
 
     def __enter__(self) -> Self:
         """Start it."""

@@ -61,12 +61,12 @@ class CloudTrailSettings(SourceSettings):
     )
     backfill: Annotated[AnyDuration, Field(ge=timedelta(0))] = Field(
         default=KEPT,
-        description="How much of the past is read at the first start, at most 90d; `0s` for none. It fills the history and never counts as live.",
+        description="How much of the past is read at the first start, at most 90d; `0s` for none. It never counts as live.",
     )
     strategy: Literal["auto", "names", "sweep", "all"] = Field(
         default="auto",
         description="What is asked: `names` makes one lookup for each watched event name; `sweep` reads all that changed anything "
-        "(`ReadOnly=false`); `auto` takes whichever cost less lately; `all` reads everything, for patterns that match calls which only read.",
+        "(`ReadOnly=false`); `auto` takes whichever cost less lately; `all` reads everything, for patterns of calls that only read.",
     )
 
     @field_validator("backfill")

@@ -71,7 +71,7 @@ def _remedy(error: SourceError, caller: Caller) -> str:
             "a service control policy or a permissions boundary may deny it, too"
         )
     if error.reason == "throttled":
-        return "others use up AWS's 2 requests a second of this account and region; lower `aws.lookup_rate` does not help them, fewer readers do"
+        return "others use up AWS's 2 requests a second of this account and region; it works as soon as they leave some"
     if error.reason == "credentials":
         return "see the message; check the role's trust policy, its external id and the credentials"
     return "see the message; check network, endpoint and region (a region that is not enabled answers so)"
