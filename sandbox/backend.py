@@ -18,7 +18,7 @@ from xml.sax.saxutils import escape
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-from sandbox import moto_messages
+from sandbox import moto_messages, moto_queues
 
 Environ: TypeAlias = dict[str, Any]
 EC2_VERSION = "2016-11-15"
@@ -52,6 +52,7 @@ class Backend:
 
     def __init__(self) -> None:
         moto_messages.correct()
+        moto_queues.correct()
         self._app = DomainDispatcherApplication(create_backend_app)
 
     def reset(self) -> None:
