@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import timedelta
+
+SKEW = timedelta(seconds=40)
+"""How far AWS's clock is ahead of ours."""
 
 FAULTS = (
     ("--throttle", "0.05"),
@@ -13,7 +17,7 @@ FAULTS = (
     ("--cut", "0.03"),
     ("--token-life", "2s"),
     ("--credential-life", "20s"),
-    ("--clock-skew", "40s"),
+    ("--clock-skew", f"{SKEW.total_seconds():g}s"),
     ("--duplicate", "0.1"),
     ("--late", "0.05"),
     ("--jitter", "3s"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import subprocess
 import sys
@@ -22,13 +23,14 @@ from exporter.demo.trail import TrailGenerator
 from exporter.errors import StoreError
 from exporter.store import SqliteStore
 from exporter.store.base import Query
-from tests.soak.plan import FAULTS, Plan
-from tests.soak.roads import HUB, ROLE, Builder, Roads
+from tests.soak.plan import FAULTS, SKEW, Plan
+from tests.soak.roads import HUB, HUB_REGION, ROLE, Builder, Roads
 from tests.trail_truth import Series, stored, truth
 
 ROOT = Path(__file__).resolve().parents[2]
 REGIONS = ("us-east-1", "eu-west-1")
 _TICK = 0.25
+_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "example", "AWS_DEFAULT_REGION": HUB_REGION}
 
 
 @dataclass(slots=True)
@@ -115,7 +117,8 @@ class Soak:
         ids = Counter(item.event.event_id for item in found)
         outcome.twice = sum(count - 1 for count in ids.values())
         outcome.first_by = Counter(item.sources[0] for item in found)
-        outcome.longest = max((item.recorded_at - item.event.event_time).total_seconds() for item in found)
+        # Changes have AWS's time, the store ours.
+        outcome.longest = max((item.recorded_at + SKEW - item.event.event_time).total_seconds() for item in found)
 
     def _configure(self, url: str, roads: Roads) -> Path:
         queues = {
@@ -224,7 +227,7 @@ class Exporter:
             "--log.format", "json",
         ]  # fmt: skip
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
+            self._process = subprocess.Popen(command, cwd=ROOT, env=os.environ | _CREDENTIALS, stdout=log, stderr=subprocess.STDOUT)
         self._dies_at = time.monotonic() + self._every * self._chance.uniform(0.4, 1.6)
 
 
