@@ -54,6 +54,8 @@ def page(openmetrics: bool) -> str:
     telemetry.register_job("poll files")
     telemetry.poll_finished("files", "", "", 0.25, NOW - 30, None)
     telemetry.event_stored("files", 299.5)
+    telemetry.event_repeated("files", 30.0)
+    telemetry.count_units(NOW)
     telemetry.store_stats(store.stats())
     telemetry.page_refreshed(0.0625)
     exposition = Exposition(store, {group: 3}, timedelta(minutes=2), lambda: NOW, telemetry)
