@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
+from exporter.aws.operations import GET_OBJECT, LIST_OBJECTS, LOOKUP_EVENTS
 from exporter.errors import SOURCE_REASONS
 from exporter.metrics.table import SERIES_GAUGES, STORE_OPERATIONS, TELEMETRY
 from exporter.metrics.telemetry import Telemetry
@@ -35,6 +36,7 @@ def test_every_row_of_the_table_can_be_recorded(telemetry):
     telemetry.event_stored("files", 3.0)
     telemetry.event_repeated("files", 3.0)
     telemetry.count_units(100.0)
+    telemetry.aws_request(GET_OBJECT, "111122223333", "us-east-1", 0.1, "SlowDown")
     telemetry.config_loaded(50.0)
     telemetry.web_info("https://changes.example.com/")
     telemetry.store_stats(StoreStats(10, 1, datetime(2020, 1, 1, tzinfo=UTC), datetime(2021, 1, 1, tzinfo=UTC), 1))
@@ -276,3 +278,60 @@ def test_a_job_that_is_forgotten_leaves_the_page(telemetry):
     telemetry.forget_job("never there")
     assert b"poll s3 a" not in telemetry.text(openmetrics=False)
     assert b"poll s3 b" in telemetry.text(openmetrics=False)
+
+
+UNIT = 'account_id="111122223333",region="us-east-1"'
+
+
+def test_requests_are_counted_by_what_came_of_them(telemetry):
+    """Otherwise a throttle or a refusal shows only as a poll that takes longer."""
+    for code in (None, None, "ThrottlingException", "timeout"):
+        telemetry.aws_request(LOOKUP_EVENTS, "111122223333", "us-east-1", 0.2, code)
+    call = f'aws_service="cloudtrail",operation="LookupEvents",{UNIT}'
+    shown = samples(telemetry)
+    assert shown[f"aws_requests_total{{{call}}}"] == "4"
+    assert shown[f"aws_throttles_total{{{call}}}"] == "1"
+    assert shown[f'aws_request_errors_total{{{call},error_code="ThrottlingException"}}'] == "1"
+    assert shown[f'aws_request_errors_total{{{call},error_code="timeout"}}'] == "1"
+    assert shown['aws_request_duration_seconds_count{aws_service="cloudtrail",operation="LookupEvents"}'] == "4"
+
+
+def test_throttles_stand_at_zero_from_the_first_request(telemetry):
+    """Otherwise increase() misses the first throttle."""
+    telemetry.aws_request(LOOKUP_EVENTS, "111122223333", "us-east-1", 0.2, None)
+    assert samples(telemetry)[f'aws_throttles_total{{aws_service="cloudtrail",operation="LookupEvents",{UNIT}}}'] == "0"
+
+
+def test_a_code_that_is_not_known_is_other(telemetry):
+    """Otherwise whoever answers writes our labels."""
+    telemetry.aws_request(GET_OBJECT, "111122223333", "us-east-1", 0.2, "Whatever\nIt says")
+    assert samples(telemetry)[f'aws_request_errors_total{{aws_service="s3",operation="GetObject",{UNIT},error_code="other"}}'] == "1"
+
+
+def test_accounts_past_the_limit_are_counted_together(telemetry):
+    """Otherwise an organization of thousands of accounts makes more series of our own than of changes."""
+    for number in range(4_100):
+        telemetry.aws_request(LOOKUP_EVENTS, f"{number:012d}", "us-east-1", 0.2, "AccessDeniedException")
+    shown = samples(telemetry)
+    call = 'aws_service="cloudtrail",operation="LookupEvents",account_id="__other__",region="__other__"'
+    assert shown[f"aws_requests_total{{{call}}}"] == "100"
+    assert shown[f'aws_request_errors_total{{{call},error_code="AccessDeniedException"}}'] == "2100"
+    assert sum(name.startswith(("aws_requests_total", "aws_request_errors_total")) for name in shown) <= 6_002
+
+
+def test_costs_are_added_up_and_told_for_a_day():
+    """Otherwise a backlog of millions of objects is first seen on the bill."""
+    now = [0.0]
+    telemetry = Telemetry(now=lambda: now[0])
+    for _ in range(1000):
+        telemetry.aws_request(GET_OBJECT, "111122223333", "us-east-1", 0.01, None)
+        telemetry.aws_request(LIST_OBJECTS, "111122223333", "us-east-1", 0.01, None)
+        telemetry.aws_request(LIST_OBJECTS, "111122223333", "us-east-1", 0.01, "timeout")
+    payer = '{account_id="111122223333",aws_service="s3"}'
+    shown = samples(telemetry)
+    assert float(shown[f"aws_estimated_cost_dollars_total{payer}"]) == pytest.approx(0.0054)
+    assert float(shown[f"aws_estimated_cost_dollars_per_day{payer}"]) == pytest.approx(0.0054 * 24)
+    now[0] = 3600.0
+    shown = samples(telemetry)
+    assert float(shown[f"aws_estimated_cost_dollars_total{payer}"]) == pytest.approx(0.0054)
+    assert float(shown[f"aws_estimated_cost_dollars_per_day{payer}"]) == 0

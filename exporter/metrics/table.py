@@ -120,6 +120,46 @@ STORE_ERRORS = SelfMetric(
 REFRESH_DURATION = SelfMetric(
     PREFIX + "refresh_duration_seconds", "summary", "Time spent bringing the metrics page up to date after something changed."
 )
+_CALL = ("aws_service", "operation")
+_CALL_UNIT = (*_CALL, "account_id", "region")
+_AWS_BUCKETS = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0)
+AWS_REQUESTS = SelfMetric(
+    PREFIX + "aws_requests_total",
+    "counter",
+    "Requests sent to AWS, every attempt counted. The account is the one that is acted in.",
+    _CALL_UNIT,
+)
+AWS_REQUEST_ERRORS = SelfMetric(
+    PREFIX + "aws_request_errors_total",
+    "counter",
+    "Requests to AWS that failed, by AWS's own code (timeout, connection and cut where no whole answer came; other for rare codes).",
+    (*_CALL_UNIT, "error_code"),
+)
+AWS_THROTTLES = SelfMetric(
+    PREFIX + "aws_throttles_total",
+    "counter",
+    "Requests that AWS refused because there were too many. The exporter keeps below AWS's limit, but shares it with all other users.",
+    _CALL_UNIT,
+)
+AWS_DURATION = SelfMetric(
+    PREFIX + "aws_request_duration_seconds",
+    "histogram",
+    "From a request to AWS to the end of its answer, without the wait for its turn.",
+    _CALL,
+    _AWS_BUCKETS,
+)
+AWS_COST = SelfMetric(
+    PREFIX + "aws_estimated_cost_dollars_total",
+    "counter",
+    "What the requests cost in US dollars, by list prices of us-east-1 and without free tiers. LookupEvents is free.",
+    ("account_id", "aws_service"),
+)
+AWS_COST_PER_DAY = SelfMetric(
+    PREFIX + "aws_estimated_cost_dollars_per_day",
+    "gauge",
+    "What a day costs in US dollars if it goes on as in the last hour.",
+    ("account_id", "aws_service"),
+)
 
 TELEMETRY: tuple[SelfMetric, ...] = (
     BUILD_INFO,
@@ -135,6 +175,12 @@ TELEMETRY: tuple[SelfMetric, ...] = (
     UNITS_HEALTHY,
     EVENT_LAG,
     EVENT_REPEAT_LAG,
+    AWS_REQUESTS,
+    AWS_REQUEST_ERRORS,
+    AWS_THROTTLES,
+    AWS_DURATION,
+    AWS_COST,
+    AWS_COST_PER_DAY,
     MISSED_RUNS,
     FAILED_RUNS,
     RELOAD_SUCCESSFUL,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import platform
 import threading
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -13,8 +14,12 @@ from prometheus_client.metrics import MetricWrapperBase
 from prometheus_client.metrics_core import Metric
 
 from exporter import __version__
+from exporter.aws.codes import ERROR_CODES, REASONS, UNANSWERED
+from exporter.aws.operations import Operation
 from exporter.errors import SOURCE_REASONS, StoreError
+from exporter.families import OTHER
 from exporter.metrics import table
+from exporter.metrics.costs import LastHour
 from exporter.metrics.lines import header, number, prefix
 from exporter.metrics.table import STORE_OPERATIONS, TELEMETRY, SelfMetric
 from exporter.store.base import StoreStats
@@ -34,13 +39,18 @@ class _Unit:
         return self.complete and now - self.last_success <= max(2 * (self.interval or 0.0), _LEAST_AGE)
 
 
+_MOST_CALL_UNITS = 4_000
+"""How many services, operations, accounts and regions are told apart in the counters of requests."""
+_MOST_CALL_ERRORS = 2_000
+
+
 class Telemetry:
     """The exporter's own metrics; safe to record from any thread. `version` grows when a scrape would show something else.
 
-    A family is on the page from the first time that something is recorded in it.
+    A family is on the page from the first time that something is recorded in it. `now` is a clock in seconds that never goes back.
     """
 
-    def __init__(self, version: str = __version__, python_version: str = "") -> None:
+    def __init__(self, version: str = __version__, python_version: str = "", now: Callable[[], float] = time.monotonic) -> None:
         self.registry = CollectorRegistry()
         self.version = 0
         self._lock = threading.Lock()
@@ -51,6 +61,10 @@ class Telemetry:
         self._units: dict[tuple[str, str, str], _Unit] = {}
         self._counted_units: dict[tuple[str, str], int] = {}
         self._stats: StoreStats | None = None
+        self._now = now
+        self._costs = LastHour()
+        self._call_units: set[tuple[str, ...]] = set()
+        self._call_errors: set[tuple[str, ...]] = set()
         self._process_registry = CollectorRegistry()
         ProcessCollector(registry=self._process_registry)
         PlatformCollector(registry=self._process_registry)
@@ -133,6 +147,30 @@ class Telemetry:
         """Record how long a live event took to come by this source too, after another had brought it."""
         self._observe(table.EVENT_REPEAT_LAG, max(0.0, lag_seconds), source)
 
+    def aws_request(self, operation: Operation, account_id: str, region: str, seconds: float, error_code: str | None) -> None:
+        """Record one attempt of a call; `error_code` is AWS's own, or one of UNANSWERED; None where it succeeded."""
+        call = operation.service, operation.name
+        unit = self._folded(self._call_units, (*call, account_id, region), _MOST_CALL_UNITS)
+        self._count(table.AWS_REQUESTS, 1, *unit)
+        self._count(table.AWS_THROTTLES, float(error_code is not None and REASONS.get(error_code) == "throttled"), *unit)
+        self._observe(table.AWS_DURATION, seconds, *call)
+        if error_code is not None:
+            code = error_code if error_code in ERROR_CODES else "other"
+            self._count(table.AWS_REQUEST_ERRORS, 1, *self._folded(self._call_errors, (*unit, code), _MOST_CALL_ERRORS))
+        if operation.cost and error_code not in UNANSWERED:
+            payer = unit[2], operation.service
+            self._count(table.AWS_COST, operation.cost, *payer)
+            with self._lock:
+                self._costs.add(payer, operation.cost, self._now())
+
+    def _folded(self, known: set[tuple[str, ...]], labels: tuple[str, ...], most: int) -> tuple[str, ...]:
+        """Return labels of a call as they are, or without account and region where too many are known."""
+        with self._lock:
+            if labels in known or len(known) < most:
+                known.add(labels)
+                return labels
+        return *labels[:2], OTHER, OTHER, *labels[4:]
+
     def register_job(self, job: str) -> None:
         """Make what is counted for a job of the scheduler exist at 0."""
         self._count(table.MISSED_RUNS, 0, job)
@@ -202,6 +240,7 @@ class Telemetry:
 
     def text(self, openmetrics: bool) -> bytes:
         """Return the lines of every family in which something is recorded; only what changed is spelled again."""
+        self._age_costs()
         parts = []
         for row in TELEMETRY:
             with self._lock:
@@ -217,6 +256,12 @@ class Telemetry:
     def process_text(self, openmetrics: bool) -> bytes:
         """Return the lines about process and interpreter (process_*, python_info), as they are now."""
         return _spell(self._process_registry.collect(), openmetrics)
+
+    def _age_costs(self) -> None:
+        with self._lock:
+            per_day = list(self._costs.passed(self._now()))
+        for (account_id, service), dollars in per_day:
+            self._set(table.AWS_COST_PER_DAY, dollars, account_id, service, wake=False)
 
     def _make(self, row: SelfMetric) -> MetricWrapperBase:
         if row.type == "histogram":
@@ -236,11 +281,11 @@ class Telemetry:
         child.inc(amount)
         self._touch(row)
 
-    def _set(self, row: SelfMetric, value: float, *labels: str) -> None:
+    def _set(self, row: SelfMetric, value: float, *labels: str, wake: bool = True) -> None:
         child = self._child(row, labels)
         assert isinstance(child, Gauge)
         child.set(value)
-        self._touch(row)
+        self._touch(row, wake=wake)
 
     def _observe(self, row: SelfMetric, value: float, *labels: str, wake: bool = True) -> None:
         child = self._child(row, labels)
