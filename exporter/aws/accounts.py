@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -9,8 +10,10 @@ from exporter.aws.base import Account, Accounts, Caller, Identity
 from exporter.aws.operations import LIST_ACCOUNTS
 from exporter.aws.settings import AwsSettings, OrganizationSettings, RoleSettings
 from exporter.errors import AwsError, SourceError
+from exporter.text import visible
 
 _ACTIVE = "ACTIVE"
+_ACCOUNT_ID = re.compile(r"\d{12}")
 
 
 def watched_accounts(
@@ -21,9 +24,13 @@ def watched_accounts(
     failures: list[tuple[str, SourceError]] = []
     if settings.organization is not None:
         try:
+            missing = set(settings.organization.include)
             own = _own_id(identity)
             for found in _discovered(settings.organization, organization_caller(settings.organization), own):
-                accounts.setdefault(found.account_id, found)
+                missing.discard(found.account_id)
+                if found.account_id != own or settings.own_account is not False:
+                    accounts.setdefault(found.account_id, found)
+            failures += [(account_id, _not_there(account_id)) for account_id in sorted(missing)]
         except AwsError as error:
             failures.append(("", error))
     if settings.watches_own_account:
@@ -47,6 +54,13 @@ def _listed(listed: Any) -> Account:
     return Account(listed.account_id, listed.partition, listed.name, (*listed.via, role), listed.regions)
 
 
+def _not_there(account_id: str) -> AwsError:
+    return AwsError(
+        "not_found",
+        f"the account {account_id} of organization.include is no active account of the organization; take it out, or check its number",
+    )
+
+
 def _own_id(identity: Callable[[], Identity]) -> str:
     """Return the own account; the organization may be listed by a role although nobody can tell who assumes it."""
     try:
@@ -59,8 +73,12 @@ def _discovered(settings: OrganizationSettings, caller: Caller, own: str) -> Ite
     for page in caller.pages(LIST_ACCOUNTS):
         for told in page.get("Accounts", ()):
             account_id = str(told.get("Id", ""))
-            if _is_active(told) and account_id not in settings.exclude and (not settings.include or account_id in settings.include):
+            if _ACCOUNT_ID.fullmatch(account_id) and _is_active(told) and _is_chosen(settings, account_id):
                 yield _member(settings, account_id, told, caller.partition, own)
+
+
+def _is_chosen(settings: OrganizationSettings, account_id: str) -> bool:
+    return account_id not in settings.exclude and (not settings.include or account_id in settings.include)
 
 
 def _is_active(told: Mapping[str, Any]) -> bool:
@@ -71,7 +89,7 @@ def _is_active(told: Mapping[str, Any]) -> bool:
 def _member(settings: OrganizationSettings, account_id: str, told: Mapping[str, Any], partition: str, own: str) -> Account:
     arn = str(told.get("Arn", ""))
     partition = arn.split(":")[1] if arn.count(":") >= 5 else partition
-    name = str(told.get("Name", ""))[:64]
+    name = visible(str(told.get("Name", "")), 64)
     if account_id == own:
         return Account(account_id, partition, name)
     role = RoleSettings(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -17,6 +17,8 @@ from exporter.errors import AwsError
 from exporter.text import visible
 
 _SIGNATURES = frozenset({"SignatureDoesNotMatch", "InvalidSignatureException", "IncompleteSignature", "IncompleteSignatureException"})
+
+_ELSEWHERE = frozenset({"PermanentRedirect", "TemporaryRedirect", "Redirect", "AuthorizationHeaderMalformed", "HTTP301", "HTTP307"})
 
 _REMEDIES = {
     "access_denied": "allow {action} to these credentials (`aws-change-exporter iam-policy` prints the whole policy; service control "
@@ -139,11 +141,16 @@ def _phrase(status: int) -> str:
         return str(status)
 
 
-def assume_remedy(failure: Failure, who: str) -> str:
+def is_elsewhere(answer: Answer, failure: Failure) -> bool:
+    """Tell whether S3 says that the bucket is in another region, and in which."""
+    return "x-amz-bucket-region" in answer.headers and failure.code in _ELSEWHERE
+
+
+def assume_remedy(failure: Failure, who: Callable[[], str]) -> str:
     """Return what to do about a role that cannot be assumed; empty for the usual."""
     if failure.reason == "access_denied":
         return (
-            f"tried by {who}: the role must exist, its trust policy must name that principal and ask for the external id that is "
+            f"tried by {who()}: the role must exist, its trust policy must name that principal and ask for the external id that is "
             "configured (if any), and that principal must be allowed sts:AssumeRole on it"
         )
     if failure.code == "ValidationError":
@@ -158,7 +165,7 @@ def list_accounts_remedy(failure: Failure) -> str:
     return ""
 
 
-def remedy_of(operation: Operation, failure: Failure, who: str) -> str:
+def remedy_of(operation: Operation, failure: Failure, who: Callable[[], str]) -> str:
     """Return the remedy that an operation has of its own; empty for the usual."""
     if operation is ASSUME_ROLE:
         return assume_remedy(failure, who)

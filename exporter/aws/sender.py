@@ -14,7 +14,7 @@ from botocore.awsrequest import AWSRequest
 from exporter.aws.base import Requests
 from exporter.aws.codes import UNANSWERED
 from exporter.aws.credentials import Credentials, Keys
-from exporter.aws.failures import Failure, error_of, failure_of, remedy_of
+from exporter.aws.failures import Failure, error_of, failure_of, is_elsewhere, remedy_of
 from exporter.aws.operations import Operation
 from exporter.aws.pacing import Stopped
 from exporter.aws.transport import Answer, Transport, Unanswered
@@ -64,11 +64,11 @@ class Sender:
         while True:
             if self._stop.is_set():
                 raise self._stopped(operation, account_id, region)
-            keys = credentials.current()
             try:
                 unsigned = request()
             except Stopped:
                 raise self._stopped(operation, account_id, region) from None
+            keys = credentials.current()
             answer, failure = self._attempt(operation, unsigned, keys, region, signing_region, account_id, size_limit, patience, check)
             if answer is not None:
                 return answer
@@ -82,7 +82,7 @@ class Sender:
                 self.wait(min(_LONGEST_WAIT, _FIRST_WAIT * 2 ** (tried - 1)) * self._jitter(), operation, account_id, region)
                 continue
             secrets = (keys.secret_key, keys.token or "", keys.access_key)
-            remedy = remedy_of(operation, failure, credentials.who())
+            remedy = remedy_of(operation, failure, credentials.who)
             raise error_of(failure, operation, account_id, region, what=what, remedy=remedy, secrets=secrets)
 
     def wait(self, seconds: float, operation: Operation, account_id: str, region: str) -> None:
@@ -106,27 +106,22 @@ class Sender:
         signer(keys, operation.service, signing_region).add_auth(request)
         prepared = request.prepare()
         begun = time.perf_counter()
-        failure: Failure | None = None
-        answer: Answer | None = None
+        failure, answer, elsewhere = None, None, False
         try:
             answer = self._transport.send(
                 prepared.method, prepared.url, prepared.headers, prepared.body, size_limit=size_limit, patience=patience
             )
             if wrong := check(answer) if answer.status < HTTPStatus.MULTIPLE_CHOICES else "":
                 failure = Failure("cut", wrong, "unavailable")
-            elif answer.status >= HTTPStatus.MULTIPLE_CHOICES and not _elsewhere(operation, answer):
+            elif answer.status >= HTTPStatus.MULTIPLE_CHOICES:
                 failure = failure_of(answer)
+                elsewhere = operation.service == "s3" and is_elsewhere(answer, failure)
         except Unanswered as error:
             failure = Failure(error.code, str(error), UNANSWERED[error.code])
         self._requests.aws_request(operation, account_id, region, time.perf_counter() - begun, failure.code if failure else None)
-        return (answer, None) if failure is None else (None, failure)
+        return (answer, None) if failure is None or elsewhere else (None, failure)
 
     @staticmethod
     def _stopped(operation: Operation, account_id: str, region: str) -> AwsError:
         where = " ".join(part for part in (account_id, region) if part)
         return AwsError("unavailable", f"{operation.action} in {where} was not made: the exporter is stopping", operation.action)
-
-
-def _elsewhere(operation: Operation, answer: Answer) -> bool:
-    """Tell whether an answer says that the bucket is in another region."""
-    return operation.service == "s3" and answer.status in {301, 307, 400} and "x-amz-bucket-region" in answer.headers

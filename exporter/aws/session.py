@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -93,7 +94,7 @@ class AwsSession:
         """Return the region of the environment or profile; see Aws."""
         region = self._configured_region()
         if not region:
-            raise AwsError("internal", NO_REGION)
+            raise AwsError("not_found", NO_REGION)
         return region
 
     def close(self) -> None:
@@ -114,7 +115,10 @@ class AwsSession:
             return ""
 
     def _who(self) -> str:
-        return self._identity.arn if self._identity is not None else "the default credentials"
+        try:
+            return self.identity().arn
+        except AwsError:
+            return "the default credentials"
 
     def _organization_caller(self, organization: OrganizationSettings) -> AwsCaller:
         partition = organization.via[-1].partition if organization.via else self._partition()
@@ -157,7 +161,8 @@ class AwsSession:
 
     def _configured_region(self) -> str:
         try:
-            return str(self._session.get_config_variable("region") or "")
+            # botocore knows only the second variable; all other tools, and the services that run containers, know the first.
+            return os.environ.get("AWS_REGION") or str(self._session.get_config_variable("region") or "")
         except BotoCoreError as error:
             raise AwsError("credentials", f"the AWS configuration cannot be read: {visible(str(error), 300)}; check aws.profile") from None
 

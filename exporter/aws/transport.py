@@ -19,8 +19,8 @@ from urllib3.util.ssl_ import create_urllib3_context
 
 _HOSTS = 64
 """How many hosts keep connections: a host for each service and region, not for each account."""
-_CONNECTIONS = 32
-"""How many connections to one host are kept; more are made where threads ask at once, and closed again."""
+_CONNECTIONS = 256
+"""How many connections to one host are kept: as many as there may be threads that ask at once."""
 _LONGEST_ERROR = 1024 * 1024
 
 
@@ -50,13 +50,14 @@ class Transport:
         self._lock = threading.Lock()
         self._context: ssl.SSLContext | None = None
         self._managers: dict[str, urllib3.PoolManager] = {}
+        self._proxies: dict[tuple[str, str], str] = {}
 
     def send(
         self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, *, size_limit: int, patience: float = 0.0
     ) -> Answer:
         """Return the answer, of whatever status; raise Unanswered. `patience` are seconds that the service may wait on purpose."""
         parts = urlsplit(url)
-        proxy = get_environ_proxies(url).get(parts.scheme, "")
+        proxy = self._proxy(parts.scheme, parts.netloc)
         manager = self._manager(proxy)
         pool = manager.connection_from_host(parts.hostname, parts.port, parts.scheme)
         # Given as a path, it is sent as it is; whole addresses would lose the dots that are part of a key.
@@ -121,6 +122,12 @@ class Transport:
         if isinstance(error, exceptions.ProxyError):
             return Unanswered("connection", f"the proxy for {host} does not serve (HTTPS_PROXY, NO_PROXY): {error}")
         return Unanswered(otherwise, f"{host}: {error}")
+
+    def _proxy(self, scheme: str, host: str) -> str:
+        proxy = self._proxies.get((scheme, host))
+        if proxy is None:
+            proxy = self._proxies[scheme, host] = str(get_environ_proxies(f"{scheme}://{host}").get(scheme, ""))
+        return proxy
 
     def _manager(self, proxy: str) -> urllib3.PoolManager:
         with self._lock:
