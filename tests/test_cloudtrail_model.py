@@ -75,7 +75,9 @@ class Walked(RuleBasedStateMachine):
         self.keeper.settings["strategy"] = strategy
         self.keeper.restart()
 
-    @rule(faults=st.lists(FAULTS, max_size=12), kill=st.none() | st.integers(0, 12), meanwhile=st.lists(st.tuples(NAMES, DELAYS), max_size=5))
+    @rule(
+        faults=st.lists(FAULTS, max_size=12), kill=st.none() | st.integers(0, 12), meanwhile=st.lists(st.tuples(NAMES, DELAYS), max_size=5)
+    )
     def polls(self, faults: list[str | None], kill: int | None, meanwhile: list[tuple[str, int]]) -> None:
         """Poll, while calls fail, the process may die at any commit, and more happens between the calls."""
         coming, more, left = list(faults), list(meanwhile), [kill]
@@ -140,6 +142,6 @@ class Walked(RuleBasedStateMachine):
 
 
 Walked.TestCase.settings = settings(
-    max_examples=int(__import__("os").environ.get("EX","60")), stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
+    max_examples=60, stateful_step_count=25, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much]
 )
 TestWalked = Walked.TestCase
