@@ -125,7 +125,9 @@ def _units(settings: EventBridgeSettings, aws: Aws | None) -> Roster:
 
 def _diagnose(settings: EventBridgeSettings, aws: Aws | None) -> Iterator[Diagnosis]:
     assert aws is not None
-    yield from diagnose_queue(reader(aws, settings.role, settings.region, settings.queue_url), settings.queue_url, settings.name)
+    yield from diagnose_queue(
+        reader(aws, settings.role, settings.region, settings.queue_url), settings.queue_url, settings.name, ("events.amazonaws.com",)
+    )
 
 
 EVENTBRIDGE = SourceType(EventBridgeSettings, _units, queue_permissions, _diagnose, families=(QUEUE_MESSAGES.name,))
