@@ -10,15 +10,17 @@ import pytest
 from exporter.config import load, parse
 from exporter.errors import ConfigError
 from exporter.settings import format_duration, format_size, parse_duration, parse_size
+from exporter.sources import SOURCES
 
+TYPES = ", ".join(f"`{name}`" for name in SOURCES)
 INVALID = [
     ("surces: []", "x.yml: surces: unknown key; remove it or correct its spelling"),
     ("store: {pth: /a}", "x.yml: store.pth: unknown key; remove it or correct its spelling"),
     ("- 1", "x.yml: must be a mapping of sections, such as `sources:`, not list"),
     ("sources: 3", "x.yml: sources: must be a list, not 3"),
     ("sources: [{type: files}]", "x.yml: sources[0].path: is required; add it"),
-    ("sources: [{type: fils, path: /a}]", "x.yml: sources[0]: needs a `type`, one of `files`"),
-    ("sources: [{path: /a}]", "x.yml: sources[0]: needs a `type`, one of `files`"),
+    ("sources: [{type: fils, path: /a}]", f"x.yml: sources[0]: needs a `type`, one of {TYPES}"),
+    ("sources: [{path: /a}]", f"x.yml: sources[0]: needs a `type`, one of {TYPES}"),
     ("sources: [{type: files, path: /a, colour: red}]", "x.yml: sources[0].colour: unknown key; remove it or correct its spelling"),
     (
         "sources: [{type: files, path: /a, poll_interval: soon}]",
@@ -51,7 +53,7 @@ INVALID = [
     ("web: {external_url: 'https://a b'}", "x.yml: web.external_url: 'https://a b' is no web address"),
     ("store: {path: ''}", "x.yml: store.path: must not be empty; name a file"),
     ("store: {path: }", "x.yml: store.path: must be a path, not None"),
-    ("sources: [{type: fils, path: /a}]", "x.yml: sources[0]: needs a `type`, one of `files`, not 'fils'"),
+    ("sources: [{type: fils, path: /a}]", f"x.yml: sources[0]: needs a `type`, one of {TYPES}, not 'fils'"),
     (
         "watch: {events: [{event_source: s3, event_name: 'Put*'}]}",
         "x.yml: watch.events[0].event_source: 's3' matches nothing; write it as CloudTrail does, for example s3.amazonaws.com",
