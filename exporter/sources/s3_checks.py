@@ -106,7 +106,7 @@ def diagnose_queue(caller: Caller, url: str, name: str) -> Iterator[Diagnosis]:
     else:
         yield Diagnosis(
             "warning", f"{subject}, policy", "lets neither S3, SNS nor EventBridge send, so no message will come",
-            "allow sqs:SendMessage to s3.amazonaws.com, sns.amazonaws.com or events.amazonaws.com, with aws:SourceArn of bucket, topic or rule",
+            "allow sqs:SendMessage to s3.amazonaws.com, sns.amazonaws.com or events.amazonaws.com, with aws:SourceArn of its sender",
         )  # fmt: skip
     if attributes.get("RedrivePolicy"):
         yield Diagnosis("ok", f"{subject}, redrive policy", "messages that are not understood go to a dead-letter queue")
@@ -147,11 +147,11 @@ def _diagnose_bucket(caller: Caller, settings: S3Settings, aws: Aws) -> Iterator
     except AwsError as error:
         yield Diagnosis("failure", subject, str(error), "correct `bucket`, or allow s3:ListBucket on it to whom the source reads as")
         return
-    for where, error in places.failures:
-        yield Diagnosis("failure", f"{subject}, {where}", str(error), "allow s3:ListBucket for this prefix")
+    for where, failure in places.failures:
+        yield Diagnosis("failure", f"{subject}, {where}", str(failure), "allow s3:ListBucket for this prefix")
     if not places.logs:
         yield Diagnosis(
-            "warning", subject, "can be listed, but has no log files of a trail" + (f" below {settings.prefix}/" if settings.prefix else ""),
+            "warning", subject, f"can be listed, but has no log files of a trail below {settings.prefix or 'its top'}",
             "correct `prefix`, `accounts` or `regions`; a new trail takes some minutes to write its first file",
         )  # fmt: skip
         return
