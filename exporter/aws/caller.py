@@ -14,7 +14,6 @@ from urllib.parse import quote
 
 import orjson
 from botocore.awsrequest import AWSRequest
-from botocore.parsers import ResponseParserError
 
 from exporter import __version__
 from exporter.aws.base import ObjectPage, Reply
@@ -141,7 +140,7 @@ class AwsCaller:
         )
         try:
             return road.models.answer(operation, answer)
-        except ResponseParserError as error:
+        except ValueError as error:
             raise self._unreadable(operation, str(error), "") from None
 
     def pages(self, operation: Operation, /, **parameters: Any) -> Iterator[Mapping[str, Any]]:

@@ -10,15 +10,17 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
+import orjson
 from botocore.awsrequest import AWSRequest, create_request_object, prepare_request_dict
 from botocore.exceptions import ParamValidationError
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
 from botocore.paginate import Paginator
-from botocore.parsers import create_parser
+from botocore.parsers import ResponseParserError, create_parser
 from botocore.serialize import create_serializer
 from botocore.session import Session
 
+from exporter.aws.listing import tree
 from exporter.aws.operations import OPERATIONS, Operation
 from exporter.aws.transport import Answer
 from exporter.errors import AwsError
@@ -54,10 +56,15 @@ class Models:
         return create_request_object(written)
 
     def answer(self, operation: Operation, answer: Answer) -> Answered:
-        """Return what an answer says, as boto3 has it. Raises botocore's ResponseParserError."""
+        """Return what an answer says, as boto3 has it. Raises ValueError where it is no answer to this call."""
         service = self._service(operation.service)
+        # botocore takes any text for an answer that says nothing: a proxy's login page for an account without trails.
+        _expect(operation.name, service.model.resolved_protocol, answer.body)
         raw = {"headers": answer.headers, "status_code": answer.status, "body": answer.body}
-        parsed: Answered = service.parser.parse(raw, service.model.operation_model(operation.name).output_shape)
+        try:
+            parsed: Answered = service.parser.parse(raw, service.model.operation_model(operation.name).output_shape)
+        except (ResponseParserError, ValueError, TypeError, LookupError, AttributeError) as error:
+            raise ValueError(f"not as AWS answers: {error}") from None
         return parsed
 
     def pages(
@@ -87,6 +94,21 @@ class Models:
         pagination = loader.load_service_model(name, "paginators-1")["pagination"]
         paged = {key: pagination[key] for key in wanted if key in pagination}
         return _Service(model, create_serializer(protocol, include_validation=True), create_parser(protocol), paged)
+
+
+def _expect(name: str, protocol: str, body: bytes) -> None:
+    if protocol != "json":
+        found = tree(body).tag.rpartition("}")[2]
+        if found != f"{name}Response":
+            raise ValueError(f"a {found!r:.40} instead of an answer")
+        return
+    try:
+        fits = isinstance(orjson.loads(body), dict)
+    except orjson.JSONDecodeError:
+        fits = False
+    # SQS answers some calls with nothing.
+    if not fits and body:
+        raise ValueError("not JSON")
 
 
 def _cut(model: Mapping[str, Any], wanted: list[str]) -> dict[str, Any]:

@@ -24,9 +24,6 @@ from exporter.metrics.lines import header, number, prefix
 from exporter.metrics.table import STORE_OPERATIONS, TELEMETRY, SelfMetric
 from exporter.store.base import StoreStats
 
-_MOST_CALL_UNITS = 4_000
-"""How many services, operations, accounts and regions are told apart in the counters of requests."""
-_MOST_CALL_ERRORS = 2_000
 _LEAST_AGE = 10.0
 
 
@@ -40,6 +37,11 @@ class _Unit:
 
     def is_healthy(self, now: float) -> bool:
         return self.complete and now - self.last_success <= max(2 * (self.interval or 0.0), _LEAST_AGE)
+
+
+_MOST_CALL_UNITS = 4_000
+"""How many services, operations, accounts and regions are told apart in the counters of requests."""
+_MOST_CALL_ERRORS = 2_000
 
 
 class Telemetry:

@@ -42,7 +42,8 @@ class Batch:
     `read` counts every record of the batch: len(records) + sum(ignored.values()) + sum of malformed counts.
     `cursors` are saved with the events; None forgets a key. `units` are accounts and regions seen in the batch, wanted
     records or not. `error` marks a part that could not be read; the cursor then does not pass it. `counts` are added to
-    families of SOURCE_FAMILIES in the same transaction: (family name, label values, amount).
+    families of SOURCE_FAMILIES in the same transaction: (family name, label values, amount). `late` says that the source had
+    read past these records' times before: what is new and live among them counts as late.
     """
 
     origin: str
@@ -54,6 +55,7 @@ class Batch:
     units: frozenset[Unit] = frozenset()
     error: SourceError | None = None
     counts: Sequence[tuple[str, tuple[str, ...], float]] = ()
+    late: bool = False
 
 
 @dataclass(frozen=True, slots=True)
