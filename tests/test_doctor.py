@@ -166,7 +166,7 @@ def queue_source(sandbox, kind="eventbridge", **more):
     [
         ("eventbridge", None, "does not let events.amazonaws.com send, so no message will come"),
         ("eventbridge", "s3.amazonaws.com", "does not let events.amazonaws.com send, so no message will come"),
-        ("s3", None, "does not let events.amazonaws.com or sns.amazonaws.com or s3.amazonaws.com send, so no message will come"),
+        ("s3", None, "lets neither S3, SNS nor EventBridge send, so no message will come"),
     ],
 )
 def test_a_queue_that_lets_nobody_send_is_told(environment, tmp_path, kind, sender, told):

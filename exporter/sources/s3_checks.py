@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from exporter.sources.s3 import S3Settings
 
 _PLACES_TRIED = 3
-_SENDERS = ("events.amazonaws.com", "sns.amazonaws.com", "s3.amazonaws.com")
+_SENDERS = ("s3.amazonaws.com", "sns.amazonaws.com", "events.amazonaws.com")
+_NONE = "lets neither S3, SNS nor EventBridge"
 
 
 def who_reads(role: RoleSettings | None) -> str:
@@ -106,8 +107,8 @@ def diagnose_queue(caller: Caller, url: str, name: str, wanted: tuple[str, ...] 
         yield Diagnosis("ok", f"{subject}, policy", f"lets {', '.join(sorted(senders))} send")
     else:
         yield Diagnosis(
-            "warning", f"{subject}, policy", f"does not let {' or '.join(wanted)} send, so no message will come",
-            f"allow sqs:SendMessage to {' or '.join(wanted)}, with aws:SourceArn of the rule, topic or bucket",
+            "warning", f"{subject}, policy", f"{_NONE if wanted == _SENDERS else f'does not let {wanted[0]}'} send, so no message will come",
+            f"allow sqs:SendMessage to {' or '.join(wanted)}, with aws:SourceArn of its sender",
         )  # fmt: skip
     if attributes.get("RedrivePolicy"):
         yield Diagnosis("ok", f"{subject}, redrive policy", "messages that are not understood go to a dead-letter queue")
@@ -148,11 +149,11 @@ def _diagnose_bucket(caller: Caller, settings: S3Settings, aws: Aws) -> Iterator
     except AwsError as error:
         yield Diagnosis("failure", subject, str(error), "correct `bucket`, or allow s3:ListBucket on it to whom the source reads as")
         return
-    for where, error in places.failures:
-        yield Diagnosis("failure", f"{subject}, {where}", str(error), "allow s3:ListBucket for this prefix")
+    for where, failure in places.failures:
+        yield Diagnosis("failure", f"{subject}, {where}", str(failure), "allow s3:ListBucket for this prefix")
     if not places.logs:
         yield Diagnosis(
-            "warning", subject, "can be listed, but has no log files of a trail" + (f" below {settings.prefix}/" if settings.prefix else ""),
+            "warning", subject, f"can be listed, but has no log files of a trail below {settings.prefix or 'its top'}",
             "correct `prefix`, `accounts` or `regions`; a new trail takes some minutes to write its first file",
         )  # fmt: skip
         return
