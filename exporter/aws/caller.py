@@ -113,7 +113,8 @@ class AwsCaller:
             "prefix": prefix,
             "start-after": start_after,
         }
-        query = "&".join(f"{name}={quote(value, safe='-_.~')}" for name, value in asked.items() if value)
+        # The prefix even where it is empty: a policy whose condition asks for s3:prefix denies a request that has none.
+        query = "&".join(f"{name}={quote(value, safe='-_.~')}" for name, value in asked.items() if value or name == "prefix")
         what = f"s3://{bucket}/{prefix}"
         answer = self._s3(LIST_OBJECTS, bucket, f"/?{query}", what)
         try:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import urllib3
 from botocore.httpsession import get_cert_path
@@ -72,6 +72,7 @@ class Transport:
                 headers=dict(headers),
                 retries=False,
                 redirect=False,
+                assert_same_host=False,
                 timeout=Timeout(connect=self._connect, read=self._read + patience),
                 preload_content=False,
                 decode_content=False,
@@ -146,5 +147,5 @@ class Transport:
             return urllib3.PoolManager(**kwargs)
         address = proxy if "://" in proxy else f"http://{proxy}"
         parts = urlsplit(address)
-        user = f"{parts.username}:{parts.password or ''}" if parts.username else None
+        user = unquote(f"{parts.username}:{parts.password or ''}") if parts.username else None
         return urllib3.ProxyManager(address, proxy_headers=make_headers(proxy_basic_auth=user), proxy_ssl_context=self._context, **kwargs)

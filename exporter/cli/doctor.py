@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from pathlib import Path
+from textwrap import wrap
+from typing import Any
 
 import click
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from exporter.cli.options import config_option, reports_errors, resolve_config
 from exporter.doctor import Finding, folded, run, summary, to_json, worst
 from exporter.service import require_sources
 
 _PIPED_WIDTH = 160
-_COLOURS = {"ok": "green", "warning": "yellow", "failure": "bold red", "skipped": "dim"}
+_STATUS_WIDTH = 9
+_STYLES: dict[str, dict[str, Any]] = {
+    "ok": {"fg": "green"}, "warning": {"fg": "yellow"}, "failure": {"fg": "red", "bold": True}, "skipped": {"dim": True},
+}  # fmt: skip
 
 
 @click.command(short_help="Try every permission and setting, and say what to do.")
@@ -41,18 +43,15 @@ def doctor(config_file: Path | None, form: str) -> None:
 
 
 def _write_table(findings: list[Finding]) -> None:
-    console = Console(highlight=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else _PIPED_WIDTH)
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("check", overflow="fold", ratio=2)
-    table.add_column("status", no_wrap=True)
-    table.add_column("of", overflow="fold", ratio=3)
-    table.add_column("finding, and what to do", overflow="fold", ratio=6)
-    for finding in folded(findings):
-        what = Text(finding.detail)
-        if finding.remedy:
-            what.append(f"\n→ {finding.remedy}", style="bold")
-        table.add_row(Text(finding.check), Text(finding.status, style=_COLOURS[finding.status]), Text(finding.subject), what)
-    with console.capture() as printed:
-        console.print(table)
-    sys.stdout.writelines(f"{line.rstrip()}\n" for line in printed.get().splitlines())
-    click.echo(summary(findings))
+    shown = folded(findings)
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() or "COLUMNS" in os.environ else _PIPED_WIDTH
+    check_width = max((len(finding.check) for finding in shown), default=0)
+    indent = " " * (_STATUS_WIDTH + check_width + 2)
+    room = max(40, width - len(indent))
+    for finding in shown:
+        status = click.style(finding.status.ljust(_STATUS_WIDTH), **_STYLES[finding.status])
+        lines = [f"{finding.subject}: {finding.detail}", *([f"→ {finding.remedy}"] if finding.remedy else [])]
+        # Long words stay whole: they are ARNs and commands to be copied.
+        wrapped = [part for line in lines for part in wrap(line, room, break_long_words=False, break_on_hyphens=False)]
+        click.echo(f"{status}{finding.check.ljust(check_width)}  " + f"\n{indent}".join(wrapped))
+    click.echo(f"\n{summary(findings)}")

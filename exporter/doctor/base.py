@@ -15,6 +15,7 @@ from exporter.config import Config
 from exporter.errors import AwsError, SourceError
 from exporter.sources import SOURCES
 from exporter.sources.base import Diagnosis, SourceSettings
+from exporter.sources.queue import queue_name
 from exporter.text import visible
 
 Status: TypeAlias = Literal["ok", "warning", "failure", "skipped"]
@@ -99,7 +100,9 @@ class Examination:
 
         def regions(account: Account) -> list[str | Diagnosis]:
             found: dict[str, None] = {}
-            for wanted in wanted_regions(self.config):
+            for wish in wanted_regions(self.config):
+                # Where nothing names regions, that of a queue or bucket stands for the environment's, which need not be set then.
+                wanted = wish or (() if account.regions or self.config.aws.regions else (self.region,))
                 try:
                     found |= dict.fromkeys(self.aws.regions(account, wanted))
                 except SourceError as error:
@@ -149,7 +152,8 @@ def configured_regions(config: Config) -> list[str]:
         named_regions += account.regions
     for settings in config.sources:
         named_regions += regions_of(settings)
-    return list(dict.fromkeys(named_regions))
+        named_regions.append(getattr(settings, "region", "") or queue_name(getattr(settings, "queue_url", "")).region)
+    return [region for region in dict.fromkeys(named_regions) if region]
 
 
 def regions_of(settings: SourceSettings) -> tuple[str, ...]:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from exporter.doctor.base import Examination
 from exporter.errors import StoreError
-from exporter.settings import format_size
 from exporter.sources.base import Diagnosis
 from exporter.store import probe_store
 
@@ -36,7 +35,7 @@ def store(examination: Examination) -> Iterator[Diagnosis]:
         yield Diagnosis("ok", str(path), f"a store of ours, writable; schema {probe.version} becomes {probe.latest} at the next start")
     else:
         yield Diagnosis("ok", str(path), f"a store of ours, writable, schema {probe.version}")
-    free = f"{format_size(probe.free // 1024**2 * 1024**2)} free"
+    free = f"{probe.free / 1024**3:.1f} GiB free"
     remedy = "free space on it, move the store (store.path) or keep less (store.retention)"
     if probe.free < _TOO_LITTLE:
         yield Diagnosis("failure", "disk of the store", free, remedy)

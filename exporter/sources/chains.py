@@ -137,7 +137,7 @@ class Chains:
             return chain
         if digest.previous_key is None or digest.previous_bucket != self.bucket.name:
             self.bucket.context.log.warning(
-                "a chain of digests begins anew: log file validation, the trail or its bucket was switched; no digest names files from between",
+                "a chain of digests begins anew: log file validation, trail or bucket was switched; no digest names files from between",
                 bucket=self.bucket.name, digest=file.key, trail=file.trail, account_id=file.account_id, region=file.region,
             )  # fmt: skip
             return chain

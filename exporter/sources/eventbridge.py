@@ -18,14 +18,14 @@ from exporter.settings import Duration, Size
 from exporter.sources.base import Batch, Diagnosis, FetchContext, Roster, SourceSettings, SourceType
 from exporter.sources.file_messages import LONGEST_FETCH
 from exporter.sources.findings import Findings
-from exporter.sources.notifications import Event, Objects, Poison, Test, Unrelated, understand
+from exporter.sources.notifications import Event, Greeting, Objects, Poison, Unrelated, understand
 from exporter.sources.queue import DONE, POISON, TEST, UNRELATED, Message, Queue, QueueSettings, reader
 from exporter.sources.s3_checks import diagnose_queue, queue_permissions
 from exporter.sources.scan import Fates, Selector
 
 
 class EventBridgeSettings(SourceSettings, QueueSettings):
-    """CloudTrail's events from a rule of EventBridge, through a queue: the fastest road. EventBridge may drop events, so have a second one."""
+    """CloudTrail's events from a rule of EventBridge, through a queue: the fastest road. EventBridge may drop some; have another too."""
 
     type: Literal["eventbridge"] = Field(description="Type of the source.")
     poll_interval: Duration = Field(
@@ -34,7 +34,8 @@ class EventBridgeSettings(SourceSettings, QueueSettings):
     max_record_size: Size = Field(
         default=4 * 2**20,
         ge=1,
-        description="Size that a wanted record may have; larger ones are counted as malformed (`too_large`). EventBridge sends none over 256 KiB.",
+        description="Size that a wanted record may have; larger ones are counted as malformed (`too_large`). EventBridge sends none "
+        "over 256 KiB.",
     )
 
 
@@ -85,7 +86,7 @@ class EventBridgeSource:
                 record = completed(said)
                 selector.place(record)
                 selector.record(record)
-            elif isinstance(said, Test):
+            elif isinstance(said, Greeting):
                 counted[TEST] += 1
             else:
                 counted[UNRELATED] += 1
@@ -125,7 +126,9 @@ def _units(settings: EventBridgeSettings, aws: Aws | None) -> Roster:
 
 def _diagnose(settings: EventBridgeSettings, aws: Aws | None) -> Iterator[Diagnosis]:
     assert aws is not None
-    yield from diagnose_queue(reader(aws, settings.role, settings.region, settings.queue_url), settings.queue_url, settings.name)
+    yield from diagnose_queue(
+        reader(aws, settings.role, settings.region, settings.queue_url), settings.queue_url, settings.name, ("events.amazonaws.com",)
+    )
 
 
 EVENTBRIDGE = SourceType(EventBridgeSettings, _units, queue_permissions, _diagnose, families=(QUEUE_MESSAGES.name,))

@@ -12,7 +12,7 @@ from exporter.families import QUEUE_MESSAGES
 from exporter.sources.base import Batch
 from exporter.sources.downloads import Object
 from exporter.sources.ledger import Gather
-from exporter.sources.notifications import Event, Objects, Poison, Test, Unrelated, understand
+from exporter.sources.notifications import Event, Greeting, Objects, Poison, Unrelated, understand
 from exporter.sources.places import Choice
 from exporter.sources.queue import DONE, FAILED, POISON, TEST, UNRELATED, Message, Queue, QueueSettings
 from exporter.sources.trail_bucket import Bucket, Count, Finished
@@ -93,7 +93,7 @@ class FileMessages:
                 )  # fmt: skip
                 queue.keep(message)
                 continue
-            fate = TEST if isinstance(said, Test) else UNRELATED
+            fate = TEST if isinstance(said, Greeting) else UNRELATED
             if isinstance(said, Objects):
                 logs, digests, others = self._wanted(said)
                 found.digests += digests

@@ -1,7 +1,7 @@
 """What the s3 source remembers between polls, as cursors: how far each folder was read, which files were, and each chain's last digest.
 
-Keys: `folder:<folder>`, `file:<key>`, `digests:<folder>`, `chain:<chain>`. A file is remembered as long as a listing may show it again, or no
-digest has named it yet; only files whose names AWS makes at random need that, and they come in the order of a minute at best.
+Keys: `folder:<folder>`, `file:<key>`, `digests:<folder>`, `chain:<chain>`. A file is remembered as long as a listing may
+show it again, or no digest has named it yet: names tell the minute and are random within it.
 """
 
 from __future__ import annotations

@@ -27,12 +27,15 @@ DEEP = timedelta(days=2)
 KEPT = timedelta(days=4)
 """How long a file is remembered at least: longer than any listing reaches back."""
 
+_LEFT_OVER = timedelta(days=14)
+"""How much longer than that a file may stay remembered: while the exporter was down, it grew older."""
+
 _AT_A_TIME = 1000
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Reads the folders of one bucket; `overlap` is how far before the newest name a listing begins, `backfill` how far the past reaches."""
+    """Reads the folders of one bucket; `overlap` is how far before the newest name listings begin, `backfill` how far the past reaches."""
 
     bucket: Bucket
     overlap: timedelta
@@ -165,11 +168,13 @@ def unread_past(progress: Progress, key: str) -> bool:
     return bool(progress.past) and progress.past < key < progress.until
 
 
-def rows_of(bucket: Bucket, folder: str) -> Iterator[tuple[str, str]]:
-    """Yield the files of a folder that are remembered, as key and cursor text."""
-    prefix = file_key("")
-    for name, text in bucket.context.cursors(file_key(folder)).items():
-        yield name.removeprefix(prefix), text
+def rows_of(bucket: Bucket, folder: str, backfill: timedelta) -> Iterator[tuple[str, str]]:
+    """Yield the files of a folder that are remembered, as key and cursor text, looking at a day at a time."""
+    now = bucket.context.now()
+    for days in range((max(backfill, KEPT) + _LEFT_OVER).days, -2, -1):
+        day = file_key(f"{day_position(folder, now - timedelta(days=days))}/")
+        for name, text in bucket.context.cursors(day).items():
+            yield name.removeprefix(file_key("")), text
 
 
 def forgotten_before(progress: Progress, now: datetime, *, listed: bool) -> int:

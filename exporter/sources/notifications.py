@@ -1,7 +1,8 @@
 """What a message of a queue says: new objects, an event, a test, or nothing of ours. Pure; bodies are whatever a sender made up.
 
 Sources: S3 user guide "Event message structure", CloudTrail user guide "Configuring Amazon SNS notifications for CloudTrail",
-EventBridge user guide "Amazon S3 events" and "AWS service events delivered via CloudTrail", SNS developer guide "HTTP/HTTPS notification JSON format".
+EventBridge user guide "Amazon S3 events" and "AWS service events delivered via CloudTrail", SNS developer guide "HTTP/HTTPS notification
+JSON format".
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class Test:
+class Greeting:
     """What S3 or CloudTrail send when they are told of a queue."""
 
 
@@ -68,7 +69,7 @@ class Poison:
     why: str
 
 
-Notification = Objects | Event | Test | Unrelated | Poison
+Notification = Objects | Event | Greeting | Unrelated | Poison
 
 
 class _Envelope(msgspec.Struct):
@@ -91,7 +92,7 @@ def understand(body: str) -> Notification:
 
 def _understand(text: str, *, wrapped: bool) -> Notification:
     if text.strip() == VALIDATION:
-        return Test()
+        return Greeting()
     try:
         value = msgspec.json.decode(text)
     except _ERRORS:
@@ -103,7 +104,7 @@ def _understand(text: str, *, wrapped: bool) -> Notification:
     if "detail-type" in value:
         return _from_eventbridge(value, text)
     if value.get("Event") == "s3:TestEvent":
-        return Test()
+        return Greeting()
     if "s3Bucket" in value or "s3ObjectKey" in value:
         return _from_cloudtrail(value)
     if (

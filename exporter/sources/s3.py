@@ -19,7 +19,7 @@ from exporter.sources.downloads import ObjectReader
 from exporter.sources.file_messages import FileMessages
 from exporter.sources.ledger import Deadline
 from exporter.sources.listing import Listing, each
-from exporter.sources.places import Choice, Places, find_places
+from exporter.sources.places import Choice, find_places
 from exporter.sources.public_keys import PublicKeys
 from exporter.sources.queue import QueueSettings, reader
 from exporter.sources.s3_checks import diagnose, permissions
@@ -28,7 +28,6 @@ from exporter.sources.trail_keys import ORGANIZATION, digest_folder
 from exporter.sources.trail_text import Limits
 from exporter.sources.verification import Verification
 
-_DISCOVERY = timedelta(minutes=10)
 _DEEP_EVERY = timedelta(hours=1)
 _BY_QUEUE, _BY_LISTING = "10s", "60s"
 
@@ -36,7 +35,7 @@ OrganizationId = Annotated[str, StringConstraints(pattern=f"^{ORGANIZATION.patte
 
 
 class S3Settings(SourceSettings, QueueSettings):
-    """Log files of a trail in S3: told by a queue (`queue_url`), found by listing (`bucket`), or told by a queue and completed by listing."""
+    """Log files of a trail in S3: a queue tells of them (`queue_url`), they are listed (`bucket`), or one completes the other."""
 
     type: Literal["s3"] = Field(description="Type of the source.")
     poll_interval: Duration = Field(
@@ -44,19 +43,20 @@ class S3Settings(SourceSettings, QueueSettings):
     )
     queue_url: str = Field(
         default="",
-        description="Address of the SQS queue that is told of new files: by S3, by S3 or CloudTrail through SNS (raw delivery or not), or by S3 "
-        "through EventBridge. Without it the bucket is listed.",
+        description="Address of the SQS queue that is told of new files: by S3, by S3 or CloudTrail through SNS (raw delivery or not), or "
+        "by S3 through EventBridge. Without it the bucket is listed.",
     )
     bucket: str = Field(
         default="",
         pattern=r"^$|^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$",
-        description="Name of the bucket. With a queue too, its digests are verified, files that the queue missed are read, and messages of other "
-        "buckets are passed over.",
+        description="Name of the bucket. With a queue too, its digests are verified, files that the queue missed are read, and messages of "
+        "other buckets are passed over.",
     )
     prefix: str = Field(
         default="",
         max_length=512,
-        description="What stands before `AWSLogs/` in the bucket. A trail of Control Tower, under the id of the organization, is found without.",
+        description="What stands before `AWSLogs/` in the bucket. A trail of Control Tower, under the id of the organization, is found "
+        "without.",
     )
     organization_ids: tuple[OrganizationId, ...] = Field(
         default=(), description="Only the files of these organizations, for example `o-exampleorgid`; all that are found by default."
@@ -74,11 +74,11 @@ class S3Settings(SourceSettings, QueueSettings):
     )
     verify_digests: bool | None = Field(
         default=None,
-        description="Verify the signed digests of the trail (log file validation), which tell whether a file is missing, modified or not of AWS. "
-        "By default wherever `bucket` is given.",
+        description="Verify the signed digests of the trail (log file validation), which tell whether a file is missing, modified or not "
+        "of AWS. By default wherever `bucket` is given.",
     )
     digest_interval: Duration = Field(
-        default=timedelta(minutes=10), description="How often new digests are looked for; AWS makes one an hour."
+        default=timedelta(minutes=10), description="How often new digests are looked for. AWS makes one an hour."
     )
     unsigned_after: Duration = Field(
         default=timedelta(hours=3), description="How long after its delivery a file that no digest names counts as unsigned."
@@ -88,14 +88,14 @@ class S3Settings(SourceSettings, QueueSettings):
         default=0,
         ge=0,
         le=64,
-        description="Processes that decompress and scan files, beside the exporter's own; one for each further core helps with a long past or "
-        "over a hundred files a second. 0 for none.",
+        description="Processes that decompress and scan files, beside the exporter's own; as many as there are cores help with a long past "
+        "or over a hundred files a second. 0 for none.",
     )
     max_file_size: Size = Field(
         default=256 * 2**20,
         ge=1,
-        description="Size to which a file may expand; what is past it is counted as malformed (`too_large`), so that a decompression bomb "
-        "does no harm.",
+        description="Size to which a file may expand; what is past it is counted as malformed (`too_large`), so that a decompression "
+        "bomb does no harm.",
     )
     max_record_size: Size = Field(
         default=4 * 2**20,
@@ -147,7 +147,8 @@ class S3Source:
         self.name = settings.name
         self._settings, self._aws = settings, aws
         self._keys = PublicKeys(lambda region: aws.role_caller(region, () if settings.role is None else (settings.role,)))
-        self._places: Places | None = None
+        self._folders: tuple[str, ...] = ()
+        self._proofs: set[str] = set()
         self._due: dict[str, float] = {}
 
     def fetch(self, context: FetchContext) -> Iterator[Batch]:
@@ -155,32 +156,36 @@ class S3Source:
         settings = self._settings
         caller = reader(self._aws, settings.role, settings.region, settings.queue_url)
         limits = Limits(settings.max_file_size, settings.max_record_size, settings.verifies)
-        deadline = Deadline(context.budget, time.monotonic)
         with ObjectReader(caller, context.wanted, limits, settings.downloads, settings.workers) as objects:
             bucket = Bucket(self.name, settings.bucket, caller, objects, context, settings.verifies)
             if settings.queue_url:
                 yield from FileMessages(bucket, settings, settings.choice).fetch()
             if settings.bucket and not context.stopping():
-                yield from self._list(bucket, deadline)
+                yield from self._list(bucket)
 
-    def _list(self, bucket: Bucket, deadline: Deadline) -> Iterator[Batch]:
+    def _list(self, bucket: Bucket) -> Iterator[Batch]:
         settings, context = self._settings, bucket.context
-        if self._places is None or self._is_due("places", _DISCOVERY):
-            self._places = find_places(bucket.caller, bucket.name, settings.choice, digests=settings.verifies)
-            for where, error in self._places.failures:
-                self._due.pop("places", None)
+        judging = self._is_due("digests", settings.digest_interval)
+        # A region where nothing ever happened is where an intruder goes: its folder must be found as soon as its first file.
+        if not settings.queue_url or judging or not self._folders:
+            places = find_places(bucket.caller, bucket.name, settings.choice, digests=judging and settings.verifies)
+            for where, error in places.failures:
                 yield Batch(bucket.origin(where), error=error)
-            if not self._places.logs and not self._places.failures:
+            if not places.logs and not places.failures:
                 context.log.warning("the bucket has no log files of a trail yet", bucket=bucket.name, prefix=settings.prefix)
+            # What cannot be listed now is still there.
+            self._folders = tuple(dict.fromkeys([*places.logs, *self._folders])) if places.failures else places.logs
+            self._proofs |= set(places.digests)
         listing = Listing(bucket, settings.overlap, settings.backfill)
-        folders = self._places.logs
+        folders = self._folders
         if settings.queue_url:
             yield from each(folders, listing.meet, bucket.origin)
         else:
             deep = self._is_due("deep", _DEEP_EVERY)
             yield from each(folders, lambda folder: listing.live(folder, deep=deep), bucket.origin)
-        if not context.stopping() and self._is_due("digests", settings.digest_interval):
-            yield from self._verify(bucket, listing, folders, deadline)
+        if judging and not context.stopping():
+            yield from self._verify(bucket, listing, folders)
+        deadline = Deadline(context.budget, time.monotonic)
         left = folders
         while left and not context.stopping() and not deadline.over:
             failed: set[str] = set()
@@ -190,17 +195,20 @@ class S3Source:
                 yield batch
             left = tuple(folder for folder in left if folder not in failed and listing.progress(folder).past)
 
-    def _verify(self, bucket: Bucket, listing: Listing, folders: tuple[str, ...], deadline: Deadline) -> Iterator[Batch]:
-        settings = self._settings
+    def _verify(self, bucket: Bucket, listing: Listing, folders: tuple[str, ...]) -> Iterator[Batch]:
+        settings, deadline = self._settings, Deadline(bucket.context.budget, time.monotonic)
         verification = Verification(bucket, Chains(bucket, self._keys), settings.backfill, settings.unsigned_after, not settings.queue_url)
-        proofs = set(self._places.digests) if self._places is not None else set()
 
         def verify(folder: str) -> Iterator[Batch]:
-            if digest_folder(folder) in proofs:
+            if digest_folder(folder) in self._proofs:
                 return verification.folder(digest_folder(folder), listing.progress(folder), deadline)
             return verification.sweep(folder, listing.progress(folder), judge=False)
 
-        yield from each(folders, verify, bucket.origin)
+        for batch in each(folders, verify, bucket.origin):
+            verification.unfinished = verification.unfinished or batch.error is not None
+            yield batch
+        if verification.unfinished:
+            self._due.pop("digests", None)
 
     def _is_due(self, what: str, every: timedelta) -> bool:
         now = time.monotonic()

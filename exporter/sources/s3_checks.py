@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from exporter.aws import Aws, Caller, Permission, RoleSettings
+from exporter.aws.arns import literal
 from exporter.aws.operations import GET_QUEUE_ATTRIBUTES, LIST_PUBLIC_KEYS
 from exporter.errors import AwsError, SourceError
 from exporter.sources.base import Diagnosis
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
     from exporter.sources.s3 import S3Settings
 
 _PLACES_TRIED = 3
-_SENDERS = ("events.amazonaws.com", "sns.amazonaws.com", "s3.amazonaws.com")
+_SENDERS = ("s3.amazonaws.com", "sns.amazonaws.com", "events.amazonaws.com")
+_NONE = "lets neither S3, SNS nor EventBridge"
 
 
 def who_reads(role: RoleSettings | None) -> str:
@@ -56,7 +58,7 @@ def permissions(settings: S3Settings) -> Iterator[Permission]:
     who = who_reads(settings.role)
     region = settings.region or (queue_name(settings.queue_url).region if settings.queue_url else "")
     partition = partition_of(region, settings.role)
-    before = f"{settings.prefix}/" if settings.prefix else ""
+    before = f"{literal(settings.prefix)}/" if settings.prefix else ""
     # A trail of Control Tower has the id of the organization before AWSLogs.
     below = [f"{before}AWSLogs/*"] + ([] if before else ["o-*/AWSLogs/*"])
     bucket = f"arn:{partition}:s3:::{settings.bucket or '*'}"
@@ -90,8 +92,8 @@ def diagnose(settings: S3Settings, aws: Aws | None) -> Iterator[Diagnosis]:
         )
 
 
-def diagnose_queue(caller: Caller, url: str, name: str) -> Iterator[Diagnosis]:
-    """Look at a queue: whether it is there, who may send to it, and where poison goes."""
+def diagnose_queue(caller: Caller, url: str, name: str, wanted: tuple[str, ...] = _SENDERS) -> Iterator[Diagnosis]:
+    """Look at a queue: whether it is there, whether one of the services `wanted` may send to it, and where poison goes."""
     subject = f"{name}: queue {url}"
     try:
         answer = caller.call(GET_QUEUE_ATTRIBUTES, QueueUrl=url, AttributeNames=["All"])
@@ -100,13 +102,13 @@ def diagnose_queue(caller: Caller, url: str, name: str) -> Iterator[Diagnosis]:
         return
     attributes = answer.get("Attributes") or {}
     yield Diagnosis("ok", subject, f"about {attributes.get('ApproximateNumberOfMessages', '?')} messages wait")
-    senders = _senders(attributes.get("Policy"))
+    senders = _senders(attributes.get("Policy"), wanted)
     if senders:
         yield Diagnosis("ok", f"{subject}, policy", f"lets {', '.join(sorted(senders))} send")
     else:
         yield Diagnosis(
-            "warning", f"{subject}, policy", "lets neither S3, SNS nor EventBridge send, so no message will come",
-            "allow sqs:SendMessage to s3.amazonaws.com, sns.amazonaws.com or events.amazonaws.com, with aws:SourceArn of bucket, topic or rule",
+            "warning", f"{subject}, policy", f"{_NONE if wanted == _SENDERS else f'does not let {wanted[0]}'} send, so no message will come",
+            f"allow sqs:SendMessage to {' or '.join(wanted)}, with aws:SourceArn of its sender",
         )  # fmt: skip
     if attributes.get("RedrivePolicy"):
         yield Diagnosis("ok", f"{subject}, redrive policy", "messages that are not understood go to a dead-letter queue")
@@ -119,7 +121,7 @@ def diagnose_queue(caller: Caller, url: str, name: str) -> Iterator[Diagnosis]:
         yield Diagnosis("ok", f"{subject}, visibility timeout", "is 0 by default; the exporter sets its own for each message")
 
 
-def _senders(policy: object) -> set[str]:
+def _senders(policy: object, wanted: tuple[str, ...]) -> set[str]:
     """Return the services that a policy lets send; a principal of `*` may be any of them, as its conditions say."""
     try:
         document = json.loads(str(policy or "{}"))
@@ -135,7 +137,7 @@ def _senders(policy: object) -> set[str]:
         principal = statement.get("Principal")
         services = principal.get("Service") if isinstance(principal, Mapping) else None
         everyone = principal == "*" or (isinstance(principal, Mapping) and "*" in _listed(principal.get("AWS")))
-        found |= {service for service in map(str, _listed(services)) if service in _SENDERS}
+        found |= {service for service in map(str, _listed(services)) if service in wanted}
         found |= {"everyone (as its conditions allow)"} if everyone else set()
     return found
 
@@ -147,11 +149,11 @@ def _diagnose_bucket(caller: Caller, settings: S3Settings, aws: Aws) -> Iterator
     except AwsError as error:
         yield Diagnosis("failure", subject, str(error), "correct `bucket`, or allow s3:ListBucket on it to whom the source reads as")
         return
-    for where, error in places.failures:
-        yield Diagnosis("failure", f"{subject}, {where}", str(error), "allow s3:ListBucket for this prefix")
+    for where, failure in places.failures:
+        yield Diagnosis("failure", f"{subject}, {where}", str(failure), "allow s3:ListBucket for this prefix")
     if not places.logs:
         yield Diagnosis(
-            "warning", subject, "can be listed, but has no log files of a trail" + (f" below {settings.prefix}/" if settings.prefix else ""),
+            "warning", subject, f"can be listed, but has no log files of a trail below {settings.prefix or 'its top'}",
             "correct `prefix`, `accounts` or `regions`; a new trail takes some minutes to write its first file",
         )  # fmt: skip
         return

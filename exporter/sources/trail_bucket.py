@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import TypeVar
 
 from exporter.aws import Caller
@@ -53,7 +54,7 @@ class Bucket:
         return TRAIL_FILES.name, (self.source, file.account_id, file.region, state), 1.0
 
     def file(self, reading: Reading[T], finish: Finish) -> Iterator[tuple[Batch, Outcome | None]]:
-        """Yield the batches of a file; the last one comes with the outcome, and where the file was read with what `finish` says of its hash."""
+        """Yield the batches of a file; the last comes with the outcome, and if the file was read with what `finish` says of its hash."""
         origin = reading.object.origin
         error = reading.error
         if error is None:
@@ -79,11 +80,20 @@ class Bucket:
         changed = judged and before is not None and not {ABSENT, UNHASHED} & {before.sha256, sha256} and before.sha256 != sha256
         if changed:
             self.context.log.error(
-                "trail file modified: its content is not what it was when it was verified; compare it with a copy and find out who wrote it",
+                "trail file modified: its content is not what it was when it was verified; find out who wrote it",
                 bucket=self.name, key=file.key, account_id=file.account_id, region=file.region,
             )  # fmt: skip
-        row = row_of(file, sha256, self.context.now(), judged=judged)
-        return {file_key(file.key): row}, (self.verdict(file, "modified"),) if changed else ()
+        now = self.context.now()
+        # No digest will ever name a file of a day that is still to come.
+        made_up = self.verifying and not judged and file.moment > now + timedelta(days=2)
+        if made_up:
+            self.context.log.error(
+                "trail file unsigned: it lies in a day that is still to come; find out who wrote it",
+                bucket=self.name, key=file.key, account_id=file.account_id, region=file.region,
+            )  # fmt: skip
+        states = ["modified"] * changed + ["unsigned"] * made_up
+        row = row_of(file, sha256, now, judged=judged or made_up)
+        return {file_key(file.key): row}, tuple(self.verdict(file, state) for state in states)
 
     def row(self, key: str) -> Row | None:
         """Return what is remembered of a file."""

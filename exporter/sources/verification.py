@@ -29,13 +29,17 @@ _FORGOTTEN = 3 * 86400
 
 @dataclass(slots=True)
 class Verification:
-    """Verifies one bucket. `listed` says that new files are found by listing; `unsigned_after` is how long a digest is waited for."""
+    """Verifies one bucket. `listed` says that new files are found by listing; `unsigned_after` is how long a digest is waited for.
+
+    `unfinished` turns true where the time was over first.
+    """
 
     bucket: Bucket
     chains: Chains
     backfill: timedelta
     unsigned_after: timedelta
     listed: bool
+    unfinished: bool = False
 
     def folder(self, folder: str, progress: Progress, deadline: Deadline) -> Iterator[Batch]:
         """Yield what is new of the digests of a folder, then of the log files that none names; raises AwsError."""
@@ -76,7 +80,7 @@ class Verification:
         last = max((chain.end for chain in chains), default=0) + int(_OVER.total_seconds())
         cursors: dict[str, str | None] = {}
         counts: list[Count] = []
-        for key, text in rows_of(self.bucket, folder):
+        for key, text in rows_of(self.bucket, folder, self.backfill):
             row, file = decode(text, Row), understand_key(key)
             if row is None or not isinstance(file, LogFile):
                 cursors[file_key(key)] = None
@@ -100,6 +104,7 @@ class Verification:
             if chain is not None and epoch(file.end) <= chain.end:
                 continue
             if self.bucket.context.stopping() or deadline.over:
+                self.unfinished = True
                 raise Wait
             chain = yield from self.chains.judge(name, file, chain, files[number + 1] if number + 1 < len(files) else None)
 
