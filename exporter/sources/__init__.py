@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from exporter.aws import Aws
 from exporter.sources.base import Roster, Source, SourceSettings, SourceType
+from exporter.sources.cloudtrail import CLOUDTRAIL, CloudTrailSettings
 from exporter.sources.files import FILES, FilesSettings
 
 SOURCES: Mapping[str, SourceType] = {
+    "cloudtrail": CLOUDTRAIL,
     "files": FILES,
 }
 """By `type`: what a source is made of."""
@@ -26,8 +28,8 @@ def _known_type(data: object) -> object:
     return data
 
 
-SourceConfig = Annotated[FilesSettings, BeforeValidator(_known_type)]
-"""The settings of any source: a union of the settings in SOURCES, discriminated by `type` once there are several."""
+SourceConfig = Annotated[CloudTrailSettings | FilesSettings, Field(discriminator="type"), BeforeValidator(_known_type)]
+"""The settings of any source: a union of the settings in SOURCES, discriminated by `type`."""
 
 
 def roster(settings: SourceSettings, aws: Aws | None = None) -> Roster:
