@@ -11,11 +11,15 @@ from pydantic_core import PydanticCustomError
 from exporter.aws import Aws
 from exporter.sources.base import Roster, Source, SourceSettings, SourceType
 from exporter.sources.cloudtrail import CLOUDTRAIL, CloudTrailSettings
+from exporter.sources.eventbridge import EVENTBRIDGE, EventBridgeSettings
 from exporter.sources.files import FILES, FilesSettings
+from exporter.sources.s3 import S3, S3Settings
 
 SOURCES: Mapping[str, SourceType] = {
     "cloudtrail": CLOUDTRAIL,
+    "eventbridge": EVENTBRIDGE,
     "files": FILES,
+    "s3": S3,
 }
 """By `type`: what a source is made of."""
 
@@ -28,7 +32,9 @@ def _known_type(data: object) -> object:
     return data
 
 
-SourceConfig = Annotated[CloudTrailSettings | FilesSettings, Field(discriminator="type"), BeforeValidator(_known_type)]
+SourceConfig = Annotated[
+    CloudTrailSettings | EventBridgeSettings | FilesSettings | S3Settings, Field(discriminator="type"), BeforeValidator(_known_type)
+]
 """The settings of any source: a union of the settings in SOURCES, discriminated by `type`."""
 
 
