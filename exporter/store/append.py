@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from exporter.errors import StoreError
-from exporter.families import RECORDS, RECORDS_READ
+from exporter.families import LATE_EVENTS, RECORDS, RECORDS_READ
 from exporter.model import ChangeEvent, Unit
 from exporter.store import touched
 from exporter.store.base import Ingest, IngestResult, StoredEvent
@@ -109,7 +109,11 @@ class Appender:
                 conflicts.append(event)
         self._write(connection, new, ingest.source, recorded_at)
         _count_fates(tally, ingest, len(new), fates)
-        for name, labels, amount in ingest.counts:
+        counts = list(ingest.counts)
+        if ingest.late:
+            unit = (ingest.source, ingest.account_id, ingest.region)
+            counts.append((LATE_EVENTS.name, unit, sum(met.live for met in new.values())))
+        for name, labels, amount in counts:
             tally.source_count(name, labels, amount)
         self._book.apply(connection, tally)
         _save_cursors(connection, ingest)
