@@ -154,8 +154,12 @@ class Transport:
     def _make(self, proxy: str) -> urllib3.PoolManager:
         if self._context is None:
             # botocore loads the authorities anew for each connection, at 30 ms of CPU each.
-            self._context = create_urllib3_context()
-            self._context.load_verify_locations(cafile=self._ca_bundle or get_cert_path(True))
+            context, bundle = create_urllib3_context(), self._ca_bundle or get_cert_path(True)
+            try:
+                context.load_verify_locations(cafile=bundle)
+            except OSError as error:
+                raise Unanswered("connection", f"the trusted authorities in {bundle} (AWS_CA_BUNDLE) cannot be read: {error}") from None
+            self._context = context
         kwargs: dict[str, Any] = {"num_pools": _HOSTS, "maxsize": _CONNECTIONS, "ssl_context": self._context}
         if not proxy:
             return urllib3.PoolManager(**kwargs)
