@@ -6,7 +6,7 @@ import threading
 import time
 from datetime import timedelta
 
-from exporter.scheduler import Scheduler
+from exporter.scheduler import Pool, Scheduler
 
 
 def wait_until(condition: object, seconds: float = 5.0) -> None:
@@ -60,7 +60,7 @@ def test_a_clock_that_was_set_back_delays_no_job() -> None:
     ahead = [3600.0]
     runs: list[float] = []
     scheduler = Scheduler(lambda name: None, lambda name, error: None, clock=lambda: time.time() + ahead[0])
-    scheduler.every(timedelta(hours=1), "poll a", lambda: runs.append(time.monotonic()), at_once=False)
+    scheduler.every(timedelta(hours=1), "poll a", lambda: runs.append(time.monotonic()), first=timedelta(hours=1))
     scheduler.start()
     time.sleep(0.2)
     assert runs == []
@@ -77,7 +77,7 @@ def test_polls_that_hang_keep_neither_the_house_nor_other_polls_waiting() -> Non
     for number in range(12):
         scheduler.every(timedelta(hours=1), f"poll {number}", lambda: release.wait(10))
     scheduler.start()
-    scheduler.every(timedelta(hours=1), "expose", lambda: ran.add("expose"), house=True)
+    scheduler.every(timedelta(hours=1), "expose", lambda: ran.add("expose"), pool=Pool.HOUSE)
     scheduler.every(timedelta(hours=1), "poll quick", lambda: ran.add("poll quick"))
     try:
         wait_until(lambda: ran == {"expose", "poll quick"})
@@ -93,7 +93,7 @@ def test_all_of_the_pool_hanging_leaves_the_house_running() -> None:
     scheduler = Scheduler(lambda name: None, lambda name, error: None, workers=1)
     scheduler.every(timedelta(hours=1), "poll a", lambda: release.wait(10))
     scheduler.start()
-    scheduler.every(timedelta(hours=1), "expose", lambda: ran.append("expose"), house=True)
+    scheduler.every(timedelta(hours=1), "expose", lambda: ran.append("expose"), pool=Pool.HOUSE)
     try:
         wait_until(lambda: ran)
     finally:

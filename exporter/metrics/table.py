@@ -29,11 +29,12 @@ BUILD_INFO = SelfMetric(PREFIX + "build_info", "gauge", "Always 1; which version
 WEB_INFO = SelfMetric(
     PREFIX + "web_info", "gauge", "Always 1; the URL under which people reach this exporter, for the links in alerts.", ("external_url",)
 )
-POLLS = SelfMetric(PREFIX + "polls_total", "counter", "Polls of the source that have ended, well or not.", _SOURCE)
+POLLS = SelfMetric(PREFIX + "polls_total", "counter", "Polls that have ended, well or not.", _UNIT)
 POLL_FAILURES = SelfMetric(
     PREFIX + "poll_failures_total",
     "counter",
-    "Polls that could not read or store everything, by the first reason. What was read is kept; the next poll goes on from there.",
+    "Polls of all units of the source that could not read or store everything, by the first reason; also attempts to learn its units. "
+    "What was read is kept, and the next poll goes on from there; poll_success tells which units.",
     (*_SOURCE, "reason"),
 )
 POLL_SUCCESS = SelfMetric(
@@ -53,10 +54,30 @@ LAST_SUCCESS = SelfMetric(
     "When a poll last read and stored everything; 0 if none has since the exporter started. If this stands still, changes go unseen.",
     _UNIT,
 )
+UNITS = SelfMetric(
+    PREFIX + "units",
+    "gauge",
+    "Units of the source: accounts and regions that are polled each by itself, and those that should be but cannot be told.",
+    _SOURCE,
+)
+UNITS_HEALTHY = SelfMetric(
+    PREFIX + "units_healthy",
+    "gauge",
+    "Of these, units whose last poll read and stored everything, no longer ago than twice the interval (10 seconds at least).",
+    _SOURCE,
+)
 EVENT_LAG = SelfMetric(
     PREFIX + "event_lag_seconds",
     "histogram",
-    "From a change in AWS to its row in the store, of live events. CloudTrail itself delivers in about 5 minutes, without a promise.",
+    "From a change in AWS to its count, of live events that this source was the first to bring as such. CloudTrail itself delivers "
+    "in about 5 minutes, without a promise.",
+    _SOURCE,
+    _LAG_BUCKETS,
+)
+EVENT_REPEAT_LAG = SelfMetric(
+    PREFIX + "event_repeat_lag_seconds",
+    "histogram",
+    "From a change in AWS to when this source brought it too, of live events that another source had brought before.",
     _SOURCE,
     _LAG_BUCKETS,
 )
@@ -150,7 +171,10 @@ TELEMETRY: tuple[SelfMetric, ...] = (
     POLL_INTERVAL,
     LAST_POLL,
     LAST_SUCCESS,
+    UNITS,
+    UNITS_HEALTHY,
     EVENT_LAG,
+    EVENT_REPEAT_LAG,
     AWS_REQUESTS,
     AWS_REQUEST_ERRORS,
     AWS_THROTTLES,
@@ -188,5 +212,5 @@ SERIES_FOLDED = SelfMetric(
 SERIES_GAUGES: tuple[SelfMetric, ...] = (SERIES, SERIES_LIMIT, SERIES_FOLDED)
 """What the page knows of itself; each has one series for every family of the store."""
 
-STORE_OPERATIONS = ("go_live", "register", "append", "cursor", "series", "mark_exposed", "search", "prune", "stats")
+STORE_OPERATIONS = ("go_live", "register", "append", "cursor", "cursors", "series", "mark_exposed", "search", "prune", "stats")
 """The values of the label `operation`, all there from the start: the store's methods, as far as they do I/O."""

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, PlatformCollector, ProcessCollector, Summary
 from prometheus_client.metrics import MetricWrapperBase
@@ -22,6 +23,21 @@ from exporter.metrics.costs import LastHour
 from exporter.metrics.lines import header, number, prefix
 from exporter.metrics.table import STORE_OPERATIONS, TELEMETRY, SelfMetric
 from exporter.store.base import StoreStats
+
+_LEAST_AGE = 10.0
+
+
+@dataclass(slots=True)
+class _Unit:
+    """What is known of a unit of a source: its interval in seconds, whether its last poll was complete, when one last was (epoch)."""
+
+    interval: float | None = None
+    complete: bool = False
+    last_success: float = 0.0
+
+    def is_healthy(self, now: float) -> bool:
+        return self.complete and now - self.last_success <= max(2 * (self.interval or 0.0), _LEAST_AGE)
+
 
 _MOST_CALL_UNITS = 4_000
 """How many services, operations, accounts and regions are told apart in the counters of requests."""
@@ -42,7 +58,8 @@ class Telemetry:
         self._versions = dict.fromkeys(self._metrics, 0)
         self._hidden = set(self._metrics)
         self._rendered: dict[tuple[str, bool], tuple[int, bytes]] = {}
-        self._unit_success: dict[tuple[str, str, str], float] = {}
+        self._units: dict[tuple[str, str, str], _Unit] = {}
+        self._counted_units: dict[tuple[str, str], int] = {}
         self._stats: StoreStats | None = None
         self._now = now
         self._costs = LastHour()
@@ -59,41 +76,76 @@ class Telemetry:
         self._touch(table.REFRESH_DURATION)
 
     def register_source(self, source: str, account_id: str, region: str, poll_interval: float | None = None) -> None:
-        """Make what is counted for a source exist at 0; `poll_interval` is in seconds, None where nothing polls."""
-        self._count(table.POLLS, 0, source)
+        """Make what is counted for a unit of a source exist at 0; `poll_interval` is in seconds, None where nothing polls."""
+        unit = (source, account_id, region)
+        self._count(table.POLLS, 0, *unit)
         for reason in SOURCE_REASONS:
             self._count(table.POLL_FAILURES, 0, source, reason)
-        self._unit_success.setdefault((source, account_id, region), 0.0)
+        with self._lock:
+            known = self._units.setdefault(unit, _Unit())
+            known.interval = poll_interval
         if poll_interval is not None:
-            self._set(table.POLL_INTERVAL, poll_interval, source, account_id, region)
+            self._set(table.POLL_INTERVAL, poll_interval, *unit)
 
     def forget_source(self, source: str, account_id: str, region: str) -> None:
-        """Take a source that is no longer configured off the page; otherwise its age would alert for ever."""
+        """Take a unit that is no longer configured off the page; otherwise its age would alert for ever."""
         unit = (source, account_id, region)
-        self._unit_success.pop(unit, None)
-        self._remove(table.POLLS, source)
-        self._remove(table.EVENT_LAG, source)
-        for reason in SOURCE_REASONS:
-            self._remove(table.POLL_FAILURES, source, reason)
-        for row in (table.POLL_SUCCESS, table.POLL_DURATION, table.POLL_INTERVAL, table.LAST_POLL, table.LAST_SUCCESS):
+        with self._lock:
+            self._units.pop(unit, None)
+            last = not any(name == source for name, _, _ in self._units)
+        for row in (table.POLLS, table.POLL_SUCCESS, table.POLL_DURATION, table.POLL_INTERVAL, table.LAST_POLL, table.LAST_SUCCESS):
             self._remove(row, *unit)
+        if last:
+            for row in (table.UNITS, table.UNITS_HEALTHY):
+                self._counted_units.pop((row.name, source), None)
+            for row in (table.UNITS, table.UNITS_HEALTHY, table.EVENT_LAG, table.EVENT_REPEAT_LAG):
+                self._remove(row, source)
+            for reason in SOURCE_REASONS:
+                self._remove(table.POLL_FAILURES, source, reason)
 
     def poll_finished(self, source: str, account_id: str, region: str, seconds: float, at: float, reason: str | None) -> None:
         """Record a poll that took `seconds` and ended at `at` (epoch); `reason` is one of SOURCE_REASONS where it failed."""
         unit = (source, account_id, region)
-        if reason is None:
-            self._unit_success[unit] = at
-        else:
+        with self._lock:
+            known = self._units.setdefault(unit, _Unit())
+            known.complete = reason is None
+            if reason is None:
+                known.last_success = at
+        if reason is not None:
             self._count(table.POLL_FAILURES, 1, source, reason if reason in SOURCE_REASONS else "internal")
-        self._count(table.POLLS, 1, source)
+        self._count(table.POLLS, 1, *unit)
         self._set(table.POLL_SUCCESS, float(reason is None), *unit)
         self._set(table.POLL_DURATION, seconds, *unit)
         self._set(table.LAST_POLL, at, *unit)
-        self._set(table.LAST_SUCCESS, self._unit_success.get(unit, 0.0), *unit)
+        self._set(table.LAST_SUCCESS, known.last_success, *unit)
+
+    def unit_failed(self, source: str, account_id: str, region: str, at: float, reason: str, last_success: float) -> None:
+        """Record that a unit cannot even be told, as a poll that failed; `last_success` (epoch) is when nothing was known to be wrong."""
+        with self._lock:
+            known = self._units.setdefault((source, account_id, region), _Unit())
+            known.last_success = max(known.last_success, last_success)
+        self.poll_finished(source, account_id, region, 0.0, at, reason)
+
+    def count_units(self, now: float) -> None:
+        """Bring the numbers of units, and of those that are healthy at `now` (epoch), up to date."""
+        totals: dict[str, tuple[int, int]] = {}
+        with self._lock:
+            for (source, _, _), unit in self._units.items():
+                total, healthy = totals.get(source, (0, 0))
+                totals[source] = total + 1, healthy + unit.is_healthy(now)
+        for source, (total, healthy) in totals.items():
+            for row, value in ((table.UNITS, total), (table.UNITS_HEALTHY, healthy)):
+                if self._counted_units.get((row.name, source)) != value:
+                    self._counted_units[row.name, source] = value
+                    self._set(row, value, source)
 
     def event_stored(self, source: str, lag_seconds: float) -> None:
         """Record how long a live event took from AWS to the store; clocks that disagree make it no less than 0."""
         self._observe(table.EVENT_LAG, max(0.0, lag_seconds), source)
+
+    def event_repeated(self, source: str, lag_seconds: float) -> None:
+        """Record how long a live event took to come by this source too, after another had brought it."""
+        self._observe(table.EVENT_REPEAT_LAG, max(0.0, lag_seconds), source)
 
     def aws_request(self, operation: Operation, account_id: str, region: str, seconds: float, error_code: str | None) -> None:
         """Record one attempt of a call; `error_code` is AWS's own, or one of UNANSWERED; None where it succeeded."""
@@ -123,6 +175,11 @@ class Telemetry:
         """Make what is counted for a job of the scheduler exist at 0."""
         self._count(table.MISSED_RUNS, 0, job)
         self._count(table.FAILED_RUNS, 0, job)
+
+    def forget_job(self, job: str) -> None:
+        """Take a job that runs no more off the page."""
+        self._remove(table.MISSED_RUNS, job)
+        self._remove(table.FAILED_RUNS, job)
 
     def run_missed(self, job: str) -> None:
         """Record a run that the scheduler left out."""

@@ -42,7 +42,8 @@ class Batch:
     `read` counts every record of the batch: len(records) + sum(ignored.values()) + sum of malformed counts.
     `cursors` are saved with the events; None forgets a key. `units` are accounts and regions seen in the batch, wanted
     records or not. `error` marks a part that could not be read; the cursor then does not pass it. `counts` are added to
-    families of SOURCE_FAMILIES in the same transaction: (family name, label values, amount).
+    families of SOURCE_FAMILIES in the same transaction: (family name, label values, amount). `late` says that the source had
+    read past these records' times before: what is new and live among them counts as late.
     """
 
     origin: str
@@ -54,6 +55,7 @@ class Batch:
     units: frozenset[Unit] = frozenset()
     error: SourceError | None = None
     counts: Sequence[tuple[str, tuple[str, ...], float]] = ()
+    late: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +143,21 @@ class Source(Protocol):
         ...
 
 
+UnitKey = tuple[str, str, str]
+"""What is polled as one: name of the source, account id, region."""
+
+
+def key_of(source: Source) -> UnitKey:
+    """Return what a unit of a source is known by."""
+    return source.name, source.account_id, source.region
+
+
+def fields_of(key: UnitKey) -> dict[str, str]:
+    """Return the fields by which log lines name a unit, without those that do not apply."""
+    fields = dict(zip(("source", "account_id", "region"), key, strict=True))
+    return {name: value for name, value in fields.items() if value}
+
+
 @dataclass(frozen=True, slots=True)
 class UnitFailure:
     """An account (or a region of it) that should be watched and of which not even the units can be told."""
@@ -183,7 +200,8 @@ class SourceType:
     """One type of source: its settings, and what follows from them. `aws` is None where the type says `needs_aws` is False.
 
     `units` gives the units as of now, and is asked again every `aws.discovery_interval`; it may ask AWS and raises
-    SourceError where no unit can be told. `permissions` and `diagnose` serve `iam-policy` and `doctor`.
+    SourceError where no unit can be told. `permissions` and `diagnose` serve `iam-policy` and `doctor`. `families` names those of
+    SOURCE_FAMILIES that the source counts into; their series exist at 0 from when a unit goes live.
     """
 
     settings: type[SourceSettings]
@@ -191,3 +209,4 @@ class SourceType:
     permissions: Callable[[Any], Iterable[Permission]] = no_permissions
     diagnose: Callable[[Any, Aws | None], Iterable[Diagnosis]] = no_diagnosis
     needs_aws: bool = True
+    families: tuple[str, ...] = ()

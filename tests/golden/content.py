@@ -55,6 +55,8 @@ def page(openmetrics: bool) -> str:
     telemetry.register_job("poll files")
     telemetry.poll_finished("files", "", "", 0.25, NOW - 30, None)
     telemetry.event_stored("files", 299.5)
+    telemetry.event_repeated("files", 30.0)
+    telemetry.count_units(NOW)
     telemetry.aws_request(LOOKUP_EVENTS, ACCOUNT, REGION, 0.125, None)
     telemetry.aws_request(LOOKUP_EVENTS, ACCOUNT, REGION, 0.0625, "ThrottlingException")
     telemetry.aws_request(GET_OBJECT, ACCOUNT, REGION, 0.25, None)
