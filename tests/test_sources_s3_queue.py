@@ -193,7 +193,10 @@ def test_one_missing_file_of_a_message_keeps_the_whole_message(sandbox, aws):
 
 def test_a_bucket_that_may_not_be_read_keeps_its_messages(clock):
     """A permission that is taken away for an hour would lose that hour."""
-    with Sandbox(Settings(deliver=False, faults=Faults(deny=frozenset({"s3:GetObject"}))), clock=clock) as sandbox, opened(sandbox.url) as aws:
+    with (
+        Sandbox(Settings(deliver=False, faults=Faults(deny=frozenset({"s3:GetObject"}))), clock=clock) as sandbox,
+        opened(sandbox.url) as aws,
+    ):
         client(sandbox, "s3").create_bucket(Bucket=BUCKET)
         url, _ = queue(sandbox, "files")
         send(sandbox, url, put(sandbox, KEY, "e1"))
@@ -277,7 +280,12 @@ def test_digests_and_events_in_the_queue_are_no_poison(sandbox, aws):
     """A bucket tells of its digests as of its logs: each hour somebody would be told of poison."""
     url, _ = queue(sandbox, "files")
     digest = f"AWSLogs/{ACCOUNT}/CloudTrail-Digest/{REGION}/2026/01/31/{ACCOUNT}_CloudTrail-Digest_{REGION}_main_{REGION}_20260131T130000Z.json.gz"
-    send(sandbox, url, {"s3Bucket": BUCKET, "s3ObjectKey": [digest]}, {"detail-type": "AWS API Call via CloudTrail", "source": "aws.ec2", "detail": record("e")})
+    send(
+        sandbox,
+        url,
+        {"s3Bucket": BUCKET, "s3ObjectKey": [digest]},
+        {"detail-type": "AWS API Call via CloudTrail", "source": "aws.ec2", "detail": record("e")},
+    )
     files = source(aws, url)
     got = files.poll(NOW)
     assert (got.read, got.ignored) == (1, {"digest": 1})
@@ -291,7 +299,8 @@ def test_more_than_ten_messages_are_read_in_one_poll_and_a_stop_lets_the_rest_go
         send(sandbox, url, put(sandbox, KEY.replace("AbCd", f"{number:04d}"), f"e{number}"))
     files = source(aws, url)
     stop: list[bool] = []
-    for batch in files.batches(NOW, stopping=lambda: len(stop) >= 3):
+    fetched = files.batches(NOW, stopping=lambda: len(stop) >= 3)
+    for batch in fetched:
         stop += [True] * bool(batch.records)
     assert 3 <= len(files.kept.ids) < 25
     visible, hidden = left(sandbox, url)
