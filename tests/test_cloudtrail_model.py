@@ -16,7 +16,7 @@ from tests.cloudtrail_history import EC2, WATCHED, History, Keeper, refused, thr
 OVERLAP = 600
 SETTINGS: dict[str, Any] = {
     "overlap": "10m",
-    "rescans": [{"every": "1h", "over": "6h"}, {"every": "12h", "over": "7d"}],
+    "rescans": [{"every": "1h", "over": "6h"}, {"every": "12h", "over": "40d"}],
     "backfill": "3d",
 }
 NAMES = st.sampled_from([*[name for _, name in WATCHED], "DeleteTags"])
@@ -49,7 +49,7 @@ class Walked(RuleBasedStateMachine):
         for number, name in enumerate(names):
             self._happens(self.history.now - spread * number, name, delay + spread * number if delay else spread * number)
 
-    @rule(seconds=st.one_of(st.integers(1, 120), st.integers(120, 7200)))
+    @rule(seconds=st.one_of(st.integers(1, 120), st.integers(120, 7200), st.integers(7200, 30 * 3600)))
     def passes(self, seconds: int) -> None:
         """Let time pass without the exporter."""
         self.history.now += seconds
@@ -73,6 +73,25 @@ class Walked(RuleBasedStateMachine):
     def is_configured(self, strategy: str) -> None:
         """Change the strategy, perhaps in the middle of a walk."""
         self.keeper.settings["strategy"] = strategy
+        self.keeper.restart()
+
+    @rule(every=st.integers(20, 400), rounds=st.integers(1, 12), meanwhile=st.lists(st.tuples(NAMES, DELAYS), max_size=6))
+    def runs(self, every: int, rounds: int, meanwhile: list[tuple[str, int]]) -> None:
+        """Poll for a while as in every quiet hour."""
+        for number in range(rounds):
+            if number < len(meanwhile):
+                self._happens(self.history.now, *meanwhile[number])
+            self.history.now += every
+            error = self.keeper.poll()
+            assert error is None or self.history.token_life < 60
+
+    @rule(calls=st.integers(1, 8))
+    def is_stopped(self, calls: int) -> None:
+        """End in an orderly way after some calls."""
+        asked = len(self.history.asked)
+        self.keeper.stop = lambda: len(self.history.asked) >= asked + calls
+        self.keeper.poll()
+        self.keeper.stop = lambda: False
         self.keeper.restart()
 
     @rule(
