@@ -110,7 +110,11 @@ class Appender:
                 conflicts.append(event)
         self._write(connection, new, ingest.source, recorded_at)
         _count_fates(tally, ingest, len(new), fates)
-        for name, labels, amount in ingest.counts:
+        counts = list(ingest.counts)
+        if ingest.late:
+            unit = (ingest.source, ingest.account_id, ingest.region)
+            counts.append((LATE_EVENTS.name, unit, sum(met.live for met in new.values())))
+        for name, labels, amount in counts:
             tally.source_count(name, labels, amount)
         if ingest.late and (late := _late(new.values(), meetings)):
             tally.source_count(LATE_EVENTS.name, (ingest.source, ingest.account_id, ingest.region), late)
