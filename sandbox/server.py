@@ -25,11 +25,14 @@ from sandbox.journal import Journal
 from sandbox.lookup import Lookup
 from sandbox.models import Models
 from sandbox.moments import Clock, skewed, utc_now
+from sandbox.organizations import ListAccounts
 from sandbox.policies import Policies
 from sandbox.records import Recorder
 from sandbox.schedule import Schedule
 from sandbox.sts import Trust, caller_identity
+from sandbox.trail_calls import TrailCalls
 from sandbox.trail_files import TrailFiles
+from sandbox.trail_status import Deliveries
 from sandbox.trails import Trails
 
 
@@ -88,7 +91,7 @@ class Sandbox:
     def __init__(self, settings: Settings, clock: Clock = utc_now) -> None:
         self.settings = settings
         faults = settings.faults
-        clock = skewed(clock, faults.clock_skew)
+        self.clock = clock = skewed(clock, faults.clock_skew)
         self.backend = Backend()
         self.journal = Journal()
         self._stop = threading.Event()
@@ -98,16 +101,20 @@ class Sandbox:
         trails = Trails(self.backend)
         key = SigningKey(clock)
         self._bus = Bus(self.backend, self.journal, trails, clock, settings.bus_delay, faults)
-        self._files = TrailFiles(self.backend, self.journal, trails, clock)
-        self._digests = Digests(self.backend, trails, key, clock, settings.digest_interval)
+        deliveries = Deliveries()
+        self._files = TrailFiles(self.backend, self.journal, trails, deliveries, clock)
+        self._digests = Digests(self.backend, trails, deliveries, key, clock, settings.digest_interval, faults)
         own: dict[tuple[str, str], Operation] = {
             ("cloudtrail", "LookupEvents"): Lookup(self.journal, clock, token_life=faults.token_life),
             ("cloudtrail", "ListPublicKeys"): key,
+            ("organizations", "ListAccounts"): ListAccounts(self.backend),
             ("sts", "GetCallerIdentity"): caller_identity,
+            **TrailCalls(self.backend, trails, deliveries).operations(),
         }
         self.keep = Schedule(self.journal, clock, settings.delay, faults)
         self.actions = ActionLog()
-        gate = Gate(faults, Policies(settings.policies), Trust(self.backend), clock, self._stop)
+        self.policies = Policies(settings.policies)
+        gate = Gate(faults, self.policies, Trust(self.backend), clock, self._stop)
         control = Control(self.actions, self.journal, self.keep)
         told = (clock, own, trails.seen, gate, self.actions, control)
         self.application = Gateway(self.backend, recorder, self.identities, self.keep, *told)
