@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -53,6 +54,8 @@ class Backend:
     def __init__(self) -> None:
         moto_messages.correct()
         moto_queues.correct()
+        # Thousands of images for each account and region take it half a second; nobody here asks for one by its name.
+        os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
         self._app = DomainDispatcherApplication(create_backend_app)
 
     def reset(self) -> None:

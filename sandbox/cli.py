@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from sandbox.acting import acting
 from sandbox.cli_faults import DurationType, fault_options, faults_of
 from sandbox.identities import REMEDY, Identity, parse_identity
 from sandbox.policies import Policies
@@ -96,6 +97,9 @@ def _policies(values: tuple[str, ...]) -> dict[str, Any]:
     help="IAM policy, as JSON, of an access key or of the ARN of a user or role: what it does not allow is denied; repeatable.",
 )
 @click.option("--source-ip", help="Address from which all calls seem to come; without it, the one from which they come.")
+@click.option("--activity", is_flag=True, help="Have people, pipelines and controllers act, in three accounts and two regions.")
+@click.option("--activity-pause", type=DurationType(0.01), default="1s", show_default=True, help="Between two of their steps, on average.")
+@click.option("--activity-past", type=DurationType(), default="0s", help="How much Event history there is before they begin.")
 @fault_options
 def main(
     listen: tuple[str, int],
@@ -108,6 +112,9 @@ def main(
     identities: tuple[str, ...],
     policies: tuple[str, ...],
     source_ip: str | None,
+    activity: bool,
+    activity_pause: timedelta,
+    activity_past: timedelta,
     **faults: Any,
 ) -> None:
     """Stand in for AWS on one endpoint: moto's services, and the CloudTrail that records what is done to them.
@@ -140,7 +147,11 @@ def main(
     try:
         with Sandbox(settings) as sandbox:
             click.echo(f"serving AWS on {sandbox.url} (account {account}); point clients at it with AWS_ENDPOINT_URL={sandbox.url}")
-            stop.wait()
+            if activity:
+                with acting(sandbox, faults["seed"], activity_pause, activity_past, click.echo):
+                    stop.wait()
+            else:
+                stop.wait()
     except OSError as error:
         raise click.ClickException(f"cannot serve on {host}:{port}: {error.strerror or error}") from None
     click.echo("stopped")

@@ -33,7 +33,9 @@ def partition_of(region: str) -> str:
 class Identity:
     """One principal of one account. `name` is that of the user, role or service; a role has a session, begun at `since`.
 
-    Its credentials are good until `until`, None for ever.
+    Its credentials are good until `until`, None for ever. `source_ip` is where it calls from, "" for the address of the request;
+    `console` is a person in the management console, `invoked_by` the service that calls on its behalf, `federated` the identity
+    provider behind a role.
     """
 
     account_id: str
@@ -43,6 +45,10 @@ class Identity:
     path: str = ""
     since: datetime = datetime(2026, 1, 1, tzinfo=UTC)
     until: datetime | None = None
+    source_ip: str = ""
+    console: bool = False
+    invoked_by: str = ""
+    federated: str = ""
 
     @property
     def principal_id(self) -> str:
@@ -72,19 +78,19 @@ class Identity:
             "accountId": self.account_id,
             "accessKeyId": access_key,
         }
+        behalf = {"invokedBy": self.invoked_by} if self.invoked_by else {}
+        attributes = {"creationDate": iso(self.since), "mfaAuthenticated": "true" if self.console else "false"}
         if self.kind == "root":
-            return {"type": "Root", **who}
+            return {"type": "Root", **who, **behalf}
         if self.kind == "user":
-            return {"type": "IAMUser", **who, "userName": self.name}
+            # A user in the console has a session without an issuer.
+            session = {"sessionContext": {"sessionIssuer": {}, "attributes": attributes}} if self.console else {}
+            return {"type": "IAMUser", **who, "userName": self.name, **session, **behalf}
         issuer = {"type": "Role", "principalId": _unique("AROA", self.name), "arn": self.principal_arn(region)}
-        return {
-            "type": "AssumedRole",
-            **who,
-            "sessionContext": {
-                "sessionIssuer": issuer | {"accountId": self.account_id, "userName": self.name},
-                "attributes": {"creationDate": iso(self.since), "mfaAuthenticated": "false"},
-            },
-        }
+        context: dict[str, Any] = {"sessionIssuer": issuer | {"accountId": self.account_id, "userName": self.name}}
+        if self.federated:
+            context["webIdFederationData"] = {"federatedProvider": self.federated, "attributes": {}}
+        return {"type": "AssumedRole", **who, "sessionContext": context | {"attributes": attributes}, **behalf}
 
 
 def _unique(prefix: str, name: str) -> str:

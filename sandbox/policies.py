@@ -73,12 +73,16 @@ class Policies:
     """The policies of access keys and of principals, by key or by ARN (that of a role, not of its session)."""
 
     def __init__(self, documents: Mapping[str, Any]) -> None:
-        self._policies = {}
+        self._policies: dict[str, Policy] = {}
         for who, document in documents.items():
-            try:
-                self._policies[who] = Policy(document)
-            except ValueError as error:
-                raise ValueError(f"the policy of {who} {error}") from None
+            self.add(who, document)
+
+    def add(self, who: str, document: Any) -> None:
+        """Give a policy to an access key or principal. Raises ValueError."""
+        try:
+            self._policies[who] = Policy(document)
+        except ValueError as error:
+            raise ValueError(f"the policy of {who} {error}") from None
 
     def refuses(self, access_key: str, identity: Identity, region: str, asked: Asked) -> bool:
         """Tell whether a request is not allowed. Whoever has no policy here may do everything."""

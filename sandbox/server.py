@@ -91,7 +91,7 @@ class Sandbox:
     def __init__(self, settings: Settings, clock: Clock = utc_now) -> None:
         self.settings = settings
         faults = settings.faults
-        clock = skewed(clock, faults.clock_skew)
+        self.clock = clock = skewed(clock, faults.clock_skew)
         self.backend = Backend()
         self.journal = Journal()
         self._stop = threading.Event()
@@ -113,7 +113,8 @@ class Sandbox:
         }
         self.keep = Schedule(self.journal, clock, settings.delay, faults)
         self.actions = ActionLog()
-        gate = Gate(faults, Policies(settings.policies), Trust(self.backend), clock, self._stop)
+        self.policies = Policies(settings.policies)
+        gate = Gate(faults, self.policies, Trust(self.backend), clock, self._stop)
         control = Control(self.actions, self.journal, self.keep)
         told = (clock, own, trails.seen, gate, self.actions, control)
         self.application = Gateway(self.backend, recorder, self.identities, self.keep, *told)

@@ -81,9 +81,9 @@ def test_a_person_reads_what_failed_and_what_to_do(tmp_path):
 
 def test_a_wrong_configuration_is_exit_status_2(tmp_path):
     """Otherwise a script takes a typing error for a failing permission."""
-    result = run(tmp_path, files(tmp_path) | {"stoer": {}})
+    result = run(tmp_path, files(tmp_path) | {"stores": {}})
     assert result.exit_code == 2
-    assert "stoer: unknown key" in result.stderr
+    assert "stores: unknown key" in result.stderr
 
 
 def test_a_store_of_another_program_is_told(tmp_path):

@@ -299,7 +299,8 @@ def test_more_than_ten_messages_are_read_in_one_poll_and_a_stop_lets_the_rest_go
         send(sandbox, url, put(sandbox, KEY.replace("AbCd", f"{number:04d}"), f"e{number}"))
     files = source(aws, url)
     stop: list[bool] = []
-    for batch in files.batches(NOW, stopping=lambda: len(stop) >= 3):
+    fetched = files.batches(NOW, stopping=lambda: len(stop) >= 3)
+    for batch in fetched:
         stop += [True] * bool(batch.records)
     assert 3 <= len(files.kept.ids) < 25
     visible, hidden = left(sandbox, url)
