@@ -1,4 +1,4 @@
-"""How the exporter itself is doing: counted in memory, kept by prometheus_client, spelled by the same lines as the rest."""
+"""How the exporter itself is doing: counted in memory, spelled by the same lines as the rest; histograms are prometheus_client's."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, PlatformCollector, ProcessCollector, Summary
-from prometheus_client.metrics import MetricWrapperBase
+from prometheus_client import CollectorRegistry, Histogram, PlatformCollector, ProcessCollector, Summary
 from prometheus_client.metrics_core import Metric
 
 from exporter import __version__
@@ -19,6 +18,7 @@ from exporter.aws.operations import Operation
 from exporter.errors import SOURCE_REASONS, StoreError
 from exporter.families import OTHER
 from exporter.metrics import table
+from exporter.metrics.cells import Cells
 from exporter.metrics.costs import LastHour
 from exporter.metrics.lines import header, number, prefix
 from exporter.metrics.table import STORE_OPERATIONS, TELEMETRY, SelfMetric
@@ -49,12 +49,12 @@ class Telemetry:
     """
 
     def __init__(self, version: str = __version__, python_version: str = "", now: Callable[[], float] = time.monotonic) -> None:
-        self.registry = CollectorRegistry()
         self.version = 0
         self._lock = threading.Lock()
-        self._metrics = {row.name: self._make(row) for row in TELEMETRY}
-        self._versions = dict.fromkeys(self._metrics, 0)
-        self._hidden = set(self._metrics)
+        self._cells = {row.name: Cells(row) for row in TELEMETRY if row.type in ("counter", "gauge")}
+        self._observed = {row.name: _observer(row) for row in TELEMETRY if row.name not in self._cells}
+        self._versions = {row.name: 0 for row in TELEMETRY}
+        self._hidden = set(self._versions)
         self._rendered: dict[tuple[str, bool], tuple[int, bytes]] = {}
         self._units: dict[tuple[str, str, str], _Unit] = {}
         self._counted_units: dict[tuple[str, str], int] = {}
@@ -201,9 +201,7 @@ class Telemetry:
 
     def web_info(self, external_url: str) -> None:
         """Record the URL under which people reach the exporter, instead of the one before; empty if none is configured."""
-        metric = self._metrics[table.WEB_INFO.name]
-        with self._lock:
-            metric.clear()
+        self._cells[table.WEB_INFO.name].clear()
         self._set(table.WEB_INFO, 1, external_url)
 
     def store_stats(self, stats: StoreStats) -> None:
@@ -247,7 +245,7 @@ class Telemetry:
                 continue
             known = self._rendered.get((row.name, openmetrics))
             if known is None or known[0] != version:
-                known = self._rendered[row.name, openmetrics] = version, _spell(self._metrics[row.name].collect(), openmetrics)
+                known = self._rendered[row.name, openmetrics] = version, self._family(row, openmetrics)
             parts.append(known[1])
         return b"".join(parts)
 
@@ -261,38 +259,29 @@ class Telemetry:
         for (account_id, service), dollars in per_day:
             self._set(table.AWS_COST_PER_DAY, dollars, account_id, service, wake=False)
 
-    def _make(self, row: SelfMetric) -> MetricWrapperBase:
-        if row.type == "histogram":
-            return Histogram(row.name, row.help, row.labels, registry=self.registry, buckets=row.buckets)
-        kinds: dict[str, type[MetricWrapperBase]] = {"counter": Counter, "gauge": Gauge, "summary": Summary}
-        kind = kinds[row.type]
-        return kind(row.name, row.help, row.labels, registry=self.registry)
-
-    def _child(self, row: SelfMetric, labels: tuple[str, ...]) -> MetricWrapperBase:
-        metric = self._metrics[row.name]
-        child: MetricWrapperBase = metric.labels(*labels) if labels else metric
-        return child
+    def _family(self, row: SelfMetric, openmetrics: bool) -> bytes:
+        cells = self._cells.get(row.name)
+        return _spell(self._observed[row.name].collect(), openmetrics) if cells is None else cells.text(openmetrics)
 
     def _count(self, row: SelfMetric, amount: float, *labels: str) -> None:
-        child = self._child(row, labels)
-        assert isinstance(child, Counter)
-        child.inc(amount)
+        self._cells[row.name].add(labels, amount)
         self._touch(row)
 
     def _set(self, row: SelfMetric, value: float, *labels: str, wake: bool = True) -> None:
-        child = self._child(row, labels)
-        assert isinstance(child, Gauge)
-        child.set(value)
+        self._cells[row.name].set(labels, value)
         self._touch(row, wake=wake)
 
     def _observe(self, row: SelfMetric, value: float, *labels: str, wake: bool = True) -> None:
-        child = self._child(row, labels)
-        assert isinstance(child, Histogram | Summary)
-        child.observe(value)
+        metric = self._observed[row.name]
+        (metric.labels(*labels) if labels else metric).observe(value)
         self._touch(row, wake=wake)
 
     def _remove(self, row: SelfMetric, *labels: str) -> None:
-        self._metrics[row.name].remove(*labels)
+        cells = self._cells.get(row.name)
+        if cells is None:
+            self._observed[row.name].remove(*labels)
+        else:
+            cells.remove(labels)
         self._touch(row, hide=row.name in self._hidden)
 
     def _touch(self, row: SelfMetric, *, wake: bool = True, hide: bool = False) -> None:
@@ -301,6 +290,12 @@ class Telemetry:
             self._versions[row.name] += 1
             (self._hidden.add if hide else self._hidden.discard)(row.name)
             self.version += wake
+
+
+def _observer(row: SelfMetric) -> Histogram | Summary:
+    if row.type == "histogram":
+        return Histogram(row.name, row.help, row.labels, registry=None, buckets=row.buckets)
+    return Summary(row.name, row.help, row.labels, registry=None)
 
 
 def _spell(metrics: Iterable[Metric], openmetrics: bool) -> bytes:
