@@ -150,7 +150,3 @@ def default_text(field: FieldInfo) -> str:
         return ""
     plain = [_plain(item) for item in value] if isinstance(value, tuple) else dict(value) if isinstance(value, Mapping) else value
     return code(yaml.safe_dump(plain, default_flow_style=True, sort_keys=False, width=10_000).removesuffix("\n...\n").strip())
-
-
-def _plain(item: Any) -> Any:
-    return item.model_dump(mode="json") if isinstance(item, Settings) else item
