@@ -281,6 +281,16 @@ DIGESTS = Family(
     ("account_id", "region"),
     source_zeros=_state_zeros,
 )
+VERIFIED_UNTIL = Family(
+    "awschange_exporter_trail_verified_until_timestamp_seconds",
+    "gauge",
+    "End of the latest hour of which a digest with a valid signature names all log files and each holds what was signed. Files that are still to come cannot be of before.",
+    _UNIT,
+    2_000,
+    ("account_id", "region"),
+    update="max",
+    held=False,
+)
 QUEUE_MESSAGES = Family(
     "awschange_exporter_queue_messages_total",
     "counter",
@@ -291,7 +301,7 @@ QUEUE_MESSAGES = Family(
     (),
     source_zeros=_message_zeros,
 )
-SOURCE_FAMILIES: tuple[Family, ...] = (GAPS, GAP_SECONDS, LATE_EVENTS, TRAIL_FILES, DIGESTS, QUEUE_MESSAGES)
+SOURCE_FAMILIES: tuple[Family, ...] = (GAPS, GAP_SECONDS, LATE_EVENTS, TRAIL_FILES, DIGESTS, VERIFIED_UNTIL, QUEUE_MESSAGES)
 """What sources count beside records (`Batch.counts`), stored in the transaction of the batch. A count of 0 makes a series exist."""
 
 FAMILIES: tuple[Family, ...] = EVENT_FAMILIES + RECORD_FAMILIES + SOURCE_FAMILIES

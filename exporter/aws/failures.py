@@ -85,7 +85,9 @@ def error_of(
     text = f"{subject} failed: {_clean(told, failure.code, secrets)}"
     if remedy:
         text += "; " + remedy.replace("{action}", operation.action)
-    return AwsError(failure.reason, text, operation.action, "" if ours else visible(failure.code, 100))
+    # An answer over a limit will be so again, and whoever set the limit must know.
+    code = "" if ours and failure.code != "too_large" else failure.code
+    return AwsError(failure.reason, text, operation.action, visible(code, 100))
 
 
 def redacted(text: str, secrets: Iterable[str] = ()) -> str:

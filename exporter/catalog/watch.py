@@ -69,6 +69,15 @@ class Watch:
         )
         self._lookup = lru_cache(maxsize=_CACHED_LOOKUPS)(self._find)
 
+    def __getstate__(self) -> dict[str, object]:
+        """Leave out what was looked up, so that a process that reads trail files can be given the same answers."""
+        return {name: value for name, value in self.__dict__.items() if name != "_lookup"}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        """Begin with nothing looked up."""
+        self.__dict__.update(state)
+        self._lookup = lru_cache(maxsize=_CACHED_LOOKUPS)(self._find)
+
     def spec(self, event_source: str, event_name: str) -> EventSpec | None:
         """Return the row that says how to read a call, None where it is not watched."""
         if len(event_source) > LONGEST_NAME or len(event_name) > LONGEST_NAME:

@@ -11,10 +11,14 @@ from pydantic_core import PydanticCustomError
 from exporter.aws import Aws
 from exporter.sources.base import Roster, Source, SourceSettings, SourceType
 from exporter.sources.cloudtrail import CLOUDTRAIL
+from exporter.sources.eventbridge import EVENTBRIDGE
 from exporter.sources.files import FILES
+from exporter.sources.s3 import S3
 
 SOURCES: Mapping[str, SourceType] = {
     "cloudtrail": CLOUDTRAIL,
+    "s3": S3,
+    "eventbridge": EVENTBRIDGE,
     "files": FILES,
 }
 """By `type`: what a source is made of."""

@@ -39,12 +39,13 @@ _PROBE = Unit("account", "region")
 
 _FIND = "SELECT id FROM series WHERE family = ? AND labels = ?"
 _INSERT = "INSERT INTO series (id, family, labels, value, event_id, event_time, revision) VALUES (?, ?, ?, ?, ?, ?, ?)"
-# A series without an event stands at its first zero, which is no value to compare with.
+# A series that events set stands at its first zero until one does, which is no value to compare with.
 _UPDATE = {
     "add": """UPDATE series SET value = value + ?, event_id = coalesce(?, event_id), event_time = coalesce(?, event_time), revision = ?
         WHERE id = ?""",
     "min": "UPDATE series SET value = ?, event_id = ?, event_time = ?, revision = ? WHERE id = ? AND (event_id IS NULL OR value > ?)",
-    "max": "UPDATE series SET value = ?, event_id = ?, event_time = ?, revision = ? WHERE id = ? AND (event_id IS NULL OR value < ?)",
+    "max": """UPDATE series SET value = ?1, event_id = ?2, event_time = ?3, revision = ?4
+        WHERE id = ?5 AND ((event_id IS NULL AND ?2 IS NOT NULL) OR value < ?6)""",
 }
 _COLUMNS = "SELECT s.id, f.text, s.labels, s.value, s.event_id, s.event_time, s.exposed_at FROM series s JOIN strings f ON f.id = s.family"
 _ALL = f"{_COLUMNS} ORDER BY s.id"
