@@ -62,6 +62,7 @@ class Service:
         self._fitting = threading.Lock()
         self._busy: dict[UnitKey, threading.Lock] = {}
         self._unmarked = False
+        self._outdated = threading.Event()
         self._scheduler = Scheduler(self._missed, self._failed)
         try:
             self.pipeline = build_pipeline(config, self.store, self.telemetry, logger, self._stop.is_set, aws=aws)
@@ -80,7 +81,7 @@ class Service:
         self._housekeeping()
         with self._fitting:
             self._schedule(self.pipeline)
-        self._scheduler.every(_EXPOSED_INTERVAL, "expose", self._flush_exposed, first=_EXPOSED_INTERVAL, pool=Pool.HOUSE)
+        self._scheduler.every(_EXPOSED_INTERVAL, "expose", self._expose, first=_EXPOSED_INTERVAL, pool=Pool.HOUSE)
         self._scheduler.every(_STATS_INTERVAL, "stats", self._housekeeping, first=_STATS_INTERVAL, pool=Pool.HOUSE)
         self._scheduler.every(_PRUNE_INTERVAL, "prune", self._prune, pool=Pool.HOUSE)
         self._scheduler.start()
@@ -186,7 +187,7 @@ class Service:
             if pipeline is not self.pipeline:
                 return  # whoever replaced it asks anew
             self._fit(pipeline, units, change, started_at)
-        pipeline.exposition.refresh()
+        self._outdated.set()
 
     def _fit(self, pipeline: Pipeline, units: Units, change: Change, started_at: datetime) -> None:
         for key in change.gone:
@@ -226,7 +227,7 @@ class Service:
                     return None
                 report = pipeline.poller.poll(source, settings, budget)
             self.telemetry.count_units(time.time())
-            self.pipeline.exposition.refresh()
+            self._outdated.set()
             return report
         finally:
             lock.release()
@@ -257,6 +258,13 @@ class Service:
         with self._fitting:
             if not any(key in units.shown() for units in self.pipeline.units):
                 self._forget(key)
+
+    def _expose(self) -> None:
+        """Keep the page up to date between scrapes: once a second at most, because hundreds of units may be polled in one."""
+        if self._outdated.is_set():
+            self._outdated.clear()
+            self.pipeline.exposition.refresh()
+        self._flush_exposed()
 
     def _flush_exposed(self) -> None:
         try:
