@@ -267,7 +267,7 @@ def _remedy(item: Any) -> str:
         expected = context.get("expected_tags") or "the source types"
         given = item["input"].get("type") if isinstance(item["input"], Mapping) else None
         return f"needs a `type`, one of {expected}" + (f", not {given!r:.80}" if given is not None else "")
-    if kind in ("model_type", "dict_type", "mapping_type", "model_attributes_type"):
+    if kind in ("model_type", "model_attributes_type", "dict_type", "mapping_type"):
         return f"must be a mapping of keys, not {item['input']!r:.80}"
     if kind in ("tuple_type", "list_type"):
         return f"must be a list, not {item['input']!r:.80}"

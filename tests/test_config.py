@@ -97,7 +97,7 @@ def test_a_mistake_is_told_with_key_path_and_remedy(text: str, message: str) -> 
 
 def test_an_unknown_type_is_named() -> None:
     """Which of five is misspelt must be seen at once."""
-    with pytest.raises(ConfigError, match="not 'fils'$"):
+    with pytest.raises(ConfigError, match=r"not 'fils'$"):
         parse("sources: [{type: fils, path: /a}]", "x.yml")
 
 
@@ -105,16 +105,16 @@ def test_an_unknown_type_is_named() -> None:
 @pytest.mark.parametrize(
     "where",
     [
-        "aws: {{accounts: [{{role_arn: '%s', external_id: {}}}]}}" % ROLE,
-        "aws: {{accounts: [{{role_arn: 3, via: [{{role_arn: '%s', external_id: {}}}]}}]}}" % ROLE,
-        "aws: {{organization: {{external_id: {}, include: 3}}}}",
-        "aws: {{organization: {{role_name: '', external_id: {}, external_idd: {}}}}}",
+        f"aws: {{accounts: [{{role_arn: '{ROLE}', external_id: SECRET}}]}}",
+        f"aws: {{accounts: [{{role_arn: 3, via: [{{role_arn: '{ROLE}', external_id: SECRET}}]}}]}}",
+        "aws: {organization: {external_id: SECRET, include: 3}}",
+        "aws: {organization: {role_name: '', external_id: SECRET, external_idd: SECRET}}",
     ],
 )
 def test_an_external_id_is_not_told_by_an_error(where: str, value: str) -> None:
     """Errors land in logs and tickets."""
     with pytest.raises(ConfigError) as caught:
-        parse(where.format(value, value), "x.yml")
+        parse(where.replace("SECRET", value), "x.yml")
     assert "hush" not in str(caught.value)
     assert "7355608" not in str(caught.value)
     assert "external_id: must be text, in quotes" in str(caught.value)
@@ -122,7 +122,7 @@ def test_an_external_id_is_not_told_by_an_error(where: str, value: str) -> None:
 
 def test_an_external_id_is_not_told_by_the_configuration() -> None:
     """A traceback or a debugger's line shows values as they print themselves."""
-    text = "aws: {accounts: [{role_arn: '%s', external_id: hush}], organization: {role_name: a, external_id: hush}}" % ROLE
+    text = f"aws: {{accounts: [{{role_arn: '{ROLE}', external_id: hush}}], organization: {{role_name: a, external_id: hush}}}}"
     assert "hush" not in repr(parse(text, "x.yml"))
     assert parse(text, "x.yml").aws.accounts[0].external_id == "hush"
 

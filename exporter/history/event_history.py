@@ -76,8 +76,11 @@ class EventHistory:
                     answer.notes += notes
                     for event in events:
                         _unite(found, event)
-            finally:
+            except BaseException:
+                # Whoever interrupts must not wait for two hundred regions to be read.
                 self._stop.set()
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
         newest = sorted(found.values(), key=lambda event: (event.event_time, event.event_id), reverse=True)
         chosen = newest[query.offset : query.offset + query.limit]
         answer.events = [HistoryEvent(event, now, live=False, sources=(SOURCE,)) for event in chosen]
@@ -92,6 +95,8 @@ class EventHistory:
         problem = None
         try:
             for lookup in wanted:
+                if self.stopped:
+                    break
                 search.look_up(lookup)
                 tally.done()
         except SourceError as error:

@@ -113,11 +113,9 @@ class Appender:
         counts = list(ingest.counts)
         if ingest.late:
             unit = (ingest.source, ingest.account_id, ingest.region)
-            counts.append((LATE_EVENTS.name, unit, sum(met.live for met in new.values())))
+            counts.append((LATE_EVENTS.name, unit, _late(new.values(), meetings)))
         for name, labels, amount in counts:
             tally.source_count(name, labels, amount)
-        if ingest.late and (late := _late(new.values(), meetings)):
-            tally.source_count(LATE_EVENTS.name, (ingest.source, ingest.account_id, ingest.region), late)
         self._book.apply(connection, tally)
         _save_cursors(connection, ingest)
         return IngestResult(
