@@ -33,6 +33,7 @@ def acting(sandbox: Sandbox, seed: int, pause: timedelta, past: timedelta, told:
     hands = Hands(sandbox.url)
     build(hands, world)
     activity = Activity(hands, world, seed, told)
+    sandbox.control.world = world.described(sandbox.url)
     told(f"activity in {', '.join(world.accounts)}, {' and '.join(world.regions)}")
     thread = threading.Thread(target=activity.run, args=(stop, pause.total_seconds()), name="activity", daemon=True)
     thread.start()

@@ -28,17 +28,20 @@ class Control:
     - `GET /-/actions`: which IAM actions were asked for, by whom, how often; `DELETE` begins anew.
     - `POST /-/records`: keep records, a JSON array or an object with `Records`, as if their calls had been made now. With
       `?past=true` they are told to nobody and only stand in Event history.
+    - `GET /-/world`: what there is to be read where the activity acts (accounts, roles, bucket, queues); empty until it does.
     - `GET /-/truth`: a JSON line for each record there is, whether a road has told it yet or not; `?brief=true` leaves out the records.
     """
 
     def __init__(self, actions: ActionLog, journal: Journal, keep: Schedule) -> None:
         self._actions, self._journal, self._keep = actions, journal, keep
+        self.world: Mapping[str, Any] = {}
         self._routes: Mapping[tuple[str, str], Callable[[Mapping[str, str], bytes], Answer]] = {
             ("GET", "/-/ready"): lambda _asked, _body: _said({"ready": True}),
             ("GET", "/-/actions"): lambda _asked, _body: _said(self._actions.rows()),
             ("DELETE", "/-/actions"): self._reset,
             ("POST", "/-/records"): self._records,
             ("GET", "/-/truth"): self._truth,
+            ("GET", "/-/world"): lambda _asked, _body: _said(self.world),
         }
 
     def answer(self, environ: Environ, body: bytes) -> Answer:

@@ -115,7 +115,7 @@ class Sandbox:
         self.actions = ActionLog()
         self.policies = Policies(settings.policies)
         gate = Gate(faults, self.policies, Trust(self.backend), clock, self._stop)
-        control = Control(self.actions, self.journal, self.keep)
+        self.control = control = Control(self.actions, self.journal, self.keep)
         told = (clock, own, trails.seen, gate, self.actions, control)
         self.application = Gateway(self.backend, recorder, self.identities, self.keep, *told)
         self._threads: list[threading.Thread] = []

@@ -35,6 +35,22 @@ class World:
         """Every account and region."""
         return tuple((account_id, region) for account_id in self.accounts for region in self.regions)
 
+    def described(self, url: str) -> dict[str, Any]:
+        """Return what a reader needs to know, plain: accounts with the role that leads there, regions, bucket and queues."""
+        hub = self.accounts[0]
+        return {
+            "account_id": hub,
+            "members": [
+                {"account_id": member, "role_arn": f"arn:aws:iam::{member}:role/{READER}", "external_id": EXTERNAL_ID}
+                for member in self.accounts[1:]
+            ],
+            "regions": list(self.regions),
+            "bucket": BUCKET,
+            "files_queue": f"{url}/{hub}/{FILES_QUEUE}",
+            "events_queue": f"{url}/{hub}/{EVENTS_QUEUE}",
+            "trail": TRAIL,
+        }
+
 
 def build(hands: Hands, world: World) -> None:
     """Make bucket, trail, queues, rules and roles, as Terraform of the first account would."""

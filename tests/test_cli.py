@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -35,27 +30,3 @@ def test_a_wrong_configuration_ends_every_command_with_2_and_one_message(tmp_pat
     assert result.stderr.startswith("Error: ")
     assert str(tmp_path) in result.stderr
     assert not (tmp_path / "state.db").exists()
-
-
-def test_the_demo_leaves_nothing_behind(tmp_path: Path) -> None:
-    """Every run of `make demo` would leave a trail and a store in the temporary directory."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "exporter", "demo", "--web.listen-address", "127.0.0.1:0", "--log.format", "json"],
-        env={**os.environ, "TMPDIR": str(tmp_path)}, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    try:
-        assert process.stderr is not None
-        said = [process.stderr.readline()]
-        while '"serving"' not in said[-1]:
-            assert said[-1], said
-            said.append(process.stderr.readline())
-        assert list(tmp_path.iterdir()) != []
-        begin = time.monotonic()
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=10)
-        assert time.monotonic() - begin < 5
-        assert process.returncode == 0
-        assert list(tmp_path.iterdir()) == []
-    finally:
-        process.kill()
-        process.wait()

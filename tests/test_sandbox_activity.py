@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-from exporter.catalog.sets import WATCH_SETS
 from sandbox.acting import acting, world_of
 from sandbox.activity import MOST_GROUPS, MOST_RULES, Activity
 from sandbox.hands import Hands, introduce
@@ -141,11 +140,11 @@ def test_it_comes_out_on_every_road_and_ends_with_the_sandbox():
             sqs = client(sandbox, "sqs")
             heard: dict[str, set[str]] = {FILES_QUEUE: set(), EVENTS_QUEUE: set()}
             for _ in range(200):
-                for name, found in heard.items():
+                for name in heard:
                     url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
                     for message in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=1).get("Messages", []):
                         body = json.loads(message["Body"])
-                        found |= {f"{body['account']} {body['region']}"} if "detail" in body else {body.get("Event", "files")}
+                        heard[name].add(f"{body['account']} {body['region']}" if "detail" in body else body.get("Event", "files"))
                 if len(heard[EVENTS_QUEUE]) == 6 and "files" in heard[FILES_QUEUE]:
                     break
             assert heard[EVENTS_QUEUE] == {f"{account} {region}" for account, region in world_of(ACCOUNT).units}
