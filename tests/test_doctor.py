@@ -235,7 +235,7 @@ def test_a_bucket_without_files_and_a_wrong_prefix_are_told(environment, tmp_pat
         make_bucket(sandbox)
         found, _ = of(sandbox, tmp_path, "source s3", **BUCKET, prefix="wrong")
     [wrong] = [finding for finding in found if finding.status == "warning"]
-    assert wrong.detail == "can be listed, but has no log files of a trail below wrong/"
+    assert wrong.detail == "can be listed, but has no log files of a trail below wrong"
     assert "correct `prefix`" in wrong.remedy
 
 

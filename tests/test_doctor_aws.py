@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -64,8 +65,8 @@ def make_role(sandbox, trusted=HUB_USER, external_id=""):
     """Make the member's role, as the template would."""
     condition = {"StringEquals": {"sts:ExternalId": external_id}} if external_id else {}
     statement = {"Effect": "Allow", "Principal": {"AWS": trusted}, "Action": "sts:AssumeRole", "Condition": condition}
-    sandbox.identities.add("AKIAMEMBERADMINEXAMP", sandbox.identities.of(KEY).__class__(MEMBER, "user", "admin"))
-    client(sandbox, "iam", key="AKIAMEMBERADMINEXAMP").create_role(
+    sandbox.identities.add("AKIAMEMBEREXAMPLE000", sandbox.identities.of(KEY).__class__(MEMBER, "user", "admin"))
+    client(sandbox, "iam", key="AKIAMEMBEREXAMPLE000").create_role(
         RoleName="aws-change-exporter", AssumeRolePolicyDocument=json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     )
 
@@ -195,6 +196,25 @@ def test_the_organization_is_listed_or_the_missing_action_named(environment):
     with running(faults=Faults(deny=frozenset({"organizations:ListAccounts"}))) as sandbox:
         found = only(look(sandbox, "accounts", organization={"role_name": "aws-change-exporter"}), "failure")
     assert found.remedy.startswith("missing action organizations:ListAccounts for the default credentials")
+
+
+def test_an_organization_that_cannot_be_listed_hides_no_listed_account(environment):
+    """Otherwise an error of one list looks like an organization of few accounts, or stops the rest."""
+    with running(faults=Faults(deny=frozenset({"organizations:ListAccounts"}))) as sandbox:
+        make_role(sandbox)
+        found = look(sandbox, "accounts", organization={"role_name": "other"}, accounts=[{"role_arn": MEMBER_ROLE}])
+    assert sorted((item.status, item.subject) for item in found) == [("failure", "accounts"), ("ok", MEMBER)]
+
+
+def test_without_sts_what_needs_no_role_is_tried_all_the_same(environment):
+    """Otherwise a network with an endpoint of CloudTrail alone cannot be diagnosed at all."""
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        environment.setenv("AWS_ENDPOINT_URL_STS", f"http://127.0.0.1:{closed.getsockname()[1]}")
+        with running() as sandbox:
+            environment.setenv("AWS_ENDPOINT_URL", sandbox.url)
+            found = look(sandbox, "credentials", endpoint_url="")
+    assert only(found, "warning").remedy == "give STS an endpoint, or see what the other checks find without"
 
 
 def test_regions_that_are_discovered_are_counted(environment):

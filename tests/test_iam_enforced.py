@@ -266,7 +266,7 @@ def test_an_organization(environment, tmp_path):
         for name in ("one", "two"):
             organizations.create_account(Email=f"{name}@example.com", AccountName=name)
         accounts = [account["Id"] for account in organizations.list_accounts()["Accounts"] if account["Id"] != ACCOUNT]
-        for account in accounts:
+        for account in (ACCOUNT, *accounts):
             make_trail(enforced, account, f"logs-{account}")
         findings = check(enforced, tmp_path, *accounts)
     assert [finding["detail"] for finding in findings if finding["subject"] == "organization"] == ["listed; 3 accounts are watched"]

@@ -191,7 +191,7 @@ def test_nothing_that_is_assumed_needs_no_trust(tmp_path):
 
 def test_a_policy_over_the_limit_of_iam_is_told(tmp_path):
     """Otherwise IAM refuses it with a message that says nothing of what to do."""
-    accounts = [{"role_arn": f"arn:aws:iam::{number}:role/aws-change-exporter"} for number in range(100000000000, 100000000150)]
+    accounts = [{"role_arn": f"arn:aws:iam::{number}:role/aws-change-exporter"} for number in range(10**11, 10**11 + 150)]
     result = run(tmp_path, {"sources": CLOUDTRAIL, "aws": {"accounts": accounts}})
     assert "a managed policy at most 6144; give the roles of all accounts one name and use `aws.organization`" in result.stderr
 
@@ -205,3 +205,63 @@ def test_the_same_configuration_gives_the_same_text(tmp_path):
 def test_a_wrong_configuration_is_exit_status_2(tmp_path):
     """Otherwise a script takes half a policy for a whole one."""
     assert "unknown key" in run(tmp_path, {"sources": CLOUDTRAIL, "awz": {}}, status=2).stderr
+
+
+QUEUE = "https://sqs.us-gov-west-1.amazonaws.com/111122223333/trail-files"
+KEY = "arn:aws-us-gov:kms:us-gov-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+
+
+def statement(policy, action):
+    """Return the statement of one action."""
+    return next(item for item in policy["Statement"] if action in item["Action"])
+
+
+def test_a_bucket_and_its_queue_are_named_and_nothing_else(tmp_path):
+    """Otherwise the exporter may read every bucket and every queue of the account."""
+    source = {"type": "s3", "queue_url": QUEUE, "bucket": "example-trail", "prefix": "logs", "kms_keys": [KEY]}
+    [policy] = policies(tmp_path, {"sources": [source]}).values()
+    assert actions(policy) == DOCTOR | {
+        "cloudtrail:ListPublicKeys", "kms:Decrypt", "s3:GetObject", "s3:ListBucket",
+        "sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage",
+    }  # fmt: skip
+    assert resources(policy, "sqs:ReceiveMessage") == ["arn:aws-us-gov:sqs:us-gov-west-1:111122223333:trail-files"]
+    assert resources(policy, "s3:GetObject") == ["arn:aws-us-gov:s3:::example-trail/logs/AWSLogs/*"]
+    assert resources(policy, "kms:Decrypt") == [KEY]
+    listing = statement(policy, "s3:ListBucket")
+    assert listing["Resource"] == ["arn:aws-us-gov:s3:::example-trail"]
+    assert listing["Condition"] == {"StringLike": {"s3:prefix": ["logs/AWSLogs/*"]}}
+
+
+def test_what_would_match_more_than_itself_is_escaped(tmp_path):
+    """Otherwise a star in a prefix opens the bucket, and a variable is filled in by AWS."""
+    source = {"type": "s3", "bucket": "example-trail", "region": "us-east-1", "prefix": "a*b?/${aws:username}"}
+    [policy] = policies(tmp_path, {"sources": [source]}).values()
+    escaped = "a${*}b${?}/${$}{aws:username}/AWSLogs/*"
+    assert resources(policy, "s3:GetObject") == [f"arn:aws:s3:::example-trail/{escaped}"]
+    assert statement(policy, "s3:ListBucket")["Condition"] == {"StringLike": {"s3:prefix": [escaped]}}
+
+
+def test_a_queue_of_eventbridge_needs_no_bucket_and_keeps_its_suffix(tmp_path):
+    """Otherwise the fast road may read files, or the ARN of a FIFO queue is that of another."""
+    source = {"type": "eventbridge", "queue_url": "https://sqs.eu-west-1.amazonaws.com/111122223333/changes.fifo"}
+    [policy] = policies(tmp_path, {"sources": [source]}).values()
+    assert {action.partition(":")[0] for action in actions(policy) - DOCTOR} == {"sqs"}
+    assert resources(policy, "sqs:DeleteMessage") == ["arn:aws:sqs:eu-west-1:111122223333:changes.fifo"]
+
+
+def test_a_reader_of_another_account_has_all_and_the_hub_only_the_way_to_it(tmp_path):
+    """Otherwise the hub itself may read the log archive, or the reader lacks what it must do."""
+    source = {"type": "s3", "bucket": "example-trail", "region": "us-east-1", "role": {"role_arn": OTHER_ROLE, "external_id": "r"}}
+    config = {"sources": [source]}
+    found = policies(tmp_path, config)
+    assert actions(found["hub"]) == DOCTOR | {"sts:AssumeRole"}
+    assert resources(found["hub"], "sts:AssumeRole") == [OTHER_ROLE]
+    assert actions(found[OTHER_ROLE]) == {"cloudtrail:ListPublicKeys", "s3:GetObject", "s3:ListBucket"}
+    trust = json.loads(run(tmp_path, config, "--format", "trust", "--hub-arn", HUB).stdout)
+    assert trust["Statement"][0]["Condition"] == {"StringEquals": {"sts:ExternalId": "r"}}
+
+
+def test_a_key_that_is_none_is_refused(tmp_path):
+    """Otherwise a policy with an alias in it is printed, which IAM does not match."""
+    source = {"type": "s3", "bucket": "example-trail", "kms_keys": ["alias/trail"]}
+    assert "is no ARN of a KMS key" in run(tmp_path, {"sources": [source]}, status=2).stderr

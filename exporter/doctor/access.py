@@ -10,7 +10,7 @@ from typing import Any
 from exporter.aws import Account, RoleSettings
 from exporter.aws.operations import GET_CALLER_IDENTITY
 from exporter.aws.settings import ALL
-from exporter.doctor.base import Examination, configured_regions, denial, in_parallel, named, role_chains
+from exporter.doctor.base import UNLISTED, Examination, configured_regions, denial, in_parallel, named, role_chains
 from exporter.errors import SourceError
 from exporter.sources.base import Diagnosis
 
@@ -23,7 +23,11 @@ def credentials(examination: Examination) -> Iterator[Diagnosis]:
     try:
         identity = examination.aws.identity()
     except SourceError as error:
-        yield Diagnosis("failure", "default credentials", str(error), denial(error, "hub"))
+        if error.reason in ("unavailable", "throttled"):
+            # Where STS alone is out of reach, what needs no role works all the same.
+            yield Diagnosis("warning", "default credentials", str(error), "give STS an endpoint, or see what the other checks find without")
+        else:
+            yield Diagnosis("failure", "default credentials", str(error), denial(error, "hub"))
         return
     yield Diagnosis("ok", "default credentials", f"{identity.arn} of account {identity.account_id}, partition {identity.partition}")
 
@@ -76,8 +80,7 @@ def _date(answer: Mapping[str, Any]) -> Any:
 def accounts(examination: Examination) -> Iterator[Diagnosis]:
     """Go to each watched account, link by link, and along the chains of roles that sources take by themselves."""
     where, watched = examination.region, examination.accounts
-    organization = examination.config.aws.organization
-    if organization is not None and watched:
+    if examination.config.aws.organization is not None and all(problem.subject != UNLISTED for problem in examination.problems):
         yield Diagnosis("ok", "organization", f"listed; {len(watched)} accounts are watched")
 
     def reach(account: Account) -> Diagnosis:

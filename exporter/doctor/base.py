@@ -20,6 +20,8 @@ from exporter.text import visible
 
 Status: TypeAlias = Literal["ok", "warning", "failure", "skipped"]
 STATUSES: tuple[Status, ...] = ("ok", "warning", "failure", "skipped")
+UNLISTED = "accounts"
+"""The subject of a failure of which no account is known."""
 _PARALLEL = 8
 """Accounts and regions that are asked at once: enough to end in seconds, too few for AWS to refuse."""
 _LONGEST = 1000
@@ -89,9 +91,9 @@ class Examination:
         try:
             found = self.aws.accounts()
         except SourceError as error:
-            self.problems.append(failure("accounts", error))
+            self.problems.append(failure(UNLISTED, error))
             return ()
-        self.problems.extend(failure(account_id or "accounts", error) for account_id, error in found.failures)
+        self.problems.extend(failure(account_id or UNLISTED, error) for account_id, error in found.failures)
         return found.accounts
 
     @cached_property

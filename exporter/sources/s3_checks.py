@@ -35,8 +35,15 @@ def partition_of(region: str, role: RoleSettings | None) -> str:
     return "aws-cn" if region.startswith("cn-") else "aws-us-gov" if region.startswith("us-gov-") else "aws"
 
 
+def key_permissions(settings: QueueSettings) -> Iterator[Permission]:
+    """Yield what reading needs that is encrypted; S3 and SQS make the call themselves, as whom they are asked."""
+    if settings.kms_keys:
+        yield Permission("kms:Decrypt", settings.kms_keys, "decrypt what is read", who_reads(settings.role))
+
+
 def queue_permissions(settings: QueueSettings) -> Iterator[Permission]:
     """Yield what reading a queue needs."""
+    yield from key_permissions(settings)
     if not settings.queue_url:
         return
     name = queue_name(settings.queue_url)
@@ -106,8 +113,9 @@ def diagnose_queue(caller: Caller, url: str, name: str, wanted: tuple[str, ...] 
     if senders:
         yield Diagnosis("ok", f"{subject}, policy", f"lets {', '.join(sorted(senders))} send")
     else:
+        whom = _NONE if wanted == _SENDERS else f"does not let {wanted[0]}"
         yield Diagnosis(
-            "warning", f"{subject}, policy", f"{_NONE if wanted == _SENDERS else f'does not let {wanted[0]}'} send, so no message will come",
+            "warning", f"{subject}, policy", f"{whom} send, so no message will come",
             f"allow sqs:SendMessage to {' or '.join(wanted)}, with aws:SourceArn of its sender",
         )  # fmt: skip
     if attributes.get("RedrivePolicy"):
