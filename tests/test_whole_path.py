@@ -19,6 +19,8 @@ from tests.records import write_trail
 from tests.trail_truth import stored, truth
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
+
+
 def configure(directory: Path) -> Path:
     """Write a configuration that counts everything."""
     config = directory / "config.yml"

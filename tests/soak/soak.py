@@ -243,4 +243,4 @@ def _inject(url: str, records: list[dict[str, Any]]) -> None:
         answer.read()
 
 
-__all__ = ["Outcome", "Soak", "UTC", "timedelta"]
+
