@@ -1,8 +1,8 @@
 """200 account-regions on Event history: the whole exporter beside a client of boto3 for each, both against a sandbox of its own process.
 
 Both poll every unit at the same interval for the same time: one LookupEvents call a unit, whose page holds what happened in half an
-hour. The baseline is what most tools do: a Session and a client of its own for each account and region, the page parsed by boto3, each event
-by json, nothing stored.
+hour. The baseline is what most tools do: a Session and a client of its own for each account and region, the page parsed by boto3, each
+event by json, nothing stored.
 """
 
 from __future__ import annotations

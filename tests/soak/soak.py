@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
@@ -241,6 +241,3 @@ def _inject(url: str, records: list[dict[str, Any]]) -> None:
     body = json.dumps(records).encode()
     with urlopen(Request(f"{url}/-/records", data=body, method="POST"), timeout=30) as answer:
         answer.read()
-
-
-
