@@ -405,6 +405,26 @@ def test_names_that_change_in_the_middle_of_a_walk_begin_it_anew() -> None:
     assert keeper.missing() == set()
 
 
+def test_what_a_newly_watched_name_did_before_is_no_news() -> None:
+    """A release that knows one more call would otherwise page for three months of it, with the next re-scan of 90 days."""
+    history = History()
+    keeper = Keeper(history)
+    assert keeper.poll() is None
+    before = history.add(history.now + 3600, name="DeleteSecurityGroup")
+    history.now += 9 * DAY
+    assert keeper.poll() is None
+    keeper.names = (*WATCHED, (EC2, "DeleteSecurityGroup"))
+    keeper.restart()
+    outage = history.add(history.now + 3600, name="DeleteSecurityGroup")
+    history.now += 2 * DAY
+    for _ in range(9 * 24):
+        assert keeper.poll() is None
+        history.now += 3600
+    assert before.event_id not in keeper.stored
+    assert outage.event_id in keeper.stored
+    assert keeper.late == set()
+
+
 def test_a_stop_ends_the_poll_after_the_page_at_hand() -> None:
     """A shutdown within seconds, and nothing read twice that need not be."""
     history = History(page=10)
