@@ -78,12 +78,14 @@ class Page:
 def read_page(reply: Reply, where: str) -> Page:
     """Return the page that an answer holds; raise SourceError where it is none, because then nothing tells what it held."""
     body = reply.body
-    for text in (body, repair_surrogates(body)):
-        try:
-            whole = _BODY.decode(text)
-        except DECODE_ERRORS:
-            continue
+    try:
+        whole = _BODY.decode(body)
+    except DECODE_ERRORS:
+        pass
+    else:
         return Page(whole.Events, (), whole.NextToken or None, reply.date)
+    # Half a surrogate pair is no error of JSON, but the decoder takes it for one.
+    body = repair_surrogates(body)
     try:
         loose = _LOOSE_BODY.decode(body)
     except DECODE_ERRORS as error:
