@@ -125,7 +125,7 @@ def fill(round_: Round, live: Live) -> Iterator[Batch]:
                 state.done.append(query)
                 state.walk = None
                 if set(round_.plan.thorough) <= set(state.done):
-                    round_.context.log.info("the past is read", since=moment(walk.start).isoformat())
+                    round_.context.log.info("the past is read")
             return saved()
 
         yield from _patiently(round_, walk, progress, lambda: round_.over, past=True)
