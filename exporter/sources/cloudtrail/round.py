@@ -22,7 +22,8 @@ from exporter.sources.findings import Findings
 from exporter.sources.scan import Fates
 
 SAVE_PAGES = 10
-SAVE_SECONDS = 5.0
+SAVE_SECONDS = 1.0
+"""How much of a walk may have to be read again where the process dies; more often would write more than it saves."""
 
 Saved = TypeVar("Saved", bound=msgspec.Struct)
 Cursors = Callable[[], Mapping[str, str]]
