@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from exporter.errors import AwsError
 from exporter.families import GAP_SECONDS, GAPS
@@ -380,12 +382,26 @@ def test_endless_names_are_swept_and_all_reads_everything() -> None:
     history = History()
     keeper = Keeper(history, names=None, settings={**NO_PAST, "strategy": "names"})
     assert keeper.poll() is None
-    assert history.asked[-1]["LookupAttributes"][0]["AttributeKey"] == "ReadOnly"
+    swept = [request["LookupAttributes"][0]["AttributeValue"] for request in history.asked[1:]]
+    assert swept == ["false", "CreateVpcResourceCreation"]
     keeper.settings["strategy"] = "all"
     keeper.restart()
     history.now += 60
     assert keeper.poll() is None
     assert "LookupAttributes" not in history.asked[-1]
+
+
+@pytest.mark.parametrize(("strategy", "warned"), [("auto", 1), ("sweep", 1), ("all", 0)])
+def test_patterns_of_reads_that_no_sweep_shows_are_warned_about_once(strategy: str, warned: int) -> None:
+    """`kms.amazonaws.com: *` hopes for Decrypt, which is a read, and would wait for it for ever."""
+    history = History()
+    keeper = Keeper(history, names=None, settings={**NO_PAST, "strategy": strategy})
+    context = keeper.context()
+    keeper.context = lambda: replace(context, wanted=lambda source, _name: source == "kms.amazonaws.com")
+    with capture_logs() as lines:
+        assert keeper.poll() is None
+        assert keeper.poll() is None
+    assert sum("only read" in line["event"] for line in lines) == warned
 
 
 def test_names_that_change_in_the_middle_of_a_walk_begin_it_anew() -> None:
