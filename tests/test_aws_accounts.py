@@ -121,21 +121,21 @@ def test_only_active_accounts_are_watched():
     page = [
         member(MEMBER),
         member(THIRD, state="SUSPENDED", status="ACTIVE"),
-        member("000000000001", state="PENDING_ACTIVATION"),
-        member("000000000002", state=None, status="ACTIVE"),
-        member("000000000003", state=None, status="SUSPENDED"),
-        member("000000000004", state=None),
+        member("222222222222", state="PENDING_ACTIVATION"),
+        member("333333333333", state=None, status="ACTIVE"),
+        member("555555555555", state=None, status="SUSPENDED"),
+        member("777788889999", state=None),
         member("not an id"),
     ]
-    assert [account.account_id for account in watched(AwsSettings(organization=ORGANIZATION), page).accounts] == [MEMBER, "000000000002"]
+    assert [account.account_id for account in watched(AwsSettings(organization=ORGANIZATION), page).accounts] == [MEMBER, "333333333333"]
 
 
 def test_accounts_can_be_chosen():
     """Otherwise include and exclude do nothing, or a number that is none of the organization's goes unnoticed."""
-    settings = AwsSettings(organization=ORGANIZATION.model_copy(update={"include": (MEMBER, THIRD, "000000000009"), "exclude": (THIRD,)}))
+    settings = AwsSettings(organization=ORGANIZATION.model_copy(update={"include": (MEMBER, THIRD, "999999999999"), "exclude": (THIRD,)}))
     found = watched(settings, [member(ACCOUNT), member(MEMBER), member(THIRD)])
     assert [account.account_id for account in found.accounts] == [MEMBER]
-    assert [(account_id, error.reason) for account_id, error in found.failures] == [("000000000009", "not_found")]
+    assert [(account_id, error.reason) for account_id, error in found.failures] == [("999999999999", "not_found")]
 
 
 def test_a_listed_account_wins_over_the_same_discovered():
