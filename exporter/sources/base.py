@@ -19,10 +19,14 @@ from exporter.settings import Duration, Settings
 
 @dataclass(frozen=True, slots=True)
 class RawRecord:
-    """One CloudTrail record as delivered: its JSON text, and the same decoded."""
+    """One CloudTrail record as delivered: its JSON text, and the same decoded.
+
+    `origin` is where it lies in a batch that has records of several files, empty where the batch has one origin.
+    """
 
     raw: bytes
     record: Mapping[str, Any]
+    origin: str = ""
 
 
 @dataclass(frozen=True, slots=True)
