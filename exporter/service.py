@@ -112,11 +112,14 @@ class Service:
         self._stop.set()
         self._scheduler.stop()
         deadline = time.monotonic() + _STOP_GRACE
+        hanging = 0
         for lock in list(self._busy.values()):
             if lock.acquire(timeout=max(0.0, deadline - time.monotonic())):
                 lock.release()
             else:
-                self.log.warning("a poll did not end in time; what it had not stored yet is read again at the next start")
+                hanging += 1
+        if hanging:
+            self.log.warning("polls did not end in time; what they had not stored yet is read again at the next start", polls=hanging)
         self._flush_exposed()
         self.pipeline.exposition.close()
         if self.pipeline.lease is not None:
@@ -184,9 +187,9 @@ class Service:
                 return
             started_at, change = datetime.now(UTC), units.ask()
         with self._fitting:
-            if pipeline is not self.pipeline:
-                return  # whoever replaced it asks anew
-            self._fit(pipeline, units, change, started_at)
+            # A reload meanwhile may have taken these very units over, and then nobody will hear of this change again.
+            if any(units is kept for kept in self.pipeline.units):
+                self._fit(self.pipeline, units, change, started_at)
         self._outdated.set()
 
     def _fit(self, pipeline: Pipeline, units: Units, change: Change, started_at: datetime) -> None:
