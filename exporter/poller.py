@@ -165,6 +165,7 @@ class Poller:
                     source.account_id,
                     source.region,
                     batch.counts,
+                    batch.late,
                 )
             )
         report.read += batch.read

@@ -19,11 +19,11 @@ def test_the_list_of_commands_is_not_cut_on_a_narrow_terminal() -> None:
 
 
 @pytest.mark.parametrize("command", ["poll", "serve", "metrics", "history"])
-@pytest.mark.parametrize("file", ["missing.yml", "empty.yml", "list.yml"])
+@pytest.mark.parametrize("file", ["missing.yml", "nothing.yml", "list.yml"])
 def test_a_wrong_configuration_ends_every_command_with_2_and_one_message(tmp_path: Path, command: str, file: str) -> None:
     """Scripts tell a wrong configuration (2) from a failed poll (1); people need the name of the file."""
     (tmp_path / "list.yml").write_text("[1]")
-    (tmp_path / "empty.yml").write_text(f"store: {{path: {tmp_path / 'state.db'}}}\n")
+    (tmp_path / "nothing.yml").write_text(f"store: {{path: {tmp_path / 'state.db'}}}\nsources: []\n")
     result = CliRunner().invoke(main, [command, "--config.file", str(tmp_path / file)])
     assert result.exit_code == 2, result.output
     assert result.stdout == ""

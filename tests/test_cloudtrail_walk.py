@@ -70,7 +70,7 @@ def test_the_past_is_read_within_its_budget_and_ends_in_the_end() -> None:
     polls = 0
     while keeper.missing() and polls < 100:
         begun = history.now
-        assert keeper.poll(kill=lambda: polls % 7 == 3) is None
+        assert keeper.poll(kill=lambda polls=polls: polls % 7 == 3) is None
         assert history.now - begun < 8
         history.now = max(history.now, begun + 60)
         polls += 1

@@ -115,3 +115,34 @@ def test_a_forgotten_job_does_not_run_again() -> None:
     time.sleep(0.15)
     scheduler.stop()
     assert len(runs) == count
+
+
+def test_a_job_may_begin_later_and_be_brought_forward() -> None:
+    """Two hundred units that began in one instant would ask AWS in step for ever; a failed question is asked again sooner."""
+    runs: list[float] = []
+    scheduler = Scheduler(lambda name: None, lambda name, error: None)
+    begun = time.monotonic()
+    scheduler.every(timedelta(hours=1), "units a", lambda: runs.append(time.monotonic() - begun), first=timedelta(milliseconds=300))
+    scheduler.start()
+    wait_until(lambda: runs)
+    assert 0.2 < runs[0] < 2
+    scheduler.hasten("units a", timedelta(milliseconds=100))
+    scheduler.hasten("never there", timedelta(milliseconds=100))
+    wait_until(lambda: len(runs) == 2)
+    scheduler.stop()
+
+
+def test_polls_that_hang_do_not_keep_the_questions_for_units_waiting() -> None:
+    """New accounts must be found though every poll of the old ones hangs, and the other way round."""
+    release = threading.Event()
+    ran: list[str] = []
+    scheduler = Scheduler(lambda name: None, lambda name, error: None, workers=2)
+    for number in range(4):
+        scheduler.every(timedelta(hours=1), f"poll {number}", lambda: release.wait(10))
+    scheduler.start()
+    scheduler.every(timedelta(hours=1), "units a", lambda: ran.append("units a"), pool=Pool.UNITS)
+    try:
+        wait_until(lambda: ran)
+    finally:
+        release.set()
+        scheduler.stop()

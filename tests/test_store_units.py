@@ -311,3 +311,27 @@ def test_a_batch_of_a_unit_without_a_line_and_without_events_is_taken(store: Sql
     """A source may save a cursor before it has met anything."""
     store.append(Ingest("s3", NOON, cursors={"a": "1"}, **HERE))
     assert store.live_since("s3", **HERE) == NOON
+
+
+def test_what_a_rescan_brings_for_the_first_time_counts_as_late(store: SqliteStore) -> None:
+    """The count that tells whether the overlap is long enough; what was read before, or is past, must not raise it."""
+    late = (LATE_EVENTS.name, ("cloudtrail", ACCOUNT, REGION))
+    store.go_live("cloudtrail", NOON, **HERE)
+    store.append(ingest(make_event(1), source="cloudtrail", at=NOON, **HERE))
+    assert late not in values(store.series().rows)
+    again = replace(
+        ingest(make_event(1), make_event(2), make_event(3, event_time=NOON - HOUR), source="cloudtrail", at=NOON + HOUR, **HERE), late=True
+    )
+    store.append(again)
+    store.append(again)
+    assert values(store.series().rows)[late] == 1
+
+
+def test_an_event_is_late_on_its_road_though_a_faster_one_brought_it(store: SqliteStore) -> None:
+    """EventBridge would otherwise hide how late LookupEvents is."""
+    store.go_live("cloudtrail", NOON, **HERE)
+    store.append(ingest(make_event(1), source="eventbridge", at=NOON))
+    again = replace(ingest(make_event(1), source="cloudtrail", at=NOON + HOUR, **HERE), late=True)
+    store.append(again)
+    store.append(again)
+    assert values(store.series().rows)[LATE_EVENTS.name, ("cloudtrail", ACCOUNT, REGION)] == 1

@@ -24,12 +24,17 @@ def watched_accounts(
     failures: list[tuple[str, SourceError]] = []
     if settings.organization is not None:
         try:
-            missing = set(settings.organization.include)
-            own = _own_id(identity)
+            missing = set(settings.organization.include) - set(settings.organization.exclude)
+            own, none = _own_id(identity), True
             for found in _discovered(settings.organization, organization_caller(settings.organization), own):
+                none = False
                 missing.discard(found.account_id)
                 if found.account_id != own or settings.own_account is not False:
                     accounts.setdefault(found.account_id, found)
+            if none:
+                failures.append(
+                    ("", AwsError("not_found", "the organization lists no active account to watch; check organization.include"))
+                )
             failures += [(account_id, _not_there(account_id)) for account_id in sorted(missing)]
         except AwsError as error:
             failures.append(("", error))

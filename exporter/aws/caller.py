@@ -13,7 +13,6 @@ from typing import Any
 from urllib.parse import quote
 
 import orjson
-from botocore.awsrequest import AWSRequest
 
 from exporter import __version__
 from exporter.aws.base import ObjectPage, Reply
@@ -25,7 +24,7 @@ from exporter.aws.models import Models
 from exporter.aws.operations import GET_OBJECT, LIST_OBJECTS, LOOKUP_EVENTS, OPERATIONS, Operation
 from exporter.aws.pacing import Pacer
 from exporter.aws.sender import Sender
-from exporter.aws.transport import Answer
+from exporter.aws.transport import Answer, Outgoing
 from exporter.errors import AwsError
 
 USER_AGENT = f"aws-change-exporter/{__version__}"
@@ -72,10 +71,10 @@ class AwsCaller:
         account_id = self._account(True)
         unit = account_id, self.region
 
-        def request() -> AWSRequest:
+        def request() -> Outgoing:
             # Each attempt is a call that AWS counts.
             self._road.pacer.turn(unit)
-            return AWSRequest("POST", f"{endpoint.url}/", headers=dict(headers), data=body)
+            return Outgoing("POST", f"{endpoint.url}/", headers, body)
 
         try:
             answer = self._road.sender.send(
@@ -175,8 +174,8 @@ class AwsCaller:
         return error_of(failure, operation, self.account_id, self.region, what=what)
 
 
-def _get(url: str) -> AWSRequest:
-    return AWSRequest("GET", url, headers={"User-Agent": USER_AGENT, "Accept-Encoding": "identity"})
+def _get(url: str) -> Outgoing:
+    return Outgoing("GET", url, {"User-Agent": USER_AGENT, "Accept-Encoding": "identity"})
 
 
 def _epoch(value: Any) -> Any:

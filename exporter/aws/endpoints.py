@@ -109,5 +109,15 @@ class Endpoints:
             asked |= {"Accelerate": False, "DisableMultiRegionAccessPoints": True, "ForcePathStyle": path_style, "UseArnRegion": True}
             asked |= {"UseGlobalEndpoint": False, "Bucket": bucket}
         found = provider.resolve_endpoint(**asked)
-        schemes = found.properties.get("authSchemes") or [{}]
-        return Endpoint(found.url.rstrip("/"), str(schemes[0].get("signingRegion") or region))
+        # A global service wants its own region signed, behind another address too.
+        own = _signing_region(found) or (configured and _signing_region(provider.resolve_endpoint(**_without_address(asked))))
+        return Endpoint(found.url.rstrip("/"), own or region)
+
+
+def _without_address(asked: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in asked.items() if name != "Endpoint"}
+
+
+def _signing_region(found: Any) -> str:
+    schemes = found.properties.get("authSchemes") or [{}]
+    return str(schemes[0].get("signingRegion") or "")

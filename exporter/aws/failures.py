@@ -41,6 +41,8 @@ _REMEDIES_BY_CODE = {
 
 # What could let somebody act as us, should AWS repeat it: keys, signatures, tokens.
 _SECRET = re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}\b|\b[0-9a-fA-F]{64}\b|(?i:(?:signature|security-token|credential)[=:]\s*)[^\s,;&]+")
+_SHORTEST_SECRET = 8
+"""Shorter ones are no keys of AWS, and stand in any text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,13 +85,15 @@ def error_of(
     text = f"{subject} failed: {_clean(told, failure.code, secrets)}"
     if remedy:
         text += "; " + remedy.replace("{action}", operation.action)
-    return AwsError(failure.reason, text, operation.action, "" if ours else visible(failure.code, 100))
+    # An answer over a limit will be so again, and whoever set the limit must know.
+    code = "" if ours and failure.code != "too_large" else failure.code
+    return AwsError(failure.reason, text, operation.action, visible(code, 100))
 
 
 def redacted(text: str, secrets: Iterable[str] = ()) -> str:
     """Return a text without what could let its reader act as us."""
     for secret in secrets:
-        if secret:
+        if len(secret) >= _SHORTEST_SECRET:
             text = text.replace(secret, "[redacted]")
     return _SECRET.sub("[redacted]", text)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 import orjson
-from botocore.awsrequest import AWSRequest, create_request_object, prepare_request_dict
+from botocore.awsrequest import create_request_object, prepare_request_dict
 from botocore.exceptions import ParamValidationError
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
@@ -22,7 +22,7 @@ from botocore.session import Session
 
 from exporter.aws.listing import tree
 from exporter.aws.operations import OPERATIONS, Operation
-from exporter.aws.transport import Answer
+from exporter.aws.transport import Answer, Outgoing
 from exporter.errors import AwsError
 from exporter.text import visible
 
@@ -45,7 +45,7 @@ class Models:
         self._lock = threading.Lock()
         self._services: dict[str, _Service] = {}
 
-    def request(self, operation: Operation, parameters: Mapping[str, Any], url: str, user_agent: str) -> AWSRequest:
+    def request(self, operation: Operation, parameters: Mapping[str, Any], url: str, user_agent: str) -> Outgoing:
         """Return the unsigned request of a call. Raises AwsError where the parameters are none of it."""
         service = self._service(operation.service)
         try:
@@ -53,7 +53,9 @@ class Models:
         except ParamValidationError as error:
             raise AwsError("internal", f"{operation.action}: {visible(str(error), 400)}", operation.action) from None
         prepare_request_dict(written, url, user_agent=user_agent, context={})
-        return create_request_object(written)
+        request = create_request_object(written).prepare()
+        body = request.body or b""
+        return Outgoing(request.method, request.url, request.headers, body.encode() if isinstance(body, str) else body)
 
     def answer(self, operation: Operation, answer: Answer) -> Answered:
         """Return what an answer says, as boto3 has it. Raises ValueError where it is no answer to this call."""

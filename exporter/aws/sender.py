@@ -9,7 +9,6 @@ from collections.abc import Callable
 from http import HTTPStatus
 
 from botocore.auth import S3SigV4Auth, SigV4Auth
-from botocore.awsrequest import AWSRequest
 
 from exporter.aws.base import Requests
 from exporter.aws.codes import UNANSWERED
@@ -17,7 +16,7 @@ from exporter.aws.credentials import Credentials, Keys
 from exporter.aws.failures import Failure, error_of, failure_of, is_elsewhere, remedy_of
 from exporter.aws.operations import Operation
 from exporter.aws.pacing import Stopped
-from exporter.aws.transport import Answer, Transport, Unanswered
+from exporter.aws.transport import Answer, Outgoing, Transport, Unanswered
 from exporter.errors import AwsError
 
 ATTEMPTS = 3
@@ -43,7 +42,7 @@ class Sender:
     def send(
         self,
         operation: Operation,
-        request: Callable[[], AWSRequest],
+        request: Callable[[], Outgoing],
         credentials: Credentials,
         region: str,
         signing_region: str,
@@ -93,7 +92,7 @@ class Sender:
     def _attempt(
         self,
         operation: Operation,
-        request: AWSRequest,
+        request: Outgoing,
         keys: Keys,
         region: str,
         signing_region: str,
@@ -104,13 +103,10 @@ class Sender:
     ) -> tuple[Answer | None, Failure | None]:
         signer = S3SigV4Auth if operation.service == "s3" else SigV4Auth
         signer(keys, operation.service, signing_region).add_auth(request)
-        prepared = request.prepare()
         begun = time.perf_counter()
         failure, answer, elsewhere = None, None, False
         try:
-            answer = self._transport.send(
-                prepared.method, prepared.url, prepared.headers, prepared.body, size_limit=size_limit, patience=patience
-            )
+            answer = self._transport.send(request, size_limit=size_limit, patience=patience)
             if wrong := check(answer) if answer.status < HTTPStatus.MULTIPLE_CHOICES else "":
                 failure = Failure("cut", wrong, "unavailable")
             elif answer.status >= HTTPStatus.MULTIPLE_CHOICES:

@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import urllib3
+from botocore.compat import HTTPHeaders
 from botocore.httpsession import get_cert_path
 from botocore.utils import get_environ_proxies
 from urllib3 import exceptions
@@ -33,6 +34,20 @@ class Answer:
     body: bytes
 
 
+class Outgoing:
+    """A request as botocore's signers want it. Its own, because botocore's AWSRequest is prepared anew each time its body is asked for."""
+
+    __slots__ = ("body", "context", "headers", "method", "params", "url")
+
+    def __init__(self, method: str, url: str, headers: Mapping[str, str], body: bytes = b"") -> None:
+        self.method, self.url, self.body = method, url, body
+        self.headers = HTTPHeaders()
+        for name, value in headers.items():
+            self.headers[name] = value
+        self.params: dict[str, str] = {}
+        self.context: dict[str, Any] = {}
+
+
 class Unanswered(Exception):
     """No whole answer came: `code` is timeout, connection, cut or too_large; the text says what happened, for people."""
 
@@ -52,10 +67,9 @@ class Transport:
         self._managers: dict[str, urllib3.PoolManager] = {}
         self._proxies: dict[tuple[str, str], str] = {}
 
-    def send(
-        self, method: str, url: str, headers: Mapping[str, str], body: bytes | None, *, size_limit: int, patience: float = 0.0
-    ) -> Answer:
+    def send(self, request: Outgoing, *, size_limit: int, patience: float = 0.0) -> Answer:
         """Return the answer, of whatever status; raise Unanswered. `patience` are seconds that the service may wait on purpose."""
+        url, headers = request.url, dict(request.headers.items())
         parts = urlsplit(url)
         proxy = self._proxy(parts.scheme, parts.netloc)
         manager = self._manager(proxy)
@@ -66,12 +80,13 @@ class Transport:
             headers = {**getattr(manager, "proxy_headers", {}), **headers}
         try:
             response = pool.urlopen(
-                method,
+                request.method,
                 target,
-                body=body,
-                headers=dict(headers),
+                body=request.body or None,
+                headers=headers,
                 retries=False,
                 redirect=False,
+                assert_same_host=False,
                 timeout=Timeout(connect=self._connect, read=self._read + patience),
                 preload_content=False,
                 decode_content=False,
@@ -139,12 +154,16 @@ class Transport:
     def _make(self, proxy: str) -> urllib3.PoolManager:
         if self._context is None:
             # botocore loads the authorities anew for each connection, at 30 ms of CPU each.
-            self._context = create_urllib3_context()
-            self._context.load_verify_locations(cafile=self._ca_bundle or get_cert_path(True))
+            context, bundle = create_urllib3_context(), self._ca_bundle or get_cert_path(True)
+            try:
+                context.load_verify_locations(cafile=bundle)
+            except OSError as error:
+                raise Unanswered("connection", f"the trusted authorities in {bundle} (AWS_CA_BUNDLE) cannot be read: {error}") from None
+            self._context = context
         kwargs: dict[str, Any] = {"num_pools": _HOSTS, "maxsize": _CONNECTIONS, "ssl_context": self._context}
         if not proxy:
             return urllib3.PoolManager(**kwargs)
         address = proxy if "://" in proxy else f"http://{proxy}"
         parts = urlsplit(address)
-        user = f"{parts.username}:{parts.password or ''}" if parts.username else None
+        user = unquote(f"{parts.username}:{parts.password or ''}") if parts.username else None
         return urllib3.ProxyManager(address, proxy_headers=make_headers(proxy_basic_auth=user), proxy_ssl_context=self._context, **kwargs)

@@ -43,7 +43,7 @@ class Batch:
     `cursors` are saved with the events; None forgets a key. `units` are accounts and regions seen in the batch, wanted
     records or not. `error` marks a part that could not be read; the cursor then does not pass it. `counts` are added to
     families of SOURCE_FAMILIES in the same transaction: (family name, label values, amount). `late` says that the source had
-    read past these records' times before: what is new and live among them counts as late.
+    read past the times of these records before: what it brings for the first time counts as late.
     """
 
     origin: str

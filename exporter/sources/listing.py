@@ -55,8 +55,9 @@ class Listing:
         context, before = self.bucket.context, self.progress(folder)
         newest_read = from_epoch(before.live)
         start = day_position(folder, newest_read - DEEP) if deep else log_position(folder, newest_read - self.overlap)
-        # What stands before is the past, and read as such.
-        start = max(start, before.until)
+        if before.past or self.backfill < DEEP:
+            # What stands before is the past: still to be read as such, or not wanted.
+            start = max(start, before.until)
         newest, now = before.live, epoch(context.now())
         gather, failed = Gather(), False
 
@@ -106,12 +107,12 @@ class Listing:
                 if file.key >= progress.until:
                     return
                 listed, last = listed + 1, file.key
-                if not (self.bucket.verifying and file in seen):
+                if file not in seen:
                     yield Object(self.bucket.name, file.key, file)
 
         def finish(file: LogFile, sha256: str) -> Finished:
             at: dict[str, str | None] = {_key(folder): encode(replace_past(progress, file.key))}
-            if not self.bucket.verifying:
+            if not self.bucket.verifying and file.moment < context.now() - KEPT:
                 return at, ()
             cursors, counts = self.bucket.remember(file, sha256)
             return {**cursors, **at}, counts

@@ -186,14 +186,15 @@ class S3Source:
         if judging and not context.stopping():
             yield from self._verify(bucket, listing, folders)
         deadline = Deadline(context.budget, time.monotonic)
-        left = folders
-        while left and not context.stopping() and not deadline.over:
-            failed: set[str] = set()
+        failed: set[str] = set()
+        while not context.stopping() and not deadline.over:
+            left = tuple(folder for folder in folders if folder not in failed and listing.progress(folder).past)
+            if not left:
+                return
             for batch in each(left, lambda folder: listing.past(folder, deadline), bucket.origin):
                 if batch.error is not None:
                     failed |= {folder for folder in left if batch.origin.startswith(bucket.origin(folder))}
                 yield batch
-            left = tuple(folder for folder in left if folder not in failed and listing.progress(folder).past)
 
     def _verify(self, bucket: Bucket, listing: Listing, folders: tuple[str, ...]) -> Iterator[Batch]:
         settings, deadline = self._settings, Deadline(bucket.context.budget, time.monotonic)

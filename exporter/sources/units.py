@@ -16,17 +16,25 @@ def each_unit(aws: Aws, regions: Sequence[str], make: Callable[[Caller], Source]
 
     Raises SourceError where no account at all can be told.
     """
+    callers, failures = each_caller(aws, regions)
+    return Roster(tuple(make(caller) for caller in callers), failures)
+
+
+def each_caller(aws: Aws, regions: Sequence[str], accounts: Sequence[str] = ()) -> tuple[tuple[Caller, ...], tuple[UnitFailure, ...]]:
+    """Return a caller for each region of each watched account, or of those `accounts` among them, and what failed; see `each_unit`."""
     known = aws.accounts()
-    sources: list[Source] = []
-    failures = [UnitFailure(account_id, "", error) for account_id, error in known.failures]
+    callers: list[Caller] = []
+    failures = [UnitFailure(account_id, "", error) for account_id, error in known.failures if not accounts or account_id in accounts]
     for account in known.accounts:
+        if accounts and account.account_id not in accounts:
+            continue
         try:
             found = aws.regions(account, regions)
         except SourceError as error:
             failures.append(UnitFailure(account.account_id, "", error))
         else:
-            sources += [make(aws.caller(region, account)) for region in found]
-    return Roster(tuple(sources), tuple(failures))
+            callers += [aws.caller(region, account) for region in found]
+    return tuple(callers), tuple(failures)
 
 
 def region_permissions(regions: Sequence[str]) -> Iterator[Permission]:

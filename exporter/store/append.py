@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from exporter.errors import StoreError
-from exporter.families import RECORDS, RECORDS_READ
+from exporter.families import LATE_EVENTS, RECORDS, RECORDS_READ
 from exporter.model import ChangeEvent, Unit
 from exporter.store import touched
 from exporter.store.base import Ingest, IngestResult, StoredEvent
@@ -109,7 +110,11 @@ class Appender:
                 conflicts.append(event)
         self._write(connection, new, ingest.source, recorded_at)
         _count_fates(tally, ingest, len(new), fates)
-        for name, labels, amount in ingest.counts:
+        counts = list(ingest.counts)
+        if ingest.late:
+            unit = (ingest.source, ingest.account_id, ingest.region)
+            counts.append((LATE_EVENTS.name, unit, _late(new.values(), meetings)))
+        for name, labels, amount in counts:
             tally.source_count(name, labels, amount)
         self._book.apply(connection, tally)
         _save_cursors(connection, ingest)
@@ -170,6 +175,12 @@ def _meet_again(met: _New, event: ChangeEvent, key: bytes, meetings: Meetings) -
         met.fingerprint, met.addendum = event.fingerprint, False
         return ""
     return "" if met.fingerprint == event.fingerprint else CONFLICT
+
+
+def _late(new: Iterable[_New], meetings: Meetings) -> int:
+    """Count what this source brings for the first time; another may have brought it before."""
+    seconded = (to_microseconds(stored.event.event_time) for stored in meetings.seconded)
+    return sum(met.live for met in new) + sum(event_time >= meetings.live_since for event_time in seconded)
 
 
 def _count_fates(tally: Tally, ingest: Ingest, stored: int, fates: Counter[str]) -> None:

@@ -20,7 +20,8 @@ class Ingest:
 
     `account_id` and `region` are the unit of the source that brings it, empty for a source that spans many: with `source` they
     name the line between past and live. A cursor of None is forgotten. `counts` are added to families of SOURCE_FAMILIES
-    (family name, label values, amount); an amount of 0 makes a series exist.
+    (family name, label values, amount); an amount of 0 makes a series exist. `late` adds what
+    this source brings for the first time and is live to LATE_EVENTS.
     """
 
     source: str
@@ -34,6 +35,7 @@ class Ingest:
     account_id: str = ""
     region: str = ""
     counts: Sequence[tuple[str, Labels, float]] = ()
+    late: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,8 +57,6 @@ class Asker:
         if skew is not None:
             self._log.warning(
                 "this machine's clock differs from AWS's; windows are drawn by AWS's, but set it right: requests fail from 300 s on",
-                account_id=self._caller.account_id,
-                region=self._caller.region,
                 ahead_seconds=-skew,
             )
 

@@ -81,8 +81,7 @@ def _trust_clock(round_: Round, state: Live) -> None:
     now = clock.now()
     if state.watermark > now + _JUMP:
         round_.context.log.warning(
-            "AWS's clock went back; what was read since its time now is read again", region=round_.unit.region,
-            account_id=round_.unit.account_id, seconds=state.watermark - now,
+            "AWS's clock went back; what was read since its time now is read again", seconds=state.watermark - now,
         )  # fmt: skip
         state.watermark = state.until = now
         state.at, state.walk = now + 1, None
@@ -132,8 +131,6 @@ def _gap(round_: Round, state: Live, saved: Cursors) -> Batch:
     state.at, state.until, state.walk = oldest, max(state.until, round_.clock.now()), None
     round_.context.log.error(
         "changes are lost for good: the exporter did not read for longer than AWS keeps them; other roads (s3, files) may have them",
-        account_id=round_.unit.account_id,
-        region=round_.unit.region,
         lost_from=moment(watermark).isoformat(),
         lost_until=moment(oldest).isoformat(),
     )

@@ -143,7 +143,7 @@ def _patiently(round_: Round, walk: Walk, saved: Cursors, enough: Callable[[], b
     except AwsError as error:
         if error.reason != "throttled" or round_.deadline is None:
             raise
-        round_.context.log.debug("the past waits: AWS throttles", account_id=round_.unit.account_id, region=round_.unit.region)
+        round_.context.log.debug("the past waits: AWS throttles")
         return
     if walk.complete:
         yield found.batch(saved())

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from exporter.aws import Aws, Caller, Permission
 from exporter.aws.operations import LOOKUP_EVENTS
 from exporter.errors import SourceError
+from exporter.families import GAP_SECONDS, GAPS, LATE_EVENTS
 from exporter.sources.base import Diagnosis, Roster, SourceType
 from exporter.sources.cloudtrail.clock import NOTABLE_SKEW
 from exporter.sources.cloudtrail.settings import CloudTrailSettings
@@ -77,4 +78,4 @@ def _remedy(error: SourceError, caller: Caller) -> str:
     return "see the message; check network, endpoint and region (a region that is not enabled answers so)"
 
 
-CLOUDTRAIL = SourceType(CloudTrailSettings, _units, _permissions, _diagnose)
+CLOUDTRAIL = SourceType(CloudTrailSettings, _units, _permissions, _diagnose, families=(GAPS.name, GAP_SECONDS.name, LATE_EVENTS.name))
