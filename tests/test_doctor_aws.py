@@ -11,7 +11,7 @@ import pytest
 
 from exporter.aws.session import open_aws
 from exporter.config import validate
-from exporter.doctor import CHECKS, Examination
+from exporter.doctor import CHECKS, Examination, examine
 from exporter.doctor.base import finding
 from exporter.doctor.checks import _guarded
 from exporter.doctor.run import _Unheard
@@ -326,3 +326,36 @@ def test_a_recorder_that_leaves_out_security_groups_is_told(environment):
         make_recorder(sandbox, group={"allSupported": False, "includeGlobalResourceTypes": False, "resourceTypes": ["AWS::S3::Bucket"]})
         found = only(look(sandbox, "aws_config"), "warning")
     assert "leaves out AWS::EC2::SecurityGroup" in found.detail
+
+
+class Odd:
+    """A way to AWS whose answers in one region are of no shape that anybody foresaw."""
+
+    def __init__(self, aws):
+        self._aws = aws
+
+    def __getattr__(self, name):
+        return getattr(self._aws, name)
+
+    def caller(self, region, account=None):
+        caller = self._aws.caller(region, account)
+        if region == "eu-west-1":
+            caller.call = lambda *_, **__: {"trailList": [None]}
+        return caller
+
+
+def test_an_answer_that_nobody_foresaw_hides_no_other_region(environment):
+    """Otherwise one odd region ends the diagnosis of all."""
+    with running() as sandbox:
+        make_trail(sandbox)
+        config = validate(
+            {"sources": [{"type": "cloudtrail", "regions": ["eu-west-1", REGION]}], "aws": {"endpoint_url": sandbox.url}}, "x"
+        )
+        session = open_aws(config.aws, _Unheard())
+        try:
+            found = [item for item in examine(Examination(config, "x", Odd(session))) if item.check == "trails"]
+        finally:
+            session.close()
+    assert [(item.status, item.subject) for item in found] == [("failure", f"{ACCOUNT} eu-west-1"), ("ok", f"{ACCOUNT} {REGION}")]
+    assert found[0].detail.startswith("the check itself failed: AttributeError")
+    assert found[0].remedy == "please report this"

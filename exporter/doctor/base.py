@@ -26,6 +26,9 @@ _PARALLEL = 8
 """Accounts and regions that are asked at once: enough to end in seconds, too few for AWS to refuse."""
 _LONGEST = 1000
 
+FAULT = "the check itself failed"
+REPORT = "please report this"
+
 T = TypeVar("T")
 R = TypeVar("R")
 
@@ -135,6 +138,8 @@ class Examination:
                 found.extend(ask(unit))
             except SourceError as error:
                 found.append(failure(str(unit), error, who(unit.account)))
+            except Exception as error:  # noqa: BLE001 - the boundary of one unit: an answer that nobody foresaw must not hide the others
+                found.append(Diagnosis("failure", str(unit), f"{FAULT}: {type(error).__name__}: {error}", REPORT))
             return found
 
         for found in in_parallel(guarded, self.units):

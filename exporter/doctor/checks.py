@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from exporter.doctor.access import accounts, clock, credentials, region, regions
-from exporter.doctor.base import Examination, Finding, finding
+from exporter.doctor.base import FAULT, REPORT, Examination, Finding, finding
 from exporter.doctor.local import configuration, store
 from exporter.doctor.recorder import recorder
 from exporter.doctor.trails import trails
@@ -76,4 +76,4 @@ def _guarded(check: Check, examination: Examination) -> Iterator[Diagnosis]:
     except SourceError as error:
         yield Diagnosis("failure", check.name, str(error))
     except Exception as error:  # noqa: BLE001 - the boundary of one check: its fault is shown and must not hide what the others find
-        yield Diagnosis("failure", check.name, f"the check itself failed: {type(error).__name__}: {error}", "please report this")
+        yield Diagnosis("failure", check.name, f"{FAULT}: {type(error).__name__}: {error}", REPORT)
