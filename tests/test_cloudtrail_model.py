@@ -54,8 +54,8 @@ class Walked(RuleBasedStateMachine):
         """Let time pass without the exporter."""
         self.history.now += seconds
 
-    @rule(ahead=st.one_of(st.integers(-3, 3), st.integers(-200 * 86_400, 200 * 86_400)))
-    def our_clock_is_set(self, ahead: int) -> None:
+    @rule(ahead=st.one_of(st.floats(-3, 3), st.integers(-200 * 86_400, 200 * 86_400)))
+    def our_clock_is_set(self, ahead: float) -> None:
         """Set our clock wrong, or right."""
         self.history.ahead = ahead
 
