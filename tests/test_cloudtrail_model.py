@@ -138,9 +138,13 @@ class Walked(RuleBasedStateMachine):
     @invariant()
     def nothing_is_late_that_came_within_the_overlap(self) -> None:
         """A count of late events that counts others says nothing."""
-        if hasattr(self, "keeper"):
-            delays = {event.event_id: event.shown - event.time for event in self.history.events if event.read_only == "false"}
-            assert all(delays.get(event_id, OVERLAP) >= OVERLAP - 1 for event_id in self.keeper.late)
+        if not (hasattr(self, "keeper") and self.keeper.late):
+            return
+        # What lies before the live line a re-scan may bring before the fill does; the store takes that for the past.
+        began = self.keeper.live()["began"]
+        for event in self.history.events:
+            if event.event_id in self.keeper.late and event.read_only == "false" and event.time >= began:
+                assert event.shown - event.time >= OVERLAP - 1, event
 
     def teardown(self) -> None:
         """In the end, when AWS has shown everything and answers, all of it is stored."""

@@ -11,7 +11,7 @@ NOTABLE_SKEW = 30
 
 
 class AwsClock:
-    """Seconds since 1970 by AWS's clock, never ahead of it once an answer told it: the Date header is cut to whole seconds, ours rounded up."""
+    """Seconds since 1970 by AWS's clock, never ahead of it once an answer told it: its Date is rounded down, our time up."""
 
     def __init__(self, ours: Callable[[], datetime]) -> None:
         self.ours = ours
