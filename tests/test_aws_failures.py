@@ -16,7 +16,7 @@ from exporter.aws.transport import Answer
 from exporter.errors import SOURCE_REASONS
 from sandbox.faults import Faults
 from sandbox.server import Sandbox, Settings
-from tests.aws_session import Heard, Service, failed, opened, reply
+from tests.aws_session import ROLE, Heard, Service, failed, opened, reply
 from tests.sandbox_client import ACCOUNT, REGION
 
 pytestmark = pytest.mark.usefixtures("aws_environment")
@@ -246,3 +246,21 @@ def test_an_answer_that_botocore_cannot_read_is_unreadable():
         with Service(lambda handler, _n, page=page: reply(handler, 200, page)) as service, opened(service.url) as aws:
             assert failed(lambda: aws.caller(REGION).call(op.DESCRIBE_TRAILS)).reason == "unreadable"
             assert failed(aws.identity).reason == "unreadable"
+
+
+def test_an_answer_without_what_matters_is_unreadable():
+    """Otherwise half an answer ends in a traceback, or in an account without a number."""
+    who = b"<GetCallerIdentityResponse><GetCallerIdentityResult><Arn>arn</Arn></GetCallerIdentityResult></GetCallerIdentityResponse>"
+    role = b"<AssumeRoleResponse><AssumeRoleResult><Credentials/></AssumeRoleResult></AssumeRoleResponse>"
+    with Service(lambda handler, _n: reply(handler, 200, who)) as service, opened(service.url) as aws:
+        assert failed(aws.identity).reason == "unreadable"
+    with Service(lambda handler, _n: reply(handler, 200, role)) as service, opened(service.url) as aws:
+        assert failed(lambda: aws.role_caller(REGION, (ROLE,)).lookup_events({})).reason == "unreadable"
+
+
+def test_pages_that_go_round_are_an_error():
+    """Otherwise a walk with a broken token never ends."""
+    page = b'{"PublicKeyList": [], "NextToken": "same"}'
+    with Service(lambda handler, _n: reply(handler, 200, page)) as service, opened(service.url) as aws:
+        assert failed(lambda: list(aws.caller(REGION).pages(op.LIST_PUBLIC_KEYS))).reason == "unreadable"
+    assert len(service.requests) == 2

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import quote
 
 import orjson
+from botocore.exceptions import BotoCoreError
 
 from exporter import __version__
 from exporter.aws.base import ObjectPage, Reply
@@ -144,7 +145,11 @@ class AwsCaller:
 
     def pages(self, operation: Operation, /, **parameters: Any) -> Iterator[Mapping[str, Any]]:
         """Make a call of OPERATIONS page by page; see Caller."""
-        return self._road.models.pages(operation, lambda **asked: self.call(operation, **asked), parameters)
+        try:
+            yield from self._road.models.pages(operation, lambda **asked: self.call(operation, **asked), parameters)
+        except BotoCoreError as error:
+            # The same token twice: the walk would never end.
+            raise self._unreadable(operation, str(error), "") from None
 
     def _s3(self, operation: Operation, bucket: str, path: str, what: str, **limits: Any) -> Answer:
         for again in (True, False):

@@ -27,6 +27,7 @@ from exporter.errors import AwsError
 from exporter.text import visible
 
 NO_REGION = "no AWS region is given; set aws.regions in the configuration, or AWS_REGION in the environment, or region in the AWS profile"
+_COLONS_OF_ARN = 5
 
 
 class AwsSession:
@@ -59,8 +60,10 @@ class AwsSession:
         with self._asking:
             if self._identity is None:
                 told = self.caller(self._home_region()).call(GET_CALLER_IDENTITY)
-                arn = str(told["Arn"])
-                self._identity = Identity(str(told["Account"]), arn, arn.split(":")[1])
+                account_id, arn = str(told.get("Account", "")), str(told.get("Arn", ""))
+                if not account_id or arn.count(":") < _COLONS_OF_ARN:
+                    raise AwsError("unreadable", f"{GET_CALLER_IDENTITY.action} did not tell who we are: {visible(arn, 100)!r}")
+                self._identity = Identity(account_id, arn, arn.split(":")[1])
             return self._identity
 
     def accounts(self) -> Accounts:
@@ -142,7 +145,9 @@ class AwsSession:
         if role.external_id:
             asked["ExternalId"] = role.external_id
         told = caller.call(ASSUME_ROLE, **asked)
-        given = told["Credentials"]
+        given = told.get("Credentials", {})
+        if not {"AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration"} <= set(given):
+            raise AwsError("unreadable", f"{ASSUME_ROLE.action} of {role.role_arn} gave no credentials")
         keys = Keys(given["AccessKeyId"], given["SecretAccessKey"], given["SessionToken"])
         # By AWS's own clock, for ours may be wrong.
         told_at = date_of(told.get("ResponseMetadata", {}).get("HTTPHeaders", {}))
