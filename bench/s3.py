@@ -211,7 +211,7 @@ def run() -> None:
             f"Medians of {ROUNDS} interleaved rounds, each case a process of its own; the server is another process on the same cores.",
             "cpu is that of the exporter's process, without its workers'. Goals without requests: >= 300 k, <= 2.5 x of igzip.",
             f"A request for an object costs {each:.2f} ms of CPU.",
-            f"{OFTEN} times as much from disk, read and not stored: two workers {faster[0]:.2f} x as fast as none, {faster[1]:.2f} x as one.",
+            f"{OFTEN} times as much from disk, not stored: two workers {faster[0]:.2f} x as fast as none, {faster[1]:.2f} x as one.",
             f"Listing 1,000 keys costs {median(others['list'], 'cpu') * 1000:.1f} ms of CPU (goal < 20).",
             f"Peak RSS by number of files: {rss}.",
             f"{datetime.now(UTC):%Y-%m-%d}: every change that the generator made was stored, and nothing else; checked in every round.",
