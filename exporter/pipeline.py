@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -10,9 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from typing import Any
 
-from exporter.aws import Aws, AwsSettings
+from exporter.aws import Aws, AwsSettings, Requests
 from exporter.catalog import Watch
 from exporter.config import Config
 from exporter.logs import Logger
@@ -25,14 +23,15 @@ from exporter.sources import SOURCES, Source, SourceSettings, roster
 from exporter.store import Store
 from exporter.units import Units
 
-OpenAws = Callable[[AwsSettings, Any], Aws]
+OpenAws = Callable[[AwsSettings, Requests], Aws]
 """Makes the one Aws of a configuration: from the section `aws`, and who hears of every request."""
 
 
-def open_aws(settings: AwsSettings, requests: Any) -> Aws:
+def open_aws(settings: AwsSettings, requests: Requests) -> Aws:
     """Return AWS as boto knows it; imported only here and now, because it takes longer to load than all the rest."""
-    opened: Aws = importlib.import_module("exporter.aws.session").open_aws(settings, requests)
-    return opened
+    from exporter.aws.session import open_aws as opened  # noqa: PLC0415
+
+    return opened(settings, requests)
 
 
 class Lease:

@@ -141,11 +141,11 @@ class Poller:
                 parsed = self._parser.parse(raw.record, raw.raw)
             except MalformedRecord as error:
                 malformed[error.reason] += 1
-                log.warning("malformed", where=batch.origin, reason=error.reason, detail=str(error), records=1)
+                log.warning("malformed", where=raw.origin or batch.origin, reason=error.reason, detail=str(error), records=1)
             except Exception as error:
                 # One record must never stop its batch; it is counted and named.
                 malformed["internal"] += 1
-                log.exception("malformed", where=batch.origin, reason="internal", detail=repr(error), records=1)
+                log.exception("malformed", where=raw.origin or batch.origin, reason="internal", detail=repr(error), records=1)
             else:
                 if isinstance(parsed, Ignored):
                     ignored[parsed.reason] += 1

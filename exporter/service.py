@@ -62,6 +62,7 @@ class Service:
         self._fitting = threading.Lock()
         self._busy: dict[UnitKey, threading.Lock] = {}
         self._unmarked = False
+        self._outdated = threading.Event()
         self._scheduler = Scheduler(self._missed, self._failed)
         try:
             self.pipeline = build_pipeline(config, self.store, self.telemetry, logger, self._stop.is_set, aws=aws)
@@ -80,7 +81,7 @@ class Service:
         self._housekeeping()
         with self._fitting:
             self._schedule(self.pipeline)
-        self._scheduler.every(_EXPOSED_INTERVAL, "expose", self._flush_exposed, first=_EXPOSED_INTERVAL, pool=Pool.HOUSE)
+        self._scheduler.every(_EXPOSED_INTERVAL, "expose", self._expose, first=_EXPOSED_INTERVAL, pool=Pool.HOUSE)
         self._scheduler.every(_STATS_INTERVAL, "stats", self._housekeeping, first=_STATS_INTERVAL, pool=Pool.HOUSE)
         self._scheduler.every(_PRUNE_INTERVAL, "prune", self._prune, pool=Pool.HOUSE)
         self._scheduler.start()
@@ -111,11 +112,14 @@ class Service:
         self._stop.set()
         self._scheduler.stop()
         deadline = time.monotonic() + _STOP_GRACE
+        hanging = 0
         for lock in list(self._busy.values()):
             if lock.acquire(timeout=max(0.0, deadline - time.monotonic())):
                 lock.release()
             else:
-                self.log.warning("a poll did not end in time; what it had not stored yet is read again at the next start")
+                hanging += 1
+        if hanging:
+            self.log.warning("polls did not end in time; what they had not stored yet is read again at the next start", polls=hanging)
         self._flush_exposed()
         self.pipeline.exposition.close()
         if self.pipeline.lease is not None:
@@ -183,10 +187,10 @@ class Service:
                 return
             started_at, change = datetime.now(UTC), units.ask()
         with self._fitting:
-            if pipeline is not self.pipeline:
-                return  # whoever replaced it asks anew
-            self._fit(pipeline, units, change, started_at)
-        pipeline.exposition.refresh()
+            # A reload meanwhile may have taken these very units over, and then nobody will hear of this change again.
+            if any(units is kept for kept in self.pipeline.units):
+                self._fit(self.pipeline, units, change, started_at)
+        self._outdated.set()
 
     def _fit(self, pipeline: Pipeline, units: Units, change: Change, started_at: datetime) -> None:
         for key in change.gone:
@@ -226,7 +230,7 @@ class Service:
                     return None
                 report = pipeline.poller.poll(source, settings, budget)
             self.telemetry.count_units(time.time())
-            self.pipeline.exposition.refresh()
+            self._outdated.set()
             return report
         finally:
             lock.release()
@@ -257,6 +261,13 @@ class Service:
         with self._fitting:
             if not any(key in units.shown() for units in self.pipeline.units):
                 self._forget(key)
+
+    def _expose(self) -> None:
+        """Keep the page up to date between scrapes: once a second at most, because hundreds of units may be polled in one."""
+        if self._outdated.is_set():
+            self._outdated.clear()
+            self.pipeline.exposition.refresh()
+        self._flush_exposed()
 
     def _flush_exposed(self) -> None:
         try:

@@ -242,10 +242,6 @@ def test_the_permissions_are_those_of_the_calls() -> None:
     assert [(entry.action, entry.resources, entry.who) for entry in CLOUDTRAIL.permissions(cloudtrail())] == [
         ("cloudtrail:LookupEvents", ("*",), "member")
     ]
-    assert [entry.action for entry in CLOUDTRAIL.permissions(cloudtrail(regions=["all"]))] == [
-        "cloudtrail:LookupEvents",
-        "ec2:DescribeRegions",
-    ]
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from exporter.errors import AwsError
 from exporter.families import GAP_SECONDS, GAPS
@@ -344,7 +347,7 @@ def test_a_name_of_another_service_is_not_ours() -> None:
     history.now += 60
     assert keeper.poll() is None
     assert set(keeper.stored) == {mine.event_id}
-    assert keeper.batches[-1].ignored == {"not_watched": 1}
+    assert sum((Counter(batch.ignored) for batch in keeper.batches), Counter()) == {"not_watched": 1}
 
 
 def test_what_may_not_be_a_write_is_looked_up_by_name_beside_the_sweep() -> None:
@@ -379,12 +382,26 @@ def test_endless_names_are_swept_and_all_reads_everything() -> None:
     history = History()
     keeper = Keeper(history, names=None, settings={**NO_PAST, "strategy": "names"})
     assert keeper.poll() is None
-    assert history.asked[-1]["LookupAttributes"][0]["AttributeKey"] == "ReadOnly"
+    swept = [request["LookupAttributes"][0]["AttributeValue"] for request in history.asked[1:]]
+    assert swept == ["false", "CreateVpcResourceCreation"]
     keeper.settings["strategy"] = "all"
     keeper.restart()
     history.now += 60
     assert keeper.poll() is None
     assert "LookupAttributes" not in history.asked[-1]
+
+
+@pytest.mark.parametrize(("strategy", "warned"), [("auto", 1), ("sweep", 1), ("all", 0)])
+def test_patterns_of_reads_that_no_sweep_shows_are_warned_about_once(strategy: str, warned: int) -> None:
+    """`kms.amazonaws.com: *` hopes for Decrypt, which is a read, and would wait for it for ever."""
+    history = History()
+    keeper = Keeper(history, names=None, settings={**NO_PAST, "strategy": strategy})
+    context = keeper.context()
+    keeper.context = lambda: replace(context, wanted=lambda source, _name: source == "kms.amazonaws.com")
+    with capture_logs() as lines:
+        assert keeper.poll() is None
+        assert keeper.poll() is None
+    assert sum("only read" in line["event"] for line in lines) == warned
 
 
 def test_names_that_change_in_the_middle_of_a_walk_begin_it_anew() -> None:
@@ -403,6 +420,26 @@ def test_names_that_change_in_the_middle_of_a_walk_begin_it_anew() -> None:
     assert keeper.poll() is None
     assert added.event_id in keeper.stored
     assert keeper.missing() == set()
+
+
+def test_what_a_newly_watched_name_did_before_is_no_news() -> None:
+    """A release that knows one more call would otherwise page for three months of it, with the next re-scan of 90 days."""
+    history = History()
+    keeper = Keeper(history)
+    assert keeper.poll() is None
+    before = history.add(history.now + 3600, name="DeleteSecurityGroup")
+    history.now += 9 * DAY
+    assert keeper.poll() is None
+    keeper.names = (*WATCHED, (EC2, "DeleteSecurityGroup"))
+    keeper.restart()
+    outage = history.add(history.now + 3600, name="DeleteSecurityGroup")
+    history.now += 2 * DAY
+    for _ in range(9 * 24):
+        assert keeper.poll() is None
+        history.now += 3600
+    assert before.event_id not in keeper.stored
+    assert outage.event_id in keeper.stored
+    assert keeper.late == set()
 
 
 def test_a_stop_ends_the_poll_after_the_page_at_hand() -> None:

@@ -78,6 +78,7 @@ class World:
         self.failures: list[UnitFailure] = []
         self.outage: Exception | None = None
         self.asked = 0
+        self.answering: threading.Event | None = None
         self.polls: list[tuple[float, UnitKey]] = []
         self.contexts: dict[UnitKey, FetchContext] = {}
         self.records: dict[UnitKey, list[dict[str, Any]]] = {}
@@ -90,8 +91,11 @@ class World:
 
     def _roster(self, settings: SourceSettings, aws: Any) -> Roster:
         self.asked += 1
-        if self.outage is not None:
-            raise self.outage
+        outage = self.outage
+        if self.answering is not None:
+            assert self.answering.wait(20)
+        if outage is not None:
+            raise outage
         made = tuple(FakeUnit(self, settings.name, *unit, aws) for unit in self.units.get(settings.name, ()))
         return Roster(made, tuple(self.failures))
 
@@ -291,6 +295,21 @@ def test_a_reload_that_leaves_a_source_as_it_is_keeps_its_units(running: Running
     at = time.monotonic()
     wait_until(lambda: {key for moment, key in world.polls if moment > at} == ALL_THREE)
     assert not world.opened[0].closed
+
+
+def test_a_unit_that_is_told_while_a_reload_is_under_way_is_polled(running: Running, world: World) -> None:
+    """The answer came to the old configuration, and the new one would never hear of the unit again: it is known already."""
+    wait_until(lambda: world.polled() == ALL_THREE)
+    world.answering = threading.Event()
+    world.units["cloudtrail"] = [(A, EAST), (B, WEST)]
+    asked = world.asked
+    wait_until(lambda: world.asked > asked)
+    assert running.reload(metrics={"birth_hold": "0s"})
+    answering, world.answering = world.answering, None
+    world.outage = SourceError("unavailable", "nobody may answer after this one")
+    answering.set()
+    wait_until(lambda: ("cloudtrail", B, WEST) in world.polled())
+    wait_until(lambda: unit("polls_total", B, EAST) not in running.page())
 
 
 def test_a_reload_that_changes_a_source_asks_anew_and_shows_what_was_known_until_then(running: Running, world: World) -> None:

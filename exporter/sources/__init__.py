@@ -17,9 +17,9 @@ from exporter.sources.s3 import S3
 
 SOURCES: Mapping[str, SourceType] = {
     "cloudtrail": CLOUDTRAIL,
+    "s3": S3,
     "eventbridge": EVENTBRIDGE,
     "files": FILES,
-    "s3": S3,
 }
 """By `type`: what a source is made of."""
 

@@ -19,10 +19,14 @@ from exporter.settings import Duration, Settings
 
 @dataclass(frozen=True, slots=True)
 class RawRecord:
-    """One CloudTrail record as delivered: its JSON text, and the same decoded."""
+    """One CloudTrail record as delivered: its JSON text, and the same decoded.
+
+    `origin` is where it lies in a batch that has records of several files, empty where the batch has one origin.
+    """
 
     raw: bytes
     record: Mapping[str, Any]
+    origin: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +115,9 @@ class SourceSettings(Settings):
     )
     live_since: LiveSince = Field(
         default="start",
-        description="Events from before this time fill the history but never the live counters: `start` (when this source was first "
-        "polled), `beginning` (count everything, as an investigation over files wants) or a time such as 2026-01-31T00:00:00Z.",
+        description="Events from before this time fill the history but never the live counters: `start` (when this source, or its unit "
+        "of this account and region, was first polled), `beginning` (count everything, as an investigation over files wants) or a time "
+        "such as 2026-01-31T00:00:00Z. An event that several sources bring is live if it is for any of them.",
     )
     poll_interval: Duration = Field(default=timedelta(seconds=60), description="How often the source is polled.")
 

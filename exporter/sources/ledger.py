@@ -6,6 +6,7 @@ show it again, or no digest has named it yet: names tell the minute and are rand
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -24,7 +25,9 @@ ABSENT = ""
 """As hash of a file that a digest names and that was not there."""
 
 _ABSENT = '["",'
-_MOST_MERGED = 64
+_MOST_MERGED = 32
+_LARGEST_MERGED = 2 * 2**20
+_LONGEST_WAIT = 1.0
 
 
 class Row(msgspec.Struct, frozen=True, array_like=True):
@@ -112,20 +115,28 @@ class Seen:
 
 @dataclass(slots=True)
 class Gather:
-    """Joins batches without records, most of what a quiet account has: one transaction for many files."""
+    """Joins the batches of small files: a transaction for each would cost more than reading them."""
 
     batch: Batch | None = None
     count: int = 0
+    size: int = 0
+    since: float = 0.0
 
     def add(self, batch: Batch) -> Batch | None:
         """Take a batch in; return what is to be committed now, if anything."""
-        self.batch = batch if self.batch is None else merged(self.batch, batch)
+        now = time.monotonic()
+        if self.batch is None:
+            self.batch, self.count, self.size, self.since = batch, 0, 0, now
+        else:
+            self.batch = merged(self.batch, batch)
         self.count += 1
-        return self.flush() if batch.records or batch.error is not None or self.count >= _MOST_MERGED else None
+        self.size += sum(len(record.raw) for record in batch.records)
+        full = self.count >= _MOST_MERGED or self.size >= _LARGEST_MERGED or now - self.since >= _LONGEST_WAIT
+        return self.flush() if full or batch.error is not None else None
 
     def flush(self) -> Batch | None:
         """Return what waits to be committed."""
-        batch, self.batch, self.count = self.batch, None, 0
+        batch, self.batch = self.batch, None
         return batch
 
 

@@ -172,7 +172,8 @@ def unread_past(progress: Progress, key: str) -> bool:
 def rows_of(bucket: Bucket, folder: str, backfill: timedelta) -> Iterator[tuple[str, str]]:
     """Yield the files of a folder that are remembered, as key and cursor text, looking at a day at a time."""
     now = bucket.context.now()
-    for days in range((max(backfill, KEPT) + _LEFT_OVER).days, -2, -1):
+    reach = max(backfill, KEPT) if bucket.verifying else KEPT
+    for days in range((reach + _LEFT_OVER).days, -2, -1):
         day = file_key(f"{day_position(folder, now - timedelta(days=days))}/")
         for name, text in bucket.context.cursors(day).items():
             yield name.removeprefix(file_key("")), text

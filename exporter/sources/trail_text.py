@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from io import BytesIO
 
-from exporter.sources.base import Batch
+from exporter.sources.base import Batch, RawRecord
 from exporter.sources.decompress import Damage, gunzip_pieces, is_gzip, plain_pieces
 from exporter.sources.findings import Findings
 from exporter.sources.reader import TextReader
@@ -72,13 +72,13 @@ def text_hash(data: bytes) -> str:
 
 
 def merged(first: Batch, second: Batch) -> Batch:
-    """Return both as one; the first has no records, so that what is said of a record still names its file."""
-    assert not first.records
+    """Return both as one; each record still tells where it lies."""
     ignored = dict(first.ignored)
     for reason, count in second.ignored.items():
         ignored[reason] = ignored.get(reason, 0) + count
     return replace(
         second,
+        records=(*_placed(first), *_placed(second)),
         read=first.read + second.read,
         ignored=ignored,
         malformed=(*first.malformed, *second.malformed),
@@ -86,6 +86,10 @@ def merged(first: Batch, second: Batch) -> Batch:
         units=first.units | second.units,
         counts=(*first.counts, *second.counts),
     )
+
+
+def _placed(batch: Batch) -> tuple[RawRecord, ...]:
+    return tuple(record if record.origin else RawRecord(record.raw, record.record, batch.origin) for record in batch.records)
 
 
 def _hashed(pieces: Iterator[bytes], update: Callable[[bytes], None]) -> Iterator[bytes]:

@@ -1,12 +1,10 @@
-"""Units of sources that are polled in each account and region, and what AWS must allow to tell them."""
+"""Units of sources that are polled in each account and region."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 
-from exporter.aws import Aws, Caller, Permission
-from exporter.aws.operations import DESCRIBE_REGIONS
-from exporter.aws.settings import ALL
+from exporter.aws import Aws, Caller
 from exporter.errors import SourceError
 from exporter.sources.base import Roster, Source, UnitFailure
 
@@ -35,9 +33,3 @@ def each_caller(aws: Aws, regions: Sequence[str], accounts: Sequence[str] = ()) 
         else:
             callers += [aws.caller(region, account) for region in found]
     return tuple(callers), tuple(failures)
-
-
-def region_permissions(regions: Sequence[str]) -> Iterator[Permission]:
-    """Yield what discovering the regions of each account needs."""
-    if ALL in regions:
-        yield Permission(DESCRIBE_REGIONS.action, ("*",), "discover the regions that are enabled", who="member")

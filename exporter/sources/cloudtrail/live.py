@@ -43,11 +43,19 @@ class Live(msgspec.Struct):
     lost: int = 0
 
 
+class Names(msgspec.Struct):
+    """Cursor of what is watched: the names as last seen, and from when on those are that came later."""
+
+    known: tuple[str, ...]
+    since: dict[str, int] = msgspec.field(default_factory=dict)
+
+
 def keep_up(round_: Round) -> Generator[Batch, None, Live]:
     """Yield what is new, and return where the live line stands. Raises SourceError."""
     key = round_.key("live")
     state = round_.load(key, Live) or _first(round_)
     _trust_clock(round_, state)
+    yield from _note_names(round_, state)
     for _ in range(2):
         if state.at > state.until:
             state.at, state.until = state.watermark - _overlap(round_), max(round_.clock.now(), state.watermark)
@@ -57,6 +65,21 @@ def keep_up(round_: Round) -> Generator[Batch, None, Live]:
         if round_.context.stopping() or round_.clock.now() - state.until <= _JUMP:
             break
     return state
+
+
+def _note_names(round_: Round, state: Live) -> Iterator[Batch]:
+    """Note which names are watched from now on only: what re-scans find of them before is no news that should page anybody."""
+    names = round_.plan.names
+    if names is None:
+        return
+    key = round_.key("names")
+    seen = round_.load(key, Names) or Names(names)
+    new = {name: state.watermark + 1 for name in names if name not in seen.known}
+    since = {name: seconds for name, seconds in {**seen.since, **new}.items() if name in names and seconds > round_.oldest}
+    round_.since = since
+    noted = Names(names, since)
+    if noted != seen or round_.context.cursor(key) is None:
+        yield round_.batch({key: msgspec.json.encode(noted).decode()})
 
 
 def _overlap(round_: Round) -> int:

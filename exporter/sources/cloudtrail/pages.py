@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 
 import msgspec
 
@@ -40,12 +41,12 @@ class LookupEvent(msgspec.Struct, frozen=True, gc=False):
 
 
 class _Body(msgspec.Struct, gc=False):
-    Events: list[LookupEvent] | None = None
+    Events: list[LookupEvent]
     NextToken: str | None = None
 
 
 class _LooseBody(msgspec.Struct, gc=False):
-    Events: list[msgspec.Raw] | None = None
+    Events: list[msgspec.Raw]
     NextToken: str | None = None
 
 
@@ -77,12 +78,14 @@ class Page:
 def read_page(reply: Reply, where: str) -> Page:
     """Return the page that an answer holds; raise SourceError where it is none, because then nothing tells what it held."""
     body = reply.body
-    for text in (body, repair_surrogates(body)):
-        try:
-            whole = _BODY.decode(text)
-        except DECODE_ERRORS:
-            continue
-        return Page(whole.Events or (), (), whole.NextToken or None, reply.date)
+    try:
+        whole = _BODY.decode(body)
+    except DECODE_ERRORS:
+        pass
+    else:
+        return Page(whole.Events, (), whole.NextToken or None, reply.date)
+    # Half a surrogate pair is no error of JSON, but the decoder takes it for one.
+    body = repair_surrogates(body)
     try:
         loose = _LOOSE_BODY.decode(body)
     except DECODE_ERRORS as error:
@@ -92,7 +95,7 @@ def read_page(reply: Reply, where: str) -> Page:
         ) from None
     events: list[LookupEvent] = []
     broken: list[str] = []
-    for raw in loose.Events or ():
+    for raw in loose.Events:
         try:
             events.append(_EVENT.decode(raw))
         except DECODE_ERRORS as error:
@@ -101,16 +104,19 @@ def read_page(reply: Reply, where: str) -> Page:
 
 
 class Taker:
-    """Puts the events of pages into findings: wanted, not watched or malformed."""
+    """Puts the events of pages into findings: wanted, not watched or malformed. `since` tells from when on a name is watched."""
 
-    def __init__(self, fates: Fates, findings: Findings) -> None:
-        self._fates, self._findings = fates, findings
+    def __init__(self, fates: Fates, findings: Findings, since: Mapping[str, int] = MappingProxyType({})) -> None:
+        self._fates, self._findings, self._since = fates, findings, since
         self._selector = Selector(findings, fates, MAX_RECORD_SIZE)
 
     def take(self, page: Page) -> None:
         """Give each entry of a page its fate; what is asked by name comes from any service, so the source is looked at, too."""
         findings = self._findings
         for event in page.events:
+            if self._since and self._too_early(event):
+                findings.ignored("not_watched")
+                continue
             findings.entry = f"event {event.EventId[:_ID_SHOWN]}" if event.EventId else ""
             if event.CloudTrailEvent is not None:
                 self._selector.record(event.CloudTrailEvent.encode())
@@ -121,3 +127,7 @@ class Taker:
         findings.entry = ""
         for reason in page.broken:
             findings.malformed("shape", f"no event: {reason}")
+
+    def _too_early(self, event: LookupEvent) -> bool:
+        since = self._since.get(event.EventName or "")
+        return since is not None and event.seconds is not None and event.seconds < since

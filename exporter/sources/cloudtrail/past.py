@@ -115,31 +115,28 @@ def fill(round_: Round, live: Live) -> Iterator[Batch]:
         if round_.over or round_.context.stopping():
             return
         if state.walk is None or state.walk.queries != (query,):
+            if not state.done:
+                round_.context.log.info("reading the past", since=moment(start).isoformat(), lookups=len(round_.plan.thorough))
             state.walk = Walk(start, state.line - 1, (query,))
-            round_.context.log.info(
-                "reading the past",
-                account_id=round_.unit.account_id,
-                region=round_.unit.region,
-                lookup=query,
-                since=moment(start).isoformat(),
-            )  # fmt: skip
         walk = state.walk
 
         def progress(query: str = query, walk: Walk = walk) -> dict[str, str]:
             if walk.complete:
                 state.done.append(query)
                 state.walk = None
+                if set(round_.plan.thorough) <= set(state.done):
+                    round_.context.log.info("the past is read")
             return saved()
 
-        yield from _patiently(round_, walk, progress, lambda: round_.over, each_page=True)
+        yield from _patiently(round_, walk, progress, lambda: round_.over, past=True)
         if not walk.complete:
             return
 
 
-def _patiently(round_: Round, walk: Walk, saved: Cursors, enough: Callable[[], bool], *, each_page: bool = False) -> Iterator[Batch]:
+def _patiently(round_: Round, walk: Walk, saved: Cursors, enough: Callable[[], bool], *, past: bool = False) -> Iterator[Batch]:
     """Walk; where others use up AWS's rate, leave the rest to the next poll, unless this one may take all the time it needs."""
     try:
-        found = yield from round_.take(walk, saved, lambda: round_.context.stopping() or enough(), each_page=each_page)
+        found = yield from round_.take(walk, saved, lambda: round_.context.stopping() or enough(), past=past)
     except AwsError as error:
         if error.reason != "throttled" or round_.deadline is None:
             raise

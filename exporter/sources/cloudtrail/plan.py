@@ -7,7 +7,7 @@ Never by EventSource or resource: the first drowns in reads, the second misses t
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Literal
 
 import msgspec
@@ -32,8 +32,21 @@ _WRITES = re.compile(
 )
 _CATALOG = frozenset(spec.event_name for specs in WATCH_SETS.values() for spec in specs)
 
-SERVICE_EVENTS = frozenset({"CreateVpcResourceCreation"})
+SERVICE_EVENTS = (("ec2.amazonaws.com", "CreateVpcResourceCreation"),)
 """Events that no call makes. No sample in AWS's documentation tells whether they say `readOnly: false`, so sweeps may miss them."""
+
+_SOME_READS = (
+    ("ec2.amazonaws.com", "DescribeInstances"),
+    ("iam.amazonaws.com", "GetUser"),
+    ("kms.amazonaws.com", "Decrypt"),
+    ("s3.amazonaws.com", "GetBucketPolicy"),
+    ("secretsmanager.amazonaws.com", "GetSecretValue"),
+    ("ssm.amazonaws.com", "GetParameter"),
+    ("sts.amazonaws.com", "AssumeRole"),
+)
+"""Calls that CloudTrail takes for reads: patterns that match one of them want what no sweep shows."""
+
+Wanted = Callable[[str, str], bool]
 
 Mode = Literal["sweep", "names"]
 
@@ -50,14 +63,19 @@ class Cost(msgspec.Struct):
 
 
 class Plan:
-    """Lookups for the names that are watched now; `names` is None where they are endless."""
+    """Lookups for what is watched now: `names` is None where there is no end to them, and `wanted` tells of any.
 
-    def __init__(self, strategy: str, names: Iterable[tuple[str, str]] | None, *, rescans: bool) -> None:
+    `blind` says that something is watched which these lookups do not show: patterns of calls that only read.
+    """
+
+    def __init__(self, strategy: str, names: Iterable[tuple[str, str]] | None, wanted: Wanted, *, rescans: bool) -> None:
         self._strategy = strategy
         self.names = None if names is None else tuple(sorted({name for _, name in names}))
-        unsure = [name for name in self.names or () if name in SERVICE_EVENTS or not (name in _CATALOG or _WRITES.match(name))]
+        self.blind = self.names is None and strategy != "all" and any(wanted(*call) for call in _SOME_READS)
+        events = [name for source, name in SERVICE_EVENTS if wanted(source, name)]
+        unsure = [*events, *(name for name in self.names or () if not (name in events or name in _CATALOG or _WRITES.match(name)))]
         # A service event is at most an hour late that way, and a quiet poll stays one call.
-        beside = [name for name in unsure if not (rescans and name in SERVICE_EVENTS)]
+        beside = unsure[len(events) :] if rescans else unsure
         self._sweep = (SWEEP, *map(by_name, beside))
         self._whole_sweep = (SWEEP, *map(by_name, unsure))
 

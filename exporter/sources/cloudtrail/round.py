@@ -22,7 +22,8 @@ from exporter.sources.findings import Findings
 from exporter.sources.scan import Fates
 
 SAVE_PAGES = 10
-SAVE_SECONDS = 5.0
+SAVE_SECONDS = 1.0
+"""How much of a walk may have to be read again where the process dies; more often would write more than it saves."""
 
 Saved = TypeVar("Saved", bound=msgspec.Struct)
 Cursors = Callable[[], Mapping[str, str]]
@@ -30,7 +31,10 @@ Cursors = Callable[[], Mapping[str, str]]
 
 @dataclass(slots=True)
 class Round:
-    """One fetch: who asks, what is wanted, and until when what can wait may take."""
+    """One fetch: who asks, what is wanted, and until when what can wait may take.
+
+    `since` are the names that are watched only from some time on, in seconds.
+    """
 
     name: str
     unit: Unit
@@ -41,6 +45,7 @@ class Round:
     plan: Plan
     monotonic: Callable[[], float] = time.monotonic
     deadline: float | None = None
+    since: Mapping[str, int] = field(default_factory=dict)
     fates: Fates = field(init=False)
 
     def __post_init__(self) -> None:
@@ -82,14 +87,15 @@ class Round:
         """Return a batch without records."""
         return Batch(self.ask.where, cursors=cursors, units=frozenset({self.unit}), counts=tuple(counts))
 
-    def take(self, walk: Walk, saved: Cursors, enough: Callable[[], bool], *, each_page: bool = False) -> Generator[Batch, None, Findings]:
+    def take(self, walk: Walk, saved: Cursors, enough: Callable[[], bool], *, past: bool = False) -> Generator[Batch, None, Findings]:
         """Walk until the end or until there is `enough`, and hand over what was found with the cursors `saved` tells then.
 
         Returns the findings of the last pages of a complete walk, whose cursors the caller knows; nothing is left in them where
-        the walk was cut. Raises SourceError once all that was read before is handed over.
+        the walk was cut. The `past` is saved page by page, without regard to `since`. Raises SourceError once all that was read
+        before is handed over.
         """
         findings, begun, pages = self.findings(), self.monotonic(), 0
-        taker = Taker(self.fates, findings)
+        taker = Taker(self.fates, findings, {} if past else self.since)
         try:
             for page in walk.steps(self.ask):
                 taker.take(page)
@@ -97,7 +103,7 @@ class Round:
                 if walk.complete:
                     break
                 last = enough()
-                if last or each_page or findings.full or pages >= SAVE_PAGES or self.monotonic() - begun >= SAVE_SECONDS:
+                if last or past or findings.full or pages >= SAVE_PAGES or self.monotonic() - begun >= SAVE_SECONDS:
                     yield findings.batch(saved())
                     findings.unit(self.unit.account_id, self.unit.region)
                     begun, pages = self.monotonic(), 0

@@ -31,13 +31,17 @@ class CloudTrailSource:
         self._settings, self.caller = settings, caller
         self._sleep, self._monotonic = sleep, monotonic
         self._clock: AwsClock | None = None
+        self._said = False
 
     def fetch(self, context: FetchContext) -> Iterator[Batch]:
         """Yield what is new, then what came late, then some of the past; raises SourceError where the new could not all be read."""
         settings = self._settings
         clock = self._clock = self._clock or AwsClock(context.now)
         ask = Asker(self.caller, clock, self._patience(context), context.log, context.stopping, self._sleep)
-        plan = Plan(settings.strategy, context.names, rescans=bool(settings.rescans))
+        plan = Plan(settings.strategy, context.names, context.wanted, rescans=bool(settings.rescans))
+        if plan.blind and not self._said:
+            self._said = True
+            context.log.warning("patterns in watch.events match calls that only read, which this source does not see; set `strategy: all`")
         unit = Unit(self.account_id, self.region)
         round_ = Round(self.name, unit, settings, context, clock, ask, plan, self._monotonic)
         live = yield from keep_up(round_)

@@ -14,7 +14,7 @@ from exporter.sources.base import Diagnosis, Roster, SourceType
 from exporter.sources.cloudtrail.clock import NOTABLE_SKEW
 from exporter.sources.cloudtrail.settings import CloudTrailSettings
 from exporter.sources.cloudtrail.source import CloudTrailSource
-from exporter.sources.units import each_unit, region_permissions
+from exporter.sources.units import each_unit
 
 _AT_ONCE = 8
 
@@ -24,10 +24,9 @@ def _units(settings: CloudTrailSettings, aws: Aws | None) -> Roster:
     return each_unit(aws, settings.regions, lambda caller: CloudTrailSource(settings, caller))
 
 
-def _permissions(settings: CloudTrailSettings) -> Iterator[Permission]:
-    # Service authorization reference, AWS CloudTrail: LookupEvents knows no resource.
+def _permissions(_settings: CloudTrailSettings) -> Iterator[Permission]:
+    # It knows no resource (service authorization reference, AWS CloudTrail). `iam-policy` adds what accounts and regions need.
     yield Permission(LOOKUP_EVENTS.action, ("*",), "read Event history", who="member")
-    yield from region_permissions(settings.regions)
 
 
 def _diagnose(settings: CloudTrailSettings, aws: Aws | None) -> Iterable[Diagnosis]:
