@@ -75,7 +75,7 @@ def _note_names(round_: Round, state: Live) -> Iterator[Batch]:
     key = round_.key("names")
     seen = round_.load(key, Names) or Names(names)
     new = {name: state.watermark + 1 for name in names if name not in seen.known}
-    since = {name: seconds for name, seconds in {**seen.since, **new}.items() if name in names and seconds > round_.oldest}
+    since = {name: seconds for name, seconds in {**seen.since, **new}.items() if name in names}
     round_.since = since
     noted = Names(names, since)
     if noted != seen or round_.context.cursor(key) is None:
@@ -119,7 +119,7 @@ def _slice(round_: Round, state: Live, key: str) -> Iterator[Batch]:
 
     plan, clock = round_.plan, round_.clock
     if state.walk is None or not plan.accepts(state.walk.queries):
-        if state.watermark < round_.oldest:
+        if _is_lost(round_, state):
             yield _gap(round_, state, saved)
         end = min(state.until, state.at + state.slice - 1)
         state.walk = Walk(state.at, end, plan.choose(state.cost, end - state.at + 1, clock.now()))
@@ -141,6 +141,14 @@ def _slice(round_: Round, state: Live, key: str) -> Iterator[Batch]:
     if state.walk is None:
         plan.learn(state.cost, walk, clock.now())
         yield found.batch(saved())
+
+
+def _is_lost(round_: Round, state: Live) -> bool:
+    """Tell whether AWS no longer keeps what follows the watermark; a clock of ours that has jumped must not decide that."""
+    if state.watermark >= round_.oldest:
+        return False
+    round_.ask.learn_time()
+    return state.watermark < round_.oldest
 
 
 def _gap(round_: Round, state: Live, saved: Cursors) -> Batch:
