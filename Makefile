@@ -17,7 +17,7 @@ ARGS ?=
 .PHONY: help setup demo test lint format bench generate lock cover clean
 
 help:
-	@echo 'make demo      run the exporter on a generated trail until stopped'
+	@echo 'make demo      run the exporter on a stand-in for AWS until stopped'
 	@echo 'make test      run all tests'
 	@echo 'make lint      check style, types, import contracts, spelling and generated pages'
 	@echo 'make bench     measure throughput beside its baselines'

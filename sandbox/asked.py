@@ -6,6 +6,7 @@ Sources: Service Authorization Reference (actions, resource types and condition 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -46,6 +47,8 @@ _BUCKET_NAMES: Mapping[str, str] = {
     "PutBucketReplication": "PutReplicationConfiguration",
 }
 """Changes of buckets whose permission has another name than the call."""
+_VERSION = re.compile(r"20\d{6}(v2)?$")
+"""What Lambda's event names end with, and its permissions do not."""
 _TRAIL_KEYS = ("TrailName", "Name")
 
 
@@ -73,7 +76,7 @@ def asked_of(environ: Environ, call: Call | None, identity: Identity) -> Asked |
         return _s3(environ, call, f"arn:{partition_of(region)}:s3:::", context)
     if call is None:
         return Asked(f"{service}:Unknown", "*", context)
-    name = call.action.removesuffix("Batch") if service in _BATCHES else call.action
+    name = _VERSION.sub("", call.action.removesuffix("Batch") if service in _BATCHES else call.action)
     document = call.document if isinstance(call.document, dict) else {}
     if service == "sts":
         told = {"sts:ExternalId": call.form.get("ExternalId"), "sts:RoleSessionName": call.form.get("RoleSessionName")}

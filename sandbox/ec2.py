@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 from uuid import uuid4
 
 from sandbox import ec2_xml
-from sandbox.backend import Answer, Backend, Environ, element_of
+from sandbox.backend import EC2_VERSION, Answer, Backend, Environ, element_of
 from sandbox.calls import Call
 from sandbox.ec2_state import Ec2State
 from sandbox.form import items_of, text_of, texts_of, tree_of, trees_of
@@ -65,6 +65,7 @@ class Ec2:
             "DescribeRegions": _regions,
             "DisassociateSecurityGroupVpc": self._associate,
             "ModifySecurityGroupRules": self._told_true,
+            "RestoreManagedPrefixListVersion": self._restore,
             "RevokeSecurityGroupEgress": self._revoke,
             "RevokeSecurityGroupIngress": self._revoke,
             "UpdateSecurityGroupRuleDescriptionsEgress": self._told_true,
@@ -122,6 +123,24 @@ class Ec2:
     def _told_true(self, asked: _Asked) -> Answer:
         answer = asked.pass_on(self._backend)
         return ec2_xml.success(asked.call.action, {"return": True}) if answer.ok else answer
+
+    def _restore(self, asked: _Asked) -> Answer:
+        """Make the entries of a prefix list those of an earlier version, which moto knows only by changing them."""
+        form, state = asked.call.form, asked.state
+        list_id = form.get("PrefixListId", "")
+        if not state.has_prefix_list(list_id):
+            return ec2_xml.failure("InvalidPrefixListID.NotFound", f"The prefix list ID '{list_id}' does not exist")
+        now, then = (state.entries(list_id, form.get(name, "")) for name in ("CurrentVersion", "PreviousVersion"))
+        fields = {"PrefixListId": list_id, "CurrentVersion": form.get("CurrentVersion", "")}
+        added = [(cidr, about) for cidr, about in then.items() if now.get(cidr) != about]
+        removed = [cidr for cidr in now if cidr not in then]
+        for place, (cidr, about) in enumerate(added, 1):
+            fields |= {f"AddEntry.{place}.Cidr": cidr, f"AddEntry.{place}.Description": about}
+        fields |= {f"RemoveEntry.{place}.Cidr": cidr for place, cidr in enumerate(removed, 1)}
+        answer = self._backend.call(
+            "ec2", state.region, state.account_id, {"Action": "ModifyManagedPrefixList", "Version": EC2_VERSION, **fields}
+        )
+        return answer.with_body(answer.body.replace(b"ModifyManagedPrefixListResponse", b"RestoreManagedPrefixListVersionResponse"))
 
     def _associate(self, asked: _Asked) -> Answer:
         vpc_id = asked.call.form.get("VpcId", "")

@@ -83,7 +83,7 @@ class Recorder:
         if not call.form:
             return plain.spelled(call.document) or None
         tree = tree_of(call.form)
-        model = self._models.operation(call.service, call.action)
+        model = self._models.operation(call.service, call.action, call.form.get("Version", ""))
         shape = None if model is None else model.input_shape
         if call.service != "ec2":
             return plain.asked(shape, tree) or None
@@ -95,7 +95,7 @@ class Recorder:
         if not call.form:
             return plain.spelled(_document(answer)) or None
         element = element_of(answer.body)
-        model = self._models.operation(call.service, call.action)
+        model = self._models.operation(call.service, call.action, call.form.get("Version", ""))
         shape = None if model is None else model.output_shape
         if call.service != "ec2":
             return plain.answered(shape, element)
@@ -108,7 +108,7 @@ class Recorder:
         code, message = error_of(answer)
         if call.service == "ec2":
             return ("Client." if answer.status < 500 else "Server.") + code, message
-        model = self._models.operation(call.service, call.action)
+        model = self._models.operation(call.service, call.action, call.form.get("Version", ""))
         shapes = [] if model is None else model.error_shapes
         named = (shape.name for shape in shapes if shape.metadata.get("error", {}).get("code") == code)
         return next(named, code), message

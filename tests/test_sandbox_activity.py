@@ -66,12 +66,6 @@ def test_it_does_what_people_pipelines_and_controllers_do(life):
     assert outcomes["AuthorizeSecurityGroupIngress", "Client.UnauthorizedOperation"]
     assert outcomes["AuthorizeSecurityGroupIngress", "Client.DryRunOperation"]
     assert outcomes["AuthorizeSecurityGroupIngress", "Client.InvalidPermission.Duplicate"]
-    core = (
-        {name for name, _ in outcomes} & {entry.event_name for entry in WATCH_SETS["security_groups"]}
-        if "security_groups" in WATCH_SETS
-        else {"x"}
-    )
-    assert core
     assert any("never seen before" in line for line in told)
     assert any("revokes all rules" in line for line in told)
 
@@ -140,11 +134,11 @@ def test_it_comes_out_on_every_road_and_ends_with_the_sandbox():
             sqs = client(sandbox, "sqs")
             heard: dict[str, set[str]] = {FILES_QUEUE: set(), EVENTS_QUEUE: set()}
             for _ in range(200):
-                for name in heard:
+                for name, kinds in heard.items():
                     url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
                     for message in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=1).get("Messages", []):
                         body = json.loads(message["Body"])
-                        heard[name].add(f"{body['account']} {body['region']}" if "detail" in body else body.get("Event", "files"))
+                        kinds.add(f"{body['account']} {body['region']}" if "detail" in body else body.get("Event", "files"))
                 if len(heard[EVENTS_QUEUE]) == 6 and "files" in heard[FILES_QUEUE]:
                     break
             assert heard[EVENTS_QUEUE] == {f"{account} {region}" for account, region in world_of(ACCOUNT).units}

@@ -92,9 +92,7 @@ class _Demo:
 @click.option(
     "--monitoring/--no-monitoring", "with_monitoring", default=True, show_default=True, help="Run Prometheus and Alertmanager too."
 )
-@click.option(
-    "--log.level", "log_level", type=click.Choice(LOG_LEVELS), default="warning", show_default=True, help="Least severe log lines."
-)
+@click.option("--log.level", "log_level", type=click.Choice(LOG_LEVELS), default="error", show_default=True, help="Least severe log lines.")
 @format_option
 @reports_errors
 def demo(
@@ -133,7 +131,7 @@ def demo(
         else:
             address = require_free(aws_address, "the stand-in for AWS", "--aws.listen-address")
             vital, lines = _on_aws(running, web, address, seed, interval)
-        pages = [f"  metrics       http://{web}/metrics", f"  history       http://{web}/history"]
+        pages = [f"  overview      http://{web}/", f"  metrics       http://{web}/metrics", f"  history       http://{web}/history"]
         if not running.done.is_set():
             pages += _monitor(running, watched, lacking) if with_monitoring else ["  Prometheus    not wanted (--no-monitoring)"]
         if not running.done.is_set():
@@ -180,10 +178,10 @@ def _monitor(running: _Demo, addresses: Addresses, lacking: Mapping[str, str]) -
     alerting = "Alertmanager" not in lacking
     if alerting:
         _await(running, running.keep(monitoring.start_alertmanager(running.directory, addresses)), addresses.alertmanager)
-        lines.append(f"  Alertmanager  http://{addresses.alertmanager}/")
+        lines.append(f"  Alertmanager  {monitoring.alertmanager_page(addresses)}")
     if "Prometheus" not in lacking:
         _await(running, running.keep(monitoring.start_prometheus(running.directory, addresses, alerting=alerting)), addresses.prometheus)
-        lines.append(f"  Prometheus    http://{addresses.prometheus}/")
+        lines.append(f"  Prometheus    {monitoring.prometheus_page(addresses)}")
     return lines
 
 

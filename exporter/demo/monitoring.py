@@ -10,7 +10,7 @@ from typing import Any
 import yaml
 
 import exporter
-from exporter.demo.children import Child
+from exporter.demo.children import Child, answers, fetch
 
 EXAMPLES = Path(exporter.__file__).parent.parent / "deploy" / "prometheus"
 SCRAPE_SECONDS = 5
@@ -62,6 +62,20 @@ def start_alertmanager(directory: Path, addresses: Addresses) -> Child:
     path = _write(directory / "alertmanager.yml", config)
     flags = (f"--config.file={path}", f"--storage.path={directory / 'alertmanager'}", f"--web.listen-address={addresses.alertmanager}")
     return Child("Alertmanager", [_alertmanager() or "alertmanager", *flags, "--cluster.listen-address="], directory / "alertmanager.log")
+
+
+def prometheus_page(addresses: Addresses) -> str:
+    """Return the address of the page of alerts, which Debian's package has in another place."""
+    base = f"http://{addresses.prometheus}"
+    return next((f"{base}{path}" for path in ("/alerts", "/classic/alerts") if answers(base + path)), f"{base}/")
+
+
+def alertmanager_page(addresses: Addresses) -> str:
+    """Return the address of the page of alerts, or of their list where Debian's package has no pages."""
+    base = f"http://{addresses.alertmanager}"
+    if b"does not include a web application" in (fetch(f"{base}/") or b""):
+        return f"{base}/api/v2/alerts (this package has no pages; or: amtool alert --alertmanager.url={base})"
+    return f"{base}/"
 
 
 def _alertmanager() -> str | None:

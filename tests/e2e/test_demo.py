@@ -122,7 +122,7 @@ def test_every_road_moves_every_address_answers_and_nothing_is_left(start, tmp_p
     assert set(ROADS) <= set(SOURCES)
     demo = start()
     demo.says("Ctrl-C")
-    addresses = re.findall(r"http://127\.0\.0\.1:\d+\S*", demo.said[demo.said.index("metrics ") :])
+    addresses = re.findall(r"http://127\.0\.0\.1:\d+[\w/.]*", demo.said[demo.said.index("overview ") :])
     for address in addresses:
         get(address if address.count("/") > 2 else f"{address}/-/ready")
     assert len({address.split("/")[2] for address in addresses}) == 4
@@ -131,12 +131,8 @@ def test_every_road_moves_every_address_answers_and_nothing_is_left(start, tmp_p
         wait_until(lambda road=road: counted(demo, "awschange_exporter_records_total", source=road, fate="stored") + counted(
             demo, "awschange_exporter_records_total", source=road, fate="duplicate") > 0, f"{road} brings records", 60)  # fmt: skip
     wait_until(lambda: counted(demo, "awschange_events_total") > 20, "changes are counted", 60)
-    accounts = {
-        account
-        for account in ("111122223333", "444455556666", "777788889999")
-        if counted(demo, "awschange_events_total", account_id=account)
-    }
-    assert len(accounts) == 3
+    for account in ("111122223333", "444455556666", "777788889999"):
+        wait_until(lambda account=account: counted(demo, "awschange_events_total", account_id=account) > 0, f"{account} has changes", 60)
 
     # The line that is there to be pasted, pasted.
     pasted = next(line for line in demo.said.splitlines() if "AWS_ENDPOINT_URL=" in line and "\\" in line).strip(" \\")
