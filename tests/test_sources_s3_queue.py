@@ -180,6 +180,17 @@ def test_a_file_that_is_not_there_yet_is_read_when_the_message_comes_again(sandb
     assert left(sandbox, url) == (0, 0)
 
 
+def test_a_message_that_fails_again_and_again_ends_a_single_poll(sandbox, aws):
+    """The command `poll` would never end where messages come again as fast as they fail."""
+    url, _ = queue(sandbox, "files")
+    send(sandbox, url, {"s3Bucket": BUCKET, "s3ObjectKey": [KEY]})
+    files = Road(aws, type="s3", queue_url=url, wait_time="5s", visibility_timeout="1s")
+    begun = time.monotonic()
+    got = files.poll(NOW)
+    assert len(got.errors) == 2
+    assert time.monotonic() - begun < 15
+
+
 def test_one_missing_file_of_a_message_keeps_the_whole_message(sandbox, aws):
     """The other file is stored, and the message must come again for the one that was missing."""
     url, _ = queue(sandbox, "files")

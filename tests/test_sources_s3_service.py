@@ -10,8 +10,11 @@ from typing import Any
 import pytest
 
 from exporter.config import validate
+from exporter.families import VERIFIED_UNTIL
 from exporter.logs import make_logger
 from exporter.service import Service
+from exporter.store import open_store
+from exporter.store.base import Ingest
 from sandbox.server import Sandbox, Settings
 from tests.sandbox_client import ACCOUNT, REGION, Clock, client
 from tests.test_sandbox_roads import BUCKET, change, queue, rule, start_trail
@@ -73,7 +76,7 @@ def test_verdicts_and_the_proven_time_are_in_the_store_once(sandbox, clock, poll
     assert events(first) == 3
     unit = ("s3", ACCOUNT, REGION)
     assert first["digests_total", *unit, "verified"] == 2
-    assert first["trail_files_total", *unit, "verified"] == 2, "the third is named by the digest of the next hour"
+    assert first["trail_files_total", *unit, "verified"] == 3
     until = first["trail_verified_until_timestamp_seconds", *unit]
     assert until == clock.now.timestamp()
     assert polled(bucket) == first
@@ -81,7 +84,7 @@ def test_verdicts_and_the_proven_time_are_in_the_store_once(sandbox, clock, poll
     sandbox.deliver_files()
     second = polled(bucket)
     assert second["trail_verified_until_timestamp_seconds", *unit] == until + 3600
-    assert second["trail_files_total", *unit, "verified"] == 3
+    assert second["trail_files_total", *unit, "verified"] == 4, "the calls of the exporter itself are recorded too"
     assert events(second) == 3
 
 
@@ -124,3 +127,16 @@ def test_a_foreign_message_and_a_lost_one_change_nothing_of_the_truth(sandbox, c
     assert events(series) == 1
     assert series["queue_messages_total", "s3", "unrelated"] == 1
     assert series["trail_files_total", "s3", ACCOUNT, REGION, "verified"] == 1
+
+
+def test_the_proven_time_never_goes_back(tmp_path):
+    """Two trails of one account and region prove different hours; the later one stands, whichever is judged last."""
+    store = open_store(tmp_path / "state.db")
+    try:
+        for seconds in (1000.0, 3000.0, 2000.0):
+            counts = ((VERIFIED_UNTIL.name, ("s3", ACCOUNT, REGION), seconds),)
+            store.append(Ingest("s3", datetime.now(UTC), counts=counts))
+        (row,) = [row for row in store.series().rows if row.family == VERIFIED_UNTIL.name]
+        assert row.value == 3000
+    finally:
+        store.close()

@@ -56,7 +56,10 @@ class EventBridgeSource:
         fates = Fates(context.wanted)
         end = time.monotonic() + LONGEST_FETCH
         with Queue(caller, settings, context.log) as queue:
-            while not context.stopping() and (messages := queue.receive()):
+            while not (queue.exhausted or context.stopping()):
+                messages = queue.receive()
+                if not messages or context.stopping():
+                    return
                 batch, done = self._take(queue, messages, fates, context)
                 yield batch
                 error = queue.delete(done)

@@ -52,7 +52,10 @@ class FileMessages:
         """Yield the batches of messages until the queue is empty or has been read for a while; raises AwsError."""
         end = time.monotonic() + LONGEST_FETCH
         with Queue(self._bucket.caller, self._settings, self._log) as queue:
-            while not self._context.stopping() and (messages := queue.receive()):
+            while not (queue.exhausted or self._context.stopping()):
+                messages = queue.receive()
+                if self._context.stopping():
+                    return
                 yield from self._take(queue, messages)
                 if self._context.budget is not None and time.monotonic() >= end:
                     return

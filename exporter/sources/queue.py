@@ -118,13 +118,18 @@ class Message:
 
 
 class Queue:
-    """One queue. While it is entered, a thread keeps hidden every message that was received and neither deleted nor let go."""
+    """One queue. While it is entered, a thread keeps hidden every message that was received and neither deleted nor kept.
+
+    `exhausted` turns true when nothing new came: no message, or one that was kept before.
+    """
 
     def __init__(self, caller: Caller, settings: QueueSettings, log: Logger) -> None:
         self._caller, self._url, self._log = caller, settings.queue_url, log
         self._wait = round(settings.wait_time.total_seconds())
         self._visibility = max(1, round(settings.visibility_timeout.total_seconds()))
         self._held: dict[str, Message] = {}
+        self._kept: set[str] = set()
+        self.exhausted = False
         self._lock = threading.Lock()
         self._end = threading.Event()
         self._beat = threading.Thread(target=self._extend, name="visibility", daemon=True)
@@ -157,12 +162,13 @@ class Queue:
         messages = [_message(entry) for entry in answer.get("Messages") or ()]
         with self._lock:
             self._held.update((message.receipt, message) for message in messages)
+        self.exhausted = not messages or any(message.id in self._kept for message in messages)
         return messages
 
     def keep(self, message: Message) -> None:
         """Leave a message in the queue: it comes again when its visibility timeout is over."""
-        with self._lock:
-            self._held.pop(message.receipt, None)
+        self._kept.add(message.id)
+        self._let_go(message)
 
     def delete(self, messages: Sequence[Message]) -> SourceError | None:
         """Delete messages whose batch is committed; return what failed. A message that stays is read again and does no harm."""
@@ -183,12 +189,16 @@ class Queue:
                 error = None
                 break
         for message in messages:
-            self.keep(message)
+            self._let_go(message)
         if left and error is None:
             error = SourceError(
                 "unavailable", f"{self._url}: {len(left)} of {len(messages)} messages could not be deleted; they are read again"
             )
         return error
+
+    def _let_go(self, message: Message) -> None:
+        with self._lock:
+            self._held.pop(message.receipt, None)
 
     def _extend(self) -> None:
         while not self._end.wait(self._visibility / 3):
