@@ -54,8 +54,8 @@ class Walked(RuleBasedStateMachine):
         """Let time pass without the exporter."""
         self.history.now += seconds
 
-    @rule(ahead=st.one_of(st.integers(-3, 3), st.integers(-200 * 86_400, 200 * 86_400)))
-    def our_clock_is_set(self, ahead: int) -> None:
+    @rule(ahead=st.one_of(st.floats(-3, 3), st.integers(-200 * 86_400, 200 * 86_400)))
+    def our_clock_is_set(self, ahead: float) -> None:
         """Set our clock wrong, or right."""
         self.history.ahead = ahead
 
@@ -138,9 +138,13 @@ class Walked(RuleBasedStateMachine):
     @invariant()
     def nothing_is_late_that_came_within_the_overlap(self) -> None:
         """A count of late events that counts others says nothing."""
-        if hasattr(self, "keeper"):
-            delays = {event.event_id: event.shown - event.time for event in self.history.events if event.read_only == "false"}
-            assert all(delays.get(event_id, OVERLAP) >= OVERLAP - 1 for event_id in self.keeper.late)
+        if not (hasattr(self, "keeper") and self.keeper.late):
+            return
+        # What lies before the live line a re-scan may bring before the fill does; the store takes that for the past.
+        began = self.keeper.live()["began"]
+        for event in self.history.events:
+            if event.event_id in self.keeper.late and event.read_only == "false" and event.time >= began:
+                assert event.shown - event.time >= OVERLAP - 1, event
 
     def teardown(self) -> None:
         """In the end, when AWS has shown everything and answers, all of it is stored."""

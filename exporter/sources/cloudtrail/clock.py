@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from math import ceil
 
 NOTABLE_SKEW = 30
 """Seconds that our clock may differ from AWS's before a person hears of it; requests fail from five minutes on."""
 
 
 class AwsClock:
-    """Seconds since 1970 by AWS's clock, never ahead of it once an answer told it: the Date header is cut to whole seconds."""
+    """Seconds since 1970 by AWS's clock, never ahead of it once an answer told it: its Date is rounded down, our time up."""
 
     def __init__(self, ours: Callable[[], datetime]) -> None:
         self.ours = ours
@@ -31,7 +32,7 @@ class AwsClock:
         """Take in what an answer said; return the skew (AWS's clock less ours) where a person should hear of its change."""
         if date is None:
             return None
-        self.skew = int(date.timestamp()) - int(self.ours().timestamp())
+        self.skew = int(date.timestamp()) - ceil(self.ours().timestamp())
         if abs(self.skew - self._said) <= NOTABLE_SKEW:
             return None
         self._said = self.skew
