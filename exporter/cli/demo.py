@@ -26,7 +26,7 @@ from exporter.sources import SOURCES
 
 _BIRTH_HOLD = f"{2 * monitoring.SCRAPE_SECONDS}s"
 _WATCH_SECONDS = 0.3
-_READY_SECONDS = 30.0
+_READY_SECONDS = 60.0
 
 
 def _say(text: str = "") -> None:

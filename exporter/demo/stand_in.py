@@ -22,7 +22,7 @@ KEY = "AKIAIOSFODNN7EXAMPLE"
 READER_KEY = "AKIAI44QH8DHBEXAMPLE"
 """The access key of the exporter."""
 _REGION = "us-east-1"
-_SECONDS = 60.0
+_SECONDS = 120.0
 _ASK_SECONDS = 0.1
 
 

@@ -62,7 +62,7 @@ class Demo:
         """What stands on the terminal."""
         return "".join(self._said)
 
-    def says(self, text: str, seconds: float = 90) -> None:
+    def says(self, text: str, seconds: float = 150) -> None:
         """Wait until it has said something."""
 
         def found() -> bool:
