@@ -145,11 +145,12 @@ def test_event_history_that_is_denied_names_action_and_command(environment, tmp_
     assert "iam-policy" in found.remedy
 
 
-def make_queue(sandbox, sender=None, redrive=True):
+def make_queue(sandbox, sender=None, redrive=True, bounded=True):
     sqs = client(sandbox, "sqs")
     attributes = {}
     if sender:
         statement = {"Effect": "Allow", "Principal": {"Service": sender}, "Action": "sqs:SendMessage", "Resource": QUEUE}
+        statement["Condition"] = {"StringEquals": {"aws:SourceAccount": ACCOUNT}} if bounded else {}
         attributes["Policy"] = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
     if redrive:
         sqs.create_queue(QueueName="dead")
@@ -178,6 +179,22 @@ def test_a_queue_that_lets_nobody_send_is_told(environment, tmp_path, kind, send
     assert wrong.detail == told
     assert "allow sqs:SendMessage to" in wrong.remedy
     assert "aws:SourceArn" in wrong.remedy
+
+
+def test_a_queue_that_anybody_may_send_to_is_told(environment, tmp_path):
+    """Otherwise a rule in a stranger's account makes up changes, and pages."""
+    with Sandbox(Settings(deliver=False)) as sandbox:
+        make_queue(sandbox, "events.amazonaws.com", bounded=False)
+        found, _ = of(sandbox, tmp_path, "source eventbridge", **queue_source(sandbox))
+        client(sandbox, "sqs").set_queue_attributes(
+            QueueUrl=f"{sandbox.url}/{ACCOUNT}/changes",
+            Attributes={"Policy": json.dumps({"Statement": {"Effect": "Allow", "Principal": "*", "Action": "sqs:*", "Resource": QUEUE}})},
+        )
+        everyone, _ = of(sandbox, tmp_path, "source eventbridge", **queue_source(sandbox))
+    [wrong] = [finding for finding in found if finding.status == "warning"]
+    assert wrong.detail == "lets events.amazonaws.com send for any account, so that others can make up changes"
+    assert wrong.remedy == "add to the statement the condition aws:SourceArn: of the rule, topic or bucket that sends"
+    assert [finding.status for finding in everyone if finding.subject.endswith("conditions")] == ["warning"]
 
 
 def test_a_queue_without_redrive_policy_is_told(environment, tmp_path):

@@ -172,6 +172,7 @@ def make_queue(enforced, service, account=ACCOUNT, redrive=True):
     sqs = enforced.admin("sqs", account)
     arn = f"arn:aws:sqs:{REGION}:{account}:changes"
     statement = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sqs:SendMessage", "Resource": arn}
+    statement["Condition"] = {"StringEquals": {"aws:SourceAccount": account}}
     attributes = {"Policy": json.dumps({"Version": "2012-10-17", "Statement": [statement]})}
     if redrive:
         sqs.create_queue(QueueName="dead")

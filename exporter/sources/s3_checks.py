@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 
 _PLACES_TRIED = 3
 _SENDERS = ("s3.amazonaws.com", "sns.amazonaws.com", "events.amazonaws.com")
+_OF_SENDERS = {
+    "aws:principalaccount", "aws:principalarn", "aws:principalorgid", "aws:sourceaccount", "aws:sourcearn", "aws:sourceorgid",
+    "aws:sourceorgpaths",
+}  # fmt: skip
+"""Condition keys that say for whom a service may send (IAM user guide, global condition keys)."""
 _NONE = "lets neither S3, SNS nor EventBridge"
 
 
@@ -109,9 +114,16 @@ def diagnose_queue(caller: Caller, url: str, name: str, wanted: tuple[str, ...] 
         return
     attributes = answer.get("Attributes") or {}
     yield Diagnosis("ok", subject, f"about {attributes.get('ApproximateNumberOfMessages', '?')} messages wait")
-    senders = _senders(attributes.get("Policy"), wanted)
+    senders, unbounded = _senders(attributes.get("Policy"), wanted)
     if senders:
         yield Diagnosis("ok", f"{subject}, policy", f"lets {', '.join(sorted(senders))} send")
+        if unbounded:
+            yield Diagnosis(
+                "warning",
+                f"{subject}, policy, conditions",
+                f"lets {', '.join(sorted(unbounded))} send for any account, so that others can make up changes",
+                "add to the statement the condition aws:SourceArn: of the rule, topic or bucket that sends",
+            )
     else:
         whom = _NONE if wanted == _SENDERS else f"does not let {wanted[0]}"
         yield Diagnosis(
@@ -129,13 +141,14 @@ def diagnose_queue(caller: Caller, url: str, name: str, wanted: tuple[str, ...] 
         yield Diagnosis("ok", f"{subject}, visibility timeout", "is 0 by default; the exporter sets its own for each message")
 
 
-def _senders(policy: object, wanted: tuple[str, ...]) -> set[str]:
-    """Return the services that a policy lets send; a principal of `*` may be any of them, as its conditions say."""
+def _senders(policy: object, wanted: tuple[str, ...]) -> tuple[set[str], set[str]]:
+    """Return whom a policy lets send, and whom of these for anybody; a principal of `*` may be any service, as its conditions say."""
     try:
         document = json.loads(str(policy or "{}"))
     except ValueError:
-        return set()
+        return set(), set()
     found: set[str] = set()
+    unbounded: set[str] = set()
     for statement in _listed(document.get("Statement") if isinstance(document, dict) else None):
         if not isinstance(statement, dict) or statement.get("Effect") != "Allow":
             continue
@@ -145,9 +158,14 @@ def _senders(policy: object, wanted: tuple[str, ...]) -> set[str]:
         principal = statement.get("Principal")
         services = principal.get("Service") if isinstance(principal, Mapping) else None
         everyone = principal == "*" or (isinstance(principal, Mapping) and "*" in _listed(principal.get("AWS")))
-        found |= {service for service in map(str, _listed(services)) if service in wanted}
-        found |= {"everyone (as its conditions allow)"} if everyone else set()
-    return found
+        here = {service for service in map(str, _listed(services)) if service in wanted}
+        here |= {"everyone (as its conditions allow)"} if everyone else set()
+        found |= here
+        conditions = statement.get("Condition")
+        blocks = conditions.values() if isinstance(conditions, Mapping) else ()
+        if not {str(key).lower() for block in blocks if isinstance(block, Mapping) for key in block} & _OF_SENDERS:
+            unbounded |= here
+    return found, unbounded
 
 
 def _diagnose_bucket(caller: Caller, settings: S3Settings, aws: Aws) -> Iterator[Diagnosis]:
