@@ -114,7 +114,7 @@ def build_pipeline(
     exposition = Exposition(store, config.metrics.budgets, config.metrics.birth_hold, time.time, telemetry, previous=shown)
     pipeline = Pipeline(config, units, poller, exposition, lease)
     for source, settings in pipeline.sources:
-        telemetry.register_source(source.name, source.account_id, source.region, settings.poll_interval.total_seconds())
+        telemetry.register_source(source.name, source.account_id, source.region, settings.longest_between.total_seconds())
     telemetry.web_info(config.web.external_url)
     return pipeline
 

@@ -40,6 +40,7 @@ class PollReport:
     conflicts: int = 0
     ignored: int = 0
     malformed: int = 0
+    stopped: bool = False
     problems: list[str] = field(default_factory=list)
 
     def fail(self, reason: str, error: str) -> None:
@@ -101,6 +102,7 @@ class Poller:
             log.exception("poll failed by a fault of the exporter")
             report.fail("internal", f"{type(error).__name__}: {error}")
         if report.complete and self._stopping():
+            report.stopped = True
             report.fail("unavailable", "stopped before the poll was complete; it goes on at the next start")
         report.seconds = time.monotonic() - begun
         self._telemetry.poll_finished(*key_of(source), report.seconds, self._now().timestamp(), report.reason)
@@ -208,7 +210,9 @@ class Poller:
             "duplicate": report.duplicates, "conflict": report.conflicts, "ignored": report.ignored, "malformed": report.malformed,
             "seconds": round(report.seconds, 3),
         }  # fmt: skip
-        if not report.complete:
+        if report.stopped:
+            log.info("poll stopped before it was complete; it goes on at the next start", **fields)
+        elif not report.complete:
             log.error("poll incomplete", **fields, reason=report.reason, error=report.error)
         elif report.stored or report.promoted or report.malformed or report.conflicts:
             log.info("poll", **fields)

@@ -47,6 +47,7 @@ class Scheduler:
         """`missed` hears of each run that could not start in time, `failed` of each that raised; `clock` gives epoch seconds."""
         self._missed, self._failed, self._clock = missed, failed, clock
         self._stopping = threading.Event()
+        self._waiting: set[str] = set()
         self._watcher = threading.Thread(target=self._watch_clock, name="clock", daemon=True)
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
@@ -68,11 +69,14 @@ class Scheduler:
         *,
         first: timedelta = timedelta(0),
         pool: Pool = Pool.POLLS,
+        waits: bool = False,
     ) -> None:
         """Run a job at an interval, with a jitter of a tenth (at most 10 s) so that many exporters do not ask AWS in step.
 
-        It runs for the first time after `first`. The threads of the house are few: its jobs must be short or rare.
+        It runs for the first time after `first`. The threads of the house are few: its jobs must be short or rare. One that `waits`
+        by itself for something to do may take longer than its interval: nothing is missed then.
         """
+        (self._waiting.add if waits else self._waiting.discard)(name)
         jitter = min(interval * _JITTER_SHARE, _MAX_JITTER) if interval >= _MIN_JITTERED else timedelta(0)
         now = datetime.now(UTC)
         self._scheduler.add_job(
@@ -120,5 +124,5 @@ class Scheduler:
     def _hear(self, event: JobEvent) -> None:
         if event.code == EVENT_JOB_ERROR:
             self._failed(event.job_id, event.exception)
-        else:
+        elif not (event.code == EVENT_JOB_MAX_INSTANCES and event.job_id in self._waiting):
             self._missed(event.job_id)

@@ -174,11 +174,11 @@ class Service:
             job = job_name(key_of(source))
             self.telemetry.register_job(job)
             poll = partial(self._poll, pipeline, source, settings, budget)
-            self._scheduler.every(settings.poll_interval, job, poll, first=position * spread)
+            self._scheduler.every(settings.poll_interval, job, poll, first=position * spread, waits=bool(settings.wait))
 
     def _register(self, units: Units, sources: Sequence[Source]) -> None:
         for source in sources:
-            self.telemetry.register_source(*key_of(source), units.settings.poll_interval.total_seconds())
+            self.telemetry.register_source(*key_of(source), units.settings.longest_between.total_seconds())
 
     def _ask(self, pipeline: Pipeline, units: Units) -> None:
         """Ask for the units of a source, and make jobs and page fit the answer."""
@@ -209,7 +209,7 @@ class Service:
         report = PollReport(*failure.key, started_at)
         report.fail(failure.error.reason, str(failure.error))
         known = failure.key in {key_of(source) for source in units.sources}
-        interval = units.settings.poll_interval if known else units.interval
+        interval = units.settings.longest_between if known else units.interval
         fine_until = failure.fine_until.timestamp() if failure.fine_until else 0.0
         self.telemetry.register_source(*failure.key, interval.total_seconds())
         self.telemetry.unit_failed(*failure.key, time.time(), failure.error.reason, fine_until)

@@ -146,3 +146,27 @@ def test_polls_that_hang_do_not_keep_the_questions_for_units_waiting() -> None:
     finally:
         release.set()
         scheduler.stop()
+
+
+def test_a_job_that_waits_by_itself_misses_nothing_when_it_takes_longer_than_its_interval():
+    """Long polls of a queue outlast their interval by design; a warning each second would hide the runs that are really missed."""
+    missed: list[str] = []
+    scheduler = Scheduler(missed.append, lambda _job, _error: None)
+    ran, done = threading.Event(), threading.Event()
+
+    def run():
+        ran.set()
+        done.wait(5)
+
+    scheduler.every(timedelta(seconds=0.05), "queue", run, waits=True)
+    scheduler.every(timedelta(seconds=0.05), "late", lambda: done.wait(5))
+    scheduler.start()
+    try:
+        assert ran.wait(5)
+        deadline = time.monotonic() + 5
+        while "late" not in missed and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert set(missed) == {"late"}
+    finally:
+        done.set()
+        scheduler.stop()

@@ -45,7 +45,10 @@ POLL_SUCCESS = SelfMetric(
 )
 POLL_DURATION = SelfMetric(PREFIX + "poll_duration_seconds", "gauge", "How long the last poll took.", _UNIT)
 POLL_INTERVAL = SelfMetric(
-    PREFIX + "poll_interval_seconds", "gauge", "How often the source is polled, as configured; what is stale depends on it.", _UNIT
+    PREFIX + "poll_interval_seconds",
+    "gauge",
+    "How often the source is polled, as configured, waiting for messages included; what is stale depends on it.",
+    _UNIT,
 )
 LAST_POLL = SelfMetric(PREFIX + "last_poll_timestamp_seconds", "gauge", "When the last poll ended, well or not.", _UNIT)
 LAST_SUCCESS = SelfMetric(

@@ -121,6 +121,16 @@ class SourceSettings(Settings):
     )
     poll_interval: Duration = Field(default=timedelta(seconds=60), description="How often the source is polled.")
 
+    @property
+    def wait(self) -> timedelta:
+        """How long a poll may wait for news by itself, before the time until the next one begins."""
+        return timedelta(0)
+
+    @property
+    def longest_between(self) -> timedelta:
+        """How long it takes from the end of one poll to the end of the next where nothing goes wrong."""
+        return self.poll_interval + self.wait
+
     @model_validator(mode="before")
     @classmethod
     def _name_defaults_to_type(cls, data: object) -> object:

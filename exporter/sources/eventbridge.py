@@ -38,6 +38,11 @@ class EventBridgeSettings(SourceSettings, QueueSettings):
         "over 256 KiB.",
     )
 
+    @property
+    def wait(self) -> timedelta:
+        """How long a poll waits for messages."""
+        return self.wait_time
+
 
 class EventBridgeSource:
     """One queue; its events tell account and region."""

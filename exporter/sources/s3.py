@@ -127,6 +127,11 @@ class S3Settings(SourceSettings, QueueSettings):
         return self
 
     @property
+    def wait(self) -> timedelta:
+        """How long a poll waits for messages."""
+        return self.wait_time if self.queue_url else timedelta(0)
+
+    @property
     def verifies(self) -> bool:
         """Whether digests are verified."""
         return bool(self.bucket) if self.verify_digests is None else self.verify_digests
