@@ -35,7 +35,7 @@ from exporter.store import open_store
 
 ROUNDS = 3
 LISTINGS = 20
-OFTEN = 6
+OFTEN = 20
 MANY = (1, 1000, 10_000)
 _CREDENTIALS = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "example", "AWS_DEFAULT_REGION": "us-east-1"}
 
