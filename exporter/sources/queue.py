@@ -27,7 +27,7 @@ AT_ONCE = 10
 DONE, TEST, UNRELATED, POISON, FAILED = MESSAGE_FATES
 _DELETE_TRIES = 3
 _HOST_REGION = re.compile(r"(?:^|\.)(?:sqs|sqs-fips)\.([a-z]{2,8}(?:-[a-z]+)+-\d{1,2})\.|^([a-z]{2,8}(?:-[a-z]+)+-\d{1,2})\.queue\.")
-_PATH = re.compile(r"/(?:[^/]+/)*(\d{12})/([A-Za-z0-9_-]{1,80})(?:\.fifo)?/?")
+_PATH = re.compile(r"/(?:[^/]+/)*(\d{12})/([A-Za-z0-9_-]{1,80}(?:\.fifo)?)/?")
 
 
 def queue_url(value: str) -> str:
