@@ -273,6 +273,48 @@ def test_a_trail_that_leaves_out_writes_is_named(environment, selectors, detail)
     assert "aws cloudtrail put-event-selectors --trail-name audit" in found.remedy
 
 
+def test_the_trail_of_an_organization_counts_in_each_account_and_is_mended_in_its_own(environment):
+    """Otherwise every member is said to have no trail, or is told to start one that it may not touch."""
+    with running() as sandbox:
+        organizations = client(sandbox, "organizations")
+        organizations.create_organization(FeatureSet="ALL")
+        organizations.create_account(Email="one@example.com", AccountName="one")
+        [member] = [account["Id"] for account in organizations.list_accounts()["Accounts"] if account["Id"] != ACCOUNT]
+        roles = [{"role_arn": f"arn:aws:iam::{member}:role/aws-change-exporter"}]
+        client(sandbox, "s3").create_bucket(Bucket="audit-logs")
+        trails = client(sandbox, "cloudtrail")
+        trails.create_trail(Name="audit", S3BucketName="audit-logs", IsMultiRegionTrail=True, IsOrganizationTrail=True)
+        trails.start_logging(Name="audit")
+        assert only(look(sandbox, "trails", accounts=roles), "ok").detail == "trail audit records every write"
+        trails.stop_logging(Name="audit")
+        found = only(look(sandbox, "trails", accounts=roles), "warning")
+    assert found.subject == f"{member} {REGION}, trail audit"
+    assert found.remedy == f"start it: `aws cloudtrail start-logging --name audit --region {REGION}` in account {ACCOUNT}"
+
+
+def test_a_trail_that_cannot_deliver_is_named_with_its_bucket(environment):
+    """Otherwise a trail that logs into nothing counts as one."""
+    with running(delay=timedelta(0)) as sandbox:
+        make_trail(sandbox)
+        client(sandbox, "ec2").create_security_group(GroupName="web", Description="web")
+        s3 = client(sandbox, "s3")
+        for item in s3.list_objects_v2(Bucket="audit-logs").get("Contents", []):
+            s3.delete_object(Bucket="audit-logs", Key=item["Key"])
+        s3.delete_bucket(Bucket="audit-logs")
+        sandbox.deliver_files()
+        found = only(look(sandbox, "trails"), "warning")
+    assert found.detail == "its last delivery to the bucket audit-logs failed: NoSuchBucket"
+    assert "bucket policy and its KMS key" in found.remedy
+
+
+def test_a_name_in_a_command_is_quoted(environment):
+    """Otherwise whoever names a recorder chooses what a person runs."""
+    with running() as sandbox:
+        make_recorder(sandbox, start=False, name="default; rm -rf ~")
+        found = only(look(sandbox, "aws_config"), "warning")
+    assert found.remedy.endswith("--configuration-recorder-name 'default; rm -rf ~'`")
+
+
 def test_a_second_trail_that_records_nothing_is_no_matter(environment):
     """Otherwise every trail for data events is complained of."""
     with running() as sandbox:
@@ -291,12 +333,12 @@ def test_a_trail_that_may_not_be_looked_at_names_the_missing_action(environment,
     assert found.remedy == f"missing action {action} for the default credentials; add it: `aws-change-exporter iam-policy`"
 
 
-def make_recorder(sandbox, start=True, group=None):
+def make_recorder(sandbox, start=True, group=None, name="default"):
     config = client(sandbox, "config")
     client(sandbox, "s3").create_bucket(Bucket="config-logs")
     config.put_configuration_recorder(
         ConfigurationRecorder={
-            "name": "default",
+            "name": name,
             "roleARN": f"arn:aws:iam::{ACCOUNT}:role/config",
             "recordingGroup": group or {"allSupported": True, "includeGlobalResourceTypes": False},
         }

@@ -64,9 +64,8 @@ def test_a_good_queue_and_bucket_are_said_to_be_good():
         client(sandbox, "s3").create_bucket(Bucket=BUCKET)
         _, dead = queue(sandbox, "dead")
         url, arn = queue(sandbox, "files")
-        allow = {
-            "Statement": {"Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": arn}
-        }
+        statement = {"Effect": "Allow", "Principal": {"Service": "s3.amazonaws.com"}, "Action": "sqs:SendMessage", "Resource": arn}
+        allow = {"Statement": statement | {"Condition": {"ArnEquals": {"aws:SourceArn": f"arn:aws:s3:::{BUCKET}"}}}}
         redrive = {"deadLetterTargetArn": dead, "maxReceiveCount": "9"}
         attributes = {"Policy": json.dumps(allow), "RedrivePolicy": json.dumps(redrive)}
         client(sandbox, "sqs").set_queue_attributes(QueueUrl=url, Attributes=attributes)

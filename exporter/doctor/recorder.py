@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from shlex import quote
 from typing import Any
 
 from exporter.aws.operations import DESCRIBE_RECORDER_STATUS, DESCRIBE_RECORDERS
@@ -37,7 +38,7 @@ def _judged(subject: str, recorders: Any, states: Mapping[str, Mapping[str, Any]
     name = str(recorder.get("name", "default"))
     state = states.get(name, {})
     if not state.get("recording"):
-        remedy = f"start it: `aws configservice start-configuration-recorder --configuration-recorder-name {name}`"
+        remedy = f"start it: `aws configservice start-configuration-recorder --configuration-recorder-name {quote(name)}`"
         return Diagnosis("warning", subject, f"the recorder {name} of AWS Config is off; {_OPTIONAL}", remedy)
     if str(state.get("lastStatus", "")).lower() == "failure":
         detail = f"the recorder {name} of AWS Config fails: {state.get('lastErrorCode', '')} {state.get('lastErrorMessage', '')}".rstrip()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Mapping
+from shlex import quote
 from typing import Any
 
 from exporter.aws.operations import DESCRIBE_TRAILS, GET_EVENT_SELECTORS, GET_TRAIL_STATUS
@@ -61,17 +62,23 @@ class _Trails:
         """Return why a trail does not bring every write of a unit, None where it does."""
         name, arn, home = _name(trail), str(trail.get("TrailARN", "")), str(trail.get("HomeRegion") or unit.region)
         subject = f"{unit}, trail {name}"
+        # An organization's trail is seen from each account, and changed in its own alone.
+        owner = arn.split(":")[4] if arn.count(":") == 5 else unit.account.account_id
+        there = f" in account {owner}" if owner != unit.account.account_id else ""
         try:
             # Of a trail made elsewhere only the ARN is understood; its status is told region by region.
             status = self._examination.aws.caller(unit.region, unit.account).call(GET_TRAIL_STATUS, Name=arn or name)
             reason = self._reason(unit, arn or name, home)
         except SourceError as error:
-            return Diagnosis("warning", subject, str(error), denial(error, who(unit.account)))
+            remedy = denial(error, who(unit.account)) or (f"look at it{there}, which owns it" if there else "")
+            return Diagnosis("warning", subject, str(error), remedy)
         if not status.get("IsLogging"):
-            return self._said(subject, "it is stopped", f"start it: `aws cloudtrail start-logging --name {name} --region {home}`")
+            return self._said(
+                subject, "it is stopped", f"start it: `aws cloudtrail start-logging --name {quote(name)} --region {home}`{there}"
+            )
         if reason:
-            remedy = f"let it record the writes of all management events: `aws cloudtrail put-event-selectors --trail-name {name}`"
-            return self._said(subject, reason, f"{remedy} in {home}")
+            remedy = f"let it record the writes of all management events: `aws cloudtrail put-event-selectors --trail-name {quote(name)}`"
+            return self._said(subject, reason, f"{remedy} in {home}{there}")
         if status.get("LatestDeliveryError"):
             detail = f"its last delivery to the bucket {trail.get('S3BucketName')} failed: {status['LatestDeliveryError']}"
             return self._said(subject, detail, "let CloudTrail write to the bucket: see its bucket policy and its KMS key")
