@@ -35,7 +35,7 @@ from exporter.store import open_store
 
 ROUNDS = 3
 LISTINGS = 20
-OFTEN = 6
+OFTEN = 20
 MANY = (1, 1000, 10_000)
 _CREDENTIALS = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "example", "AWS_DEFAULT_REGION": "us-east-1"}
 
@@ -152,7 +152,7 @@ def _read_often(directory: Path, _url: str, workers: int) -> Figures:
 CASES: dict[str, Callable[[Path, str], Figures]] = {
     "igzip streamed": lambda directory, _url: _inflate(directory),
     "without requests": _from_disk,
-    "without requests, hashed": lambda directory, url: _from_disk(directory, url, verify_digests=True),
+    "without requests, hashed": lambda directory, url: _from_disk(directory, url, verify_digests=True, backfill="400d"),
     "requests alone": _requests,
     "over HTTP": _over_http,
     "over HTTP, 2 workers": lambda directory, url: _over_http(directory, url, workers=2),

@@ -389,3 +389,4 @@ def test_the_address_of_a_queue_tells_its_region(url, region):
     """Signed for another region, every request is refused."""
     assert queue_name(url).region == region
     assert (queue_name(url).account_id, queue_name(url).name) == ("111122223333", "files")
+    assert queue_name(f"{url}.fifo").name == "files.fifo"

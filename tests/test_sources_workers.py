@@ -11,7 +11,7 @@ import pytest
 
 from exporter.catalog import Watch
 from exporter.errors import AwsError, SourceError
-from exporter.sources import downloads
+from exporter.sources import downloads, workers
 from exporter.sources.base import Batch
 from exporter.sources.downloads import Object, ObjectReader
 from exporter.sources.trail_text import Limits, text_hash
@@ -45,10 +45,16 @@ def bucket():
     return bucket
 
 
-def read(bucket: FakeBucket, workers: int, threads: int = 8) -> list[tuple[str, list[Batch], str, str]]:
+def start_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have processes started after five files, and waited for."""
+    monkeypatch.setattr(downloads, "WORTH_WORKERS", 5)
+    monkeypatch.setattr(workers, "WAIT_FOR_START", 60.0)
+
+
+def read(bucket: FakeBucket, processes: int, threads: int = 8) -> list[tuple[str, list[Batch], str, str]]:
     """Read everything and return what was found, file by file."""
     out = []
-    with ObjectReader(bucket, WATCH.wanted, LIMITS, threads, workers) as reader:
+    with ObjectReader(bucket, WATCH.wanted, LIMITS, threads, processes) as reader:
         for reading in reader.read(Object(BUCKET, name, number) for number, name in enumerate(sorted(bucket.objects))):
             parts = list(reading.parts)
             out.append((reading.object.key, [part.batch for part in parts], parts[-1].sha256 if parts else "", str(reading.error)))
@@ -61,7 +67,7 @@ def test_processes_and_threads_find_what_one_thread_finds(bucket, monkeypatch):
     assert len(alone) == 60
     assert sum(len(batch.records) for _, batches, _, _ in alone for batch in batches) > 20
     assert any(batch.malformed for _, batches, _, _ in alone for batch in batches)
-    monkeypatch.setattr(downloads, "WORTH_WORKERS", 5)
+    start_at_once(monkeypatch)
     assert read(bucket, 0, 8) == alone
     assert read(bucket, 2, 8) == alone
 
@@ -93,19 +99,19 @@ def test_a_large_file_is_hashed_whole_and_read_in_parts():
 
 def test_what_cannot_be_fetched_is_said_in_its_place(bucket, monkeypatch):
     """The error of one file must not be taken for that of another."""
-    monkeypatch.setattr(downloads, "WORTH_WORKERS", 5)
+    start_at_once(monkeypatch)
     names = sorted(bucket.objects)
     for name in names[::9]:
         bucket.broken[name] = AwsError("unavailable", f"503 for {name}", "s3:GetObject")
-    for workers in (0, 2):
-        got = read(bucket, workers)
+    for processes in (0, 2):
+        got = read(bucket, processes)
         assert [name for name, _, _, error in got if error != "None"] == names[::9]
         assert all(name in error for name, _, _, error in got if error != "None")
 
 
 def test_a_reading_that_is_broken_off_leaves_nothing_to_the_next(bucket, monkeypatch):
     """Answers to the first, taken for those to the second, would be the wrong file's records."""
-    monkeypatch.setattr(downloads, "WORTH_WORKERS", 5)
+    start_at_once(monkeypatch)
     names = sorted(bucket.objects)
     whole = {name: batches for name, batches, _, _ in read(bucket, 0)}
     with ObjectReader(bucket, WATCH.wanted, LIMITS, 8, 2) as reader:
@@ -122,7 +128,7 @@ def test_a_reading_that_is_broken_off_leaves_nothing_to_the_next(bucket, monkeyp
 
 def test_a_process_that_is_killed_is_an_error_and_no_silence(bucket, monkeypatch):
     """The kernel kills what takes too much memory; its files must come again."""
-    monkeypatch.setattr(downloads, "WORTH_WORKERS", 5)
+    start_at_once(monkeypatch)
     names = sorted(bucket.objects)
     errors = []
     with ObjectReader(bucket, WATCH.wanted, LIMITS, 8, 2) as reader:
@@ -144,8 +150,8 @@ def test_a_poll_by_processes_is_a_poll(bucket, monkeypatch):
     """The whole source with them: the same events, files and errors."""
     from tests.trail_roads import Road
 
-    monkeypatch.setattr(downloads, "WORTH_WORKERS", 5)
-    roads = [Road(bucket, type="s3", bucket=BUCKET, verify_digests=False, workers=workers) for workers in (0, 2)]  # type: ignore[arg-type]
+    start_at_once(monkeypatch)
+    roads = [Road(bucket, type="s3", bucket=BUCKET, verify_digests=False, workers=processes) for processes in (0, 2)]  # type: ignore[arg-type]
     for road in roads:
         assert road.poll(NOW + timedelta(hours=2), wanted=WATCH.wanted).errors == []
     assert roads[0].kept.ids == roads[1].kept.ids

@@ -19,7 +19,7 @@ from exporter.sources.workers import Worker
 WORTH_WORKERS = 32
 """So many files must have been read before processes are started: a poll that finds three files ends sooner without."""
 
-_AHEAD_OF_WORKER = 3
+_AHEAD_OF_WORKER = 16
 
 T = TypeVar("T")
 
@@ -116,7 +116,8 @@ class ObjectReader:
             self._threads[-1].start()
         file: Future[bytes] = Future()
         self._asked.put((item.bucket, item.key, file))
-        worker = self._workers[self._read % len(self._workers)] if self._workers else None
+        ready = [worker for worker in self._workers if worker.is_ready]
+        worker = ready[self._read % len(ready)] if ready else None
         if worker is not None:
             worker.take(item.origin, file)
         return file, worker

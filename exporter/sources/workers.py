@@ -20,6 +20,11 @@ from exporter.sources.trail_text import Limits, Part, TrailTextReader
 
 _END = 1.0
 
+WAIT_FOR_START = 0.0
+"""How long a file waits for a process that is still starting, in seconds: it is read without it meanwhile."""
+
+_READY = "ready"
+
 
 class Worker:
     """One process. Give it files with `take`, and read their parts with `parts` in the same order."""
@@ -30,10 +35,21 @@ class Worker:
         self._process = context.Process(target=serve, args=(theirs, wanted, limits), name="trail reader", daemon=True)
         self._process.start()
         theirs.close()
+        self._is_ready = False
         self._files: queue.Queue[tuple[str, Future[bytes]] | None] = queue.Queue()
         # A thread sends: the process takes the next file only when what it found in the last one was read.
         self._feeder = threading.Thread(target=self._feed, name="trail reader", daemon=True)
         self._feeder.start()
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the process has started."""
+        if not self._is_ready and self._connection.poll(WAIT_FOR_START):
+            try:
+                self._is_ready = self._connection.recv() == _READY
+            except (EOFError, OSError):
+                self._is_ready = True  # it ended: said where the files are waited for that it should have read
+        return self._is_ready
 
     def take(self, origin: str, file: Future[bytes]) -> None:
         """Read a file as soon as it is there; one that never comes is passed over."""
@@ -78,6 +94,7 @@ def serve(connection: Connection, wanted: Callable[[str, str], bool], limits: Li
     """Read the files that come until the connection closes: what the process of a worker does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     reader = TrailTextReader(wanted, limits)
+    connection.send(_READY)
     while True:
         try:
             origin, data = connection.recv(), connection.recv_bytes()
