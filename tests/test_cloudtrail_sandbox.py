@@ -19,6 +19,7 @@ from exporter.metrics.telemetry import Telemetry
 from exporter.parse import RecordParser
 from exporter.poller import Poller
 from exporter.sources import SOURCES
+from exporter.sources.base import RawRecord
 from exporter.sources.cloudtrail import CloudTrailSettings, CloudTrailSource
 from exporter.store import SqliteStore
 from sandbox.faults import Faults
@@ -66,6 +67,15 @@ def shown(sandbox: Sandbox, count: int, skew: timedelta = timedelta(0)) -> set[s
     for entry in made:
         sandbox.journal.add(entry, datetime.fromisoformat(entry["eventTime"]))
     return {entry["eventID"] for entry in made}
+
+
+def first_record(polled: Polled) -> RawRecord:
+    """Poll until something is found: the seconds that have just begun belong to the next poll."""
+    for _ in range(10):
+        assert polled.poll() is None
+        if found := [raw for batch in polled.batches for raw in batch.records]:
+            return found[0]
+    raise AssertionError("nothing was found")
 
 
 def test_calls_of_boto3_come_out_as_counts_history_and_health(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -199,10 +209,9 @@ def test_a_member_account_is_read_by_its_role() -> None:
         ec2.create_security_group(GroupName="web", Description="d")
         with opened(sandbox.url, accounts=[role]) as aws:
             polled = Polled(aws, now, {**QUICK, "strategy": "sweep"})
-            assert polled.poll() is None
-        (batch,) = [batch for batch in polled.batches if batch.records]
-        assert {raw.record["recipientAccountId"] for raw in batch.records} == {MEMBER}
-        assert KEY not in json.dumps([raw.record for raw in batch.records if raw.record["eventName"] == "CreateSecurityGroup"])
+            record = first_record(polled).record
+        assert (record["eventName"], record["recipientAccountId"]) == ("CreateSecurityGroup", MEMBER)
+        assert KEY not in json.dumps(record)
 
 
 def test_the_exact_text_of_a_record_is_kept() -> None:
@@ -210,8 +219,7 @@ def test_the_exact_text_of_a_record_is_kept() -> None:
     with Sandbox(Settings(delay=timedelta(0), deliver=False)) as sandbox, opened(sandbox.url) as aws:
         client(sandbox, "ec2").create_security_group(GroupName="web", Description="ünïcödé \U0001f600 \\ud800")
         polled = Polled(aws, now, {**QUICK, "strategy": "sweep"})
-        assert polled.poll() is None
-        (raw,) = [raw for batch in polled.batches for raw in batch.records]
+        raw = first_record(polled)
         assert raw.raw == json.dumps(records(sandbox, "CreateSecurityGroup")[0], separators=(",", ":")).encode()
 
 

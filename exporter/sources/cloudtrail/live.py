@@ -21,6 +21,7 @@ from exporter.sources.cloudtrail.walk import Walk
 _FIRST_SLICE = 6 * 3600
 _LEAST_SLICE, _LONGEST_SLICE = 60, int(KEPT.total_seconds())
 _FEW_PAGES, _MANY_PAGES = 2, 20
+_JUST_NOW = 5
 _JUMP = 60
 """Seconds by which clocks may disagree before it matters: answers take their time, and Date has no fractions."""
 
@@ -121,7 +122,8 @@ def _slice(round_: Round, state: Live, key: str) -> Iterator[Batch]:
     if state.walk is None or not plan.accepts(state.walk.queries):
         if _is_lost(round_, state):
             yield _gap(round_, state, saved)
-        end = min(state.until, state.at + state.slice - 1)
+        # Beyond the end of the pass, which is rounded down, may be what has just happened; it is read, but does not count as read.
+        end = min(state.until + _JUST_NOW, state.at + state.slice - 1)
         state.walk = Walk(state.at, end, plan.choose(state.cost, end - state.at + 1, clock.now()))
     walk = state.walk
 
