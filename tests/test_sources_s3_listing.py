@@ -151,6 +151,21 @@ def test_what_fails_keeps_neither_the_other_files_nor_the_other_folders(bucket):
     assert files.kept.ids == {"whole": 1, "elsewhere": 1, "broken": 1, "denied": 1, "later": 1}
 
 
+def test_what_comes_while_a_folder_cannot_be_listed_yet_is_new_and_no_past(bucket):
+    """Without a past to read, all from before the permission was given would be lost."""
+    bucket.put(key(NOW - 5 * HOUR), "old")
+    bucket.broken[folder()] = AwsError("access_denied", "no", "s3:ListBucket", "AccessDenied")
+    files = listing(bucket, backfill="0s")
+    assert files.poll(NOW).errors
+    bucket.put(key(NOW + MINUTE), "meanwhile")
+    files.restart()
+    assert files.poll(NOW + 3 * HOUR).errors
+    bucket.broken.clear()
+    files.restart()
+    assert files.poll(NOW + 5 * HOUR).errors == []
+    assert files.kept.ids == {"meanwhile": 1}
+
+
 def test_a_folder_that_cannot_be_found_now_is_still_read(bucket):
     """Accounts whose list fails once must not go unwatched until it works again."""
     before = "AWSLogs/o-exampleorgid/"

@@ -53,6 +53,9 @@ class Listing:
     def live(self, folder: str, *, deep: bool) -> Iterator[Batch]:
         """Yield what is new in a folder; raises AwsError where it cannot be listed."""
         context, before = self.bucket.context, self.progress(folder)
+        if context.cursor(_key(folder)) is None:
+            # Else the new would begin when the folder can first be listed.
+            yield Batch(self.bucket.origin(folder), cursors={_key(folder): encode(before)})
         newest_read = from_epoch(before.live)
         start = day_position(folder, newest_read - DEEP) if deep else log_position(folder, newest_read - self.overlap)
         if before.past or self.backfill < DEEP:
