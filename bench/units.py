@@ -34,7 +34,7 @@ REGIONS = (
     "eu-central-2", "eu-north-1", "eu-south-1", "ap-south-1", "ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-southeast-1",
     "ap-southeast-2", "sa-east-1", "me-south-1",
 )  # fmt: skip
-_IDS = tuple(f"{444455556600 + number}" for number in range(ACCOUNTS))
+_IDS = tuple(12 * str(number) for number in range(ACCOUNTS))
 _ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "example", "AWS_DEFAULT_REGION": "us-east-1"}
 
 

@@ -15,6 +15,11 @@ pytest_plugins = ["tests.calls_made"]
 
 ROOT = Path(__file__).resolve().parent.parent
 
+# No test may act as whoever runs it: what it needs of AWS it names itself, and there is only the sandbox. Processes inherit this.
+for name in [name for name in os.environ if name.startswith("AWS_") and name != "AWS_CA_BUNDLE"]:
+    del os.environ[name]
+os.environ |= {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull, "AWS_EC2_METADATA_DISABLED": "true"}
+
 # A machine busy with other tests is no reason to fail a property; pytest-timeout bounds the whole test.
 settings.register_profile("exporter", deadline=None)
 settings.load_profile("exporter")

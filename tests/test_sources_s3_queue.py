@@ -167,13 +167,13 @@ def test_a_file_that_is_not_there_yet_is_read_when_the_message_comes_again(sandb
     message = put(sandbox, KEY, "e1")
     client(sandbox, "s3").delete_object(Bucket=BUCKET, Key=KEY)
     send(sandbox, url, message)
-    files = source(aws, url, visibility_timeout="1s")
+    files = source(aws, url, visibility_timeout="3s")
     got = files.poll(NOW)
     assert [error.reason for error in got.errors] == ["not_found"]
     assert KEY in str(got.errors[0])
     assert files.kept.states("queue_messages_total") == {"failed": 1}
     put(sandbox, KEY, "e1")
-    time.sleep(1.1)
+    time.sleep(3.1)
     assert files.poll(NOW).errors == []
     assert files.kept.ids == {"e1": 1}
     assert files.kept.states("queue_messages_total") == {"failed": 1, "done": 1}

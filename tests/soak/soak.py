@@ -52,7 +52,7 @@ class Soak:
 
     def __init__(self, plan: Plan, directory: Path, say: Callable[[str], None] = lambda _line: None) -> None:
         self.plan, self.directory, self._say = plan, directory, say
-        self.accounts = (HUB, *(f"{444455556600 + number}" for number in range(1, plan.accounts)))
+        self.accounts = (HUB, *(12 * str(number) for number in range(1, plan.accounts)))
         self.units = [(account, region) for account in self.accounts for region in REGIONS]
         self._chance = random.Random(plan.seed)
         self.store = directory / "state.db"
