@@ -14,11 +14,12 @@ JOBS ?= 2
 ARGS ?=
 
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test lint format bench generate lock cover clean
+.PHONY: help setup demo test soak lint format bench generate lock cover clean
 
 help:
-	@echo 'make demo      run the exporter on a generated trail until stopped'
+	@echo 'make demo      run the exporter on a stand-in for AWS until stopped'
 	@echo 'make test      run all tests'
+	@echo 'make soak      10,000 changes on every road, with faults and kills; ARGS="--seed 7"'
 	@echo 'make lint      check style, types, import contracts, spelling and generated pages'
 	@echo 'make bench     measure throughput beside its baselines'
 	@echo 'make generate  rewrite the generated pages of docs/'
@@ -51,6 +52,9 @@ demo: $(INSTALLED)
 
 test: $(INSTALLED)
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+
+soak: $(INSTALLED)
+	$(BIN)/python -m tests.soak $(ARGS)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

@@ -1,4 +1,4 @@
-"""`python -m bench [ingest|store|scrape …]`: measure what this machine does, each figure beside its baseline in the same run."""
+"""`python -m bench [ingest|s3|store|scrape|aws …]`: measure what this machine does, each figure beside its baseline in the same run."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sqlite3
 import sys
 import time
 
-PARTS = ("ingest", "store", "scrape")
+PARTS = ("ingest", "s3", "store", "scrape", "aws")
 
 
 def main(arguments: list[str]) -> int:

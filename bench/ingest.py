@@ -26,9 +26,9 @@ from exporter.config import validate
 from exporter.demo.trail import TrailGenerator, trail_path, write_trail_file
 from exporter.logs import make_logger
 from exporter.metrics.telemetry import Telemetry
-from exporter.service import build_pipeline
-from exporter.sources import Source, build_source
-from exporter.sources.base import Batch, FetchContext, RawRecord
+from exporter.pipeline import build_pipeline
+from exporter.sources import Source, roster
+from exporter.sources.base import Batch, FetchContext, RawRecord, key_of
 from exporter.store import open_store
 
 RECORDS = 100_000
@@ -110,7 +110,7 @@ def _floor(work: Callable[[], None]) -> Figures:
 
 def _read(directory: Path) -> Figures:
     config = validate({"sources": [{"type": "files", "path": str(directory)}]}, "the benchmark's configuration")
-    source = build_source(config.sources[0])
+    source = roster(config.sources[0]).sources[0]
     context = FetchContext(lambda _key: None, Watch(config.watch.sets, config.watch.events).wanted, lambda: START)
     return timed(lambda: sum(batch.read for batch in source.fetch(context)))
 
@@ -131,7 +131,7 @@ def _ingest(directory: Path, plain: bool) -> Figures:
         if plain:
             source = PlainSource(directory)
         figures = timed(lambda: pipeline.poller.poll(source, settings))
-        report = pipeline.poller.reports[source.name]
+        report = pipeline.poller.reports[key_of(source)]
         store.close()
     if not report.complete:
         raise RuntimeError(f"the poll was not complete: {report.error}")

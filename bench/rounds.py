@@ -36,7 +36,7 @@ def ratio(figures: Sequence[Figures], baseline: Sequence[Figures], key: str) -> 
 
 def in_child(module: str, *arguments: str) -> Figures:
     """Run `python -m module arguments` and return the figures that it prints as JSON on its last line."""
-    done = subprocess.run([sys.executable, "-m", module, *arguments], check=False, capture_output=True, text=True, timeout=180)
+    done = subprocess.run([sys.executable, "-m", module, *arguments], check=False, capture_output=True, text=True, timeout=400)
     if done.returncode != 0:
         raise RuntimeError(f"{module} {' '.join(arguments)} failed:\n{done.stderr}")
     figures: Figures = json.loads(done.stdout.splitlines()[-1])

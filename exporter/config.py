@@ -22,7 +22,7 @@ from exporter.errors import ConfigError
 from exporter.families import FAMILIES
 from exporter.posture.ports import DEFAULT_PORT_CLASSES, PortRanges, parse_ports
 from exporter.settings import AnyDuration, Duration, Settings
-from exporter.sources import SourceConfig
+from exporter.sources import SourceConfig, default_sources
 
 
 def _not_blank(value: object) -> object:
@@ -157,7 +157,8 @@ class Config(Settings):
 
     store: StoreSettings = Field(default_factory=StoreSettings, description="Where events and counts are kept.")
     sources: tuple[SourceConfig, ...] = Field(
-        default=(), description="Where change events come from; each source type has keys of its own, below."
+        default_factory=default_sources,
+        description="Where change events come from; each source type has keys of its own, below. Without any: one source `cloudtrail`.",
     )
     aws: AwsSettings = Field(default_factory=AwsSettings, description="Which accounts and regions of AWS are watched, and as whom.")
     watch: WatchSettings = Field(default_factory=WatchSettings, description="Which calls are changes worth recording.")
@@ -174,6 +175,9 @@ class Config(Settings):
                 raise ValueError(f"two sources are named {source.name!r}; give sources[{index}] another `name`")
             names.add(source.name)
         return sources
+
+
+_SECRET_KEYS = frozenset({"external_id"})
 
 
 class _Loader(yaml.SafeLoader):
@@ -250,6 +254,9 @@ def _key_path(loc: Sequence[str | int], data: object) -> str:
 
 def _remedy(item: Any) -> str:
     kind, context = item["type"], item.get("ctx") or {}
+    if _SECRET_KEYS.intersection(item["loc"]):
+        # Errors end up in logs and tickets, and what is wrong with a secret may be that it is nearly right.
+        return "must be text, in quotes, of at most 1224 characters (what is there is not shown, because it is secret)"
     if kind == "extra_forbidden":
         return "unknown key; remove it or correct its spelling"
     if kind == "missing":
@@ -260,10 +267,12 @@ def _remedy(item: Any) -> str:
         expected = context.get("expected_tags") or "the source types"
         given = item["input"].get("type") if isinstance(item["input"], Mapping) else None
         return f"needs a `type`, one of {expected}" + (f", not {given!r:.80}" if given is not None else "")
-    if kind in ("model_type", "dict_type", "mapping_type"):
+    if kind in ("model_type", "model_attributes_type", "dict_type", "mapping_type"):
         return f"must be a mapping of keys, not {item['input']!r:.80}"
     if kind in ("tuple_type", "list_type"):
         return f"must be a list, not {item['input']!r:.80}"
+    if kind == "string_type" and isinstance(item["input"], int | float):
+        return f"must be text, not the number {item['input']!r:.80}; put it in quotes"
     if kind == "path_type":
         return f"must be a path, not {item['input']!r:.80}"
     if kind == "invalid_key":

@@ -47,7 +47,7 @@ class SourceError(ExporterError):
 
 
 class AwsError(SourceError):
-    """A call to AWS failed; `operation` is as IAM spells it, `code` is AWS's own, empty where no answer came."""
+    """A call to AWS failed; `operation` is as IAM spells it, `code` is AWS's own, `too_large` over a limit of ours, else empty."""
 
     def __init__(self, reason: str, message: str, operation: str = "", code: str = "") -> None:
         super().__init__(reason, message)

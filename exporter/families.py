@@ -27,6 +27,10 @@ def _nothing(_unit: Unit) -> Iterable[Labels]:
     return ()
 
 
+def _nothing_of_source(_source: str, _unit: Unit) -> Iterable[Labels]:
+    return ()
+
+
 def _no_contribution(_event: ChangeEvent, _recorded_at: datetime) -> Iterable[Contribution]:
     return ()
 
@@ -36,7 +40,8 @@ class Family:
     """One metric family kept in the store.
 
     `contribute` maps a newly stored event and our clock to (label values, amount) pairs; `update` says how
-    an amount meets the old value. `zeros` names the series that exist at 0 from a unit's first sight.
+    an amount meets the old value. `zeros` names the series that exist at 0 from a unit's first sight, `source_zeros`
+    those of a unit of a source that counts into the family (SourceType.families), from when it goes live.
     `live_only` families never see events from before the unit went live. `folded` names the labels that
     become `__other__` past `budget` series. `held` series are shown at 0 until they have stood for
     `metrics.birth_hold`, because increase() misses the first sample of a series.
@@ -51,6 +56,7 @@ class Family:
     contribute: Callable[[ChangeEvent, datetime], Iterable[Contribution]] = _no_contribution
     update: Update = "add"
     zeros: Callable[[Unit], Iterable[Labels]] = _nothing
+    source_zeros: Callable[[str, Unit], Iterable[Labels]] = _nothing_of_source
     live_only: bool = True
     held: bool = True
     stability: Literal["experimental", "stable", "deprecated"] = "experimental"
@@ -195,7 +201,7 @@ RECORDS_READ = Family(
 RECORDS = Family(
     "awschange_exporter_records_total",
     "counter",
-    "Records by what became of them: stored, duplicate (same event again, or reason conflict: same id, other body), ignored or malformed, with the reason.",
+    "Records by what became of them: stored (this source was the first to bring the event), duplicate (same event again, or reason conflict: same id, other body), ignored or malformed, with the reason.",
     ("source", "fate", "reason"),
     2_000,
     ("source", "reason"),
@@ -206,6 +212,29 @@ RECORD_FAMILIES: tuple[Family, ...] = (RECORDS_READ, RECORDS)
 
 _UNIT = ("source", "account_id", "region")
 
+VERIFICATION_STATES = ("verified", "missing", "modified", "unsigned")
+"""The values of `state` of trail files and digests."""
+
+MESSAGE_FATES = ("done", "test", "unrelated", "poison", "failed")
+"""The values of `fate` of queue messages."""
+
+
+def _unit_zero(source: str, unit: Unit) -> Iterator[Labels]:
+    yield source, unit.account_id, unit.region
+
+
+def _state_zeros(source: str, unit: Unit) -> Iterator[Labels]:
+    # Of a source that spans many accounts the units are not known beforehand: it counts 0 when it first meets one.
+    if unit.account_id:
+        for state in VERIFICATION_STATES:
+            yield source, unit.account_id, unit.region, state
+
+
+def _message_zeros(source: str, _unit: Unit) -> Iterator[Labels]:
+    for fate in MESSAGE_FATES:
+        yield source, fate
+
+
 GAPS = Family(
     "awschange_exporter_gaps_total",
     "counter",
@@ -213,6 +242,7 @@ GAPS = Family(
     _UNIT,
     2_000,
     ("account_id", "region"),
+    source_zeros=_unit_zero,
 )
 GAP_SECONDS = Family(
     "awschange_exporter_gap_seconds_total",
@@ -221,6 +251,7 @@ GAP_SECONDS = Family(
     _UNIT,
     2_000,
     ("account_id", "region"),
+    source_zeros=_unit_zero,
 )
 LATE_EVENTS = Family(
     "awschange_exporter_late_events_total",
@@ -229,6 +260,7 @@ LATE_EVENTS = Family(
     _UNIT,
     2_000,
     ("account_id", "region"),
+    source_zeros=_unit_zero,
 )
 TRAIL_FILES = Family(
     "awschange_exporter_trail_files_total",
@@ -238,6 +270,7 @@ TRAIL_FILES = Family(
     (*_UNIT, "state"),
     5_000,
     ("account_id", "region"),
+    source_zeros=_state_zeros,
 )
 DIGESTS = Family(
     "awschange_exporter_digests_total",
@@ -246,6 +279,17 @@ DIGESTS = Family(
     (*_UNIT, "state"),
     5_000,
     ("account_id", "region"),
+    source_zeros=_state_zeros,
+)
+VERIFIED_UNTIL = Family(
+    "awschange_exporter_trail_verified_until_timestamp_seconds",
+    "gauge",
+    "End of the latest hour of which a digest with a valid signature names all log files and each holds what was signed. Files that are still to come cannot be of before.",
+    _UNIT,
+    2_000,
+    ("account_id", "region"),
+    update="max",
+    held=False,
 )
 QUEUE_MESSAGES = Family(
     "awschange_exporter_queue_messages_total",
@@ -255,8 +299,9 @@ QUEUE_MESSAGES = Family(
     ("source", "fate"),
     200,
     (),
+    source_zeros=_message_zeros,
 )
-SOURCE_FAMILIES: tuple[Family, ...] = (GAPS, GAP_SECONDS, LATE_EVENTS, TRAIL_FILES, DIGESTS, QUEUE_MESSAGES)
-"""What sources count beside records (`Batch.counts`), stored in the transaction of the batch. Series are born with their first count."""
+SOURCE_FAMILIES: tuple[Family, ...] = (GAPS, GAP_SECONDS, LATE_EVENTS, TRAIL_FILES, DIGESTS, VERIFIED_UNTIL, QUEUE_MESSAGES)
+"""What sources count beside records (`Batch.counts`), stored in the transaction of the batch. A count of 0 makes a series exist."""
 
 FAMILIES: tuple[Family, ...] = EVENT_FAMILIES + RECORD_FAMILIES + SOURCE_FAMILIES

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from exporter.catalog import Watch
 from exporter.errors import MalformedRecord, SourceError, StoreError
@@ -15,16 +15,18 @@ from exporter.logs import Logger
 from exporter.metrics.telemetry import Telemetry
 from exporter.model import ChangeEvent, Ignored, Unit
 from exporter.parse import RecordParser
-from exporter.sources import Source
-from exporter.sources.base import Batch, FetchContext, SourceSettings
+from exporter.sources import SOURCES, Source
+from exporter.sources.base import Batch, FetchContext, SourceSettings, UnitKey, fields_of, key_of
 from exporter.store.base import BEGINNING, Ingest, IngestResult, Store
 
 
 @dataclass(slots=True)
 class PollReport:
-    """What one poll of one source did; `complete` is False where anything could not be read or stored."""
+    """What one poll of one unit of a source did; `complete` is False where anything could not be read or stored."""
 
     source: str
+    account_id: str
+    region: str
     started_at: datetime
     seconds: float = 0.0
     complete: bool = True
@@ -33,10 +35,12 @@ class PollReport:
     read: int = 0
     stored: int = 0
     live: int = 0
+    promoted: int = 0
     duplicates: int = 0
     conflicts: int = 0
     ignored: int = 0
     malformed: int = 0
+    stopped: bool = False
     problems: list[str] = field(default_factory=list)
 
     def fail(self, reason: str, error: str) -> None:
@@ -51,7 +55,7 @@ def utc_now() -> datetime:
 
 
 class Poller:
-    """Polls sources, one poll of a source at a time."""
+    """Polls units of sources; any number at once, but one poll of a unit at a time. `reports` holds the last of each."""
 
     def __init__(
         self,
@@ -65,37 +69,67 @@ class Poller:
     ) -> None:
         self._store, self._parser, self._watch = store, parser, watch
         self._telemetry, self._log, self._now, self._stopping = telemetry, logger, now, stopping
-        self.reports: dict[str, PollReport] = {}
+        self._names = watch.names()
+        self.reports: dict[UnitKey, PollReport] = {}
 
-    def poll(self, source: Source, settings: SourceSettings) -> PollReport:
-        """Fetch, parse and store what is new; never raises what a source or the store may fail with."""
-        report, begun = PollReport(source.name, self._now()), time.monotonic()
+    def poll(self, source: Source, settings: SourceSettings, budget: timedelta | None = None) -> PollReport:
+        """Fetch, parse and store what is new; never raises what a source or the store may fail with.
+
+        `budget` is how long it may spend on the past, None for as long as it takes.
+        """
+        report, begun = PollReport(*key_of(source), self._now()), time.monotonic()
+        log = self._log.bind(**fields_of(key_of(source)))
         try:
-            with self._telemetry.watching("go_live"):
-                self._store.go_live(source.name, report.started_at, _configured_line(settings))
-            context = FetchContext(lambda key: self._cursor(source, key), self._watch.wanted, self._now, self._stopping)
+            self._go_live(source, settings, report.started_at)
+            context = FetchContext(
+                lambda key: self._cursor(source, key),
+                self._watch.wanted,
+                self._now,
+                self._stopping,
+                lambda prefix: self._cursors(source, prefix),
+                self._names,
+                budget,
+                log,
+            )
             for batch in source.fetch(context):
-                self._take(source, batch, report)
+                self._take(source, batch, report, log)
         except SourceError as error:
             report.fail(error.reason, str(error))
         except StoreError as error:
             report.fail("internal", str(error))
-        except Exception as error:  # noqa: BLE001 - the boundary of one source: its fault is recorded and must not end the others
-            self._log.error("poll failed by a fault of the exporter", source=source.name, exc_info=True)
+        except Exception as error:
+            # The boundary of one unit: its fault is recorded and must not end the others.
+            log.exception("poll failed by a fault of the exporter")
             report.fail("internal", f"{type(error).__name__}: {error}")
         if report.complete and self._stopping():
+            report.stopped = True
             report.fail("unavailable", "stopped before the poll was complete; it goes on at the next start")
         report.seconds = time.monotonic() - begun
-        self._telemetry.poll_finished(source.name, source.account_id, source.region, report.seconds, self._now().timestamp(), report.reason)
-        self._say(report)
-        self.reports[source.name] = report
+        self._telemetry.poll_finished(*key_of(source), report.seconds, self._now().timestamp(), report.reason)
+        self._say(report, log)
+        self.reports[key_of(source)] = report
         return report
+
+    def _go_live(self, source: Source, settings: SourceSettings, now: datetime) -> None:
+        kind = SOURCES.get(settings.type)
+        if source.account_id and source.region:
+            # A quiet unit brings no batch, and its first change must find its counters at 0.
+            with self._telemetry.watching("register"):
+                self._store.register([Unit(source.account_id, source.region)])
+        with self._telemetry.watching("go_live"):
+            self._store.go_live(
+                source.name, now, _configured_line(settings), source.account_id, source.region, kind.families if kind else ()
+            )
 
     def _cursor(self, source: Source, key: str) -> str | None:
         with self._telemetry.watching("cursor"):
             return self._store.cursor(source.name, key)
 
-    def _take(self, source: Source, batch: Batch, report: PollReport) -> None:
+    def _cursors(self, source: Source, prefix: str) -> Mapping[str, str]:
+        with self._telemetry.watching("cursors"):
+            return self._store.cursors(source.name, prefix)
+
+    def _take(self, source: Source, batch: Batch, report: PollReport, log: Logger) -> None:
         """Parse and store one batch."""
         events: list[ChangeEvent] = []
         ignored: Counter[str] = Counter(batch.ignored)
@@ -103,20 +137,17 @@ class Poller:
         units: set[Unit] = set(batch.units)
         for entry in batch.malformed:
             malformed[entry.reason] += entry.count
-            self._log.warning(
-                "malformed", source=source.name, where=entry.where, reason=entry.reason, detail=entry.detail, records=entry.count
-            )
+            log.warning("malformed", where=entry.where, reason=entry.reason, detail=entry.detail, records=entry.count)
         for raw in batch.records:
             try:
                 parsed = self._parser.parse(raw.record, raw.raw)
             except MalformedRecord as error:
                 malformed[error.reason] += 1
-                self._log.warning("malformed", source=source.name, where=batch.origin, reason=error.reason, detail=str(error), records=1)
-            except Exception as error:  # noqa: BLE001 - one record must never stop its batch; it is counted and named
+                log.warning("malformed", where=raw.origin or batch.origin, reason=error.reason, detail=str(error), records=1)
+            except Exception as error:
+                # One record must never stop its batch; it is counted and named.
                 malformed["internal"] += 1
-                self._log.error(
-                    "malformed", source=source.name, where=batch.origin, reason="internal", detail=repr(error), records=1, exc_info=True
-                )
+                log.exception("malformed", where=raw.origin or batch.origin, reason="internal", detail=repr(error), records=1)
             else:
                 if isinstance(parsed, Ignored):
                     ignored[parsed.reason] += 1
@@ -124,25 +155,33 @@ class Poller:
                     events.append(parsed)
         with self._telemetry.watching("append"):
             result = self._store.append(
-                Ingest(source.name, self._now(), events, batch.read, ignored, malformed, batch.cursors, frozenset(units))
+                Ingest(
+                    source.name,
+                    self._now(),
+                    events,
+                    batch.read,
+                    ignored,
+                    malformed,
+                    batch.cursors,
+                    frozenset(units),
+                    source.account_id,
+                    source.region,
+                    batch.counts,
+                    batch.late,
+                )
             )
         report.read += batch.read
         report.ignored += sum(ignored.values())
         report.malformed += sum(malformed.values())
-        self._account(source, batch, result, report)
+        self._account(source, batch, result, report, log)
         if batch.error is not None:
             report.fail(batch.error.reason, str(batch.error))
             report.problems.append(str(batch.error))
-            self._log.error(
-                "part of the source could not be read",
-                source=source.name,
-                where=batch.origin,
-                reason=batch.error.reason,
-                error=str(batch.error),
-            )
+            log.error("part of the source could not be read", where=batch.origin, reason=batch.error.reason, error=str(batch.error))
 
-    def _account(self, source: Source, batch: Batch, result: IngestResult, report: PollReport) -> None:
+    def _account(self, source: Source, batch: Batch, result: IngestResult, report: PollReport, log: Logger) -> None:
         report.stored += len(result.stored)
+        report.promoted += len(result.promoted)
         report.duplicates += result.duplicates + result.superseded
         report.conflicts += len(result.conflicts)
         recorded_at = self._now()
@@ -152,23 +191,33 @@ class Poller:
                 report.live += 1
                 self._telemetry.event_stored(source.name, (recorded_at - event.event_time).total_seconds())
             self._log.info("change", **change_fields(event), live=stored.live, source=source.name)
+        for event in result.promoted:
+            self._telemetry.event_stored(source.name, (recorded_at - event.event_time).total_seconds())
+            self._log.info("change", **change_fields(event), live=True, came_alive=True, source=source.name)
+        promoted = {event.event_id for event in result.promoted}
+        for stored in result.seconded:
+            if stored.live and stored.event.event_id not in promoted:
+                self._telemetry.event_repeated(source.name, (recorded_at - stored.event.event_time).total_seconds())
         for event in result.conflicts:
-            self._log.warning(
+            log.warning(
                 "conflict: another record with the same event id was stored before; the first stands",
-                source=source.name, where=batch.origin, event_id=event.event_id, event_name=event.event_name,
+                where=batch.origin, event_id=event.event_id, event_name=event.event_name,
             )  # fmt: skip
 
-    def _say(self, report: PollReport) -> None:
+    def _say(self, report: PollReport, log: Logger) -> None:
         fields = {
-            "source": report.source, "read": report.read, "stored": report.stored, "live": report.live, "duplicate": report.duplicates,
-            "conflict": report.conflicts, "ignored": report.ignored, "malformed": report.malformed, "seconds": round(report.seconds, 3),
+            "read": report.read, "stored": report.stored, "live": report.live, "came_alive": report.promoted,
+            "duplicate": report.duplicates, "conflict": report.conflicts, "ignored": report.ignored, "malformed": report.malformed,
+            "seconds": round(report.seconds, 3),
         }  # fmt: skip
-        if not report.complete:
-            self._log.error("poll incomplete", **fields, reason=report.reason, error=report.error)
-        elif report.stored or report.malformed or report.conflicts:
-            self._log.info("poll", **fields)
+        if report.stopped:
+            log.info("poll stopped before it was complete; it goes on at the next start", **fields)
+        elif not report.complete:
+            log.error("poll incomplete", **fields, reason=report.reason, error=report.error)
+        elif report.stored or report.promoted or report.malformed or report.conflicts:
+            log.info("poll", **fields)
         else:
-            self._log.debug("poll", **fields)
+            log.debug("poll", **fields)
 
 
 def _configured_line(settings: SourceSettings) -> datetime | None:

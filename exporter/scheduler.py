@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 
 from apscheduler.events import EVENT_JOB_ERROR, EVENT_JOB_MAX_INSTANCES, EVENT_JOB_MISSED, JobEvent
 from apscheduler.executors.pool import ThreadPoolExecutor
@@ -17,40 +18,65 @@ from apscheduler.triggers.interval import IntervalTrigger
 _JITTER_SHARE = 0.1
 _MAX_JITTER = timedelta(seconds=10)
 _MIN_JITTERED = timedelta(seconds=5)
-_POLLS, _HOUSE = "polls", "house"
-_HOUSE_WORKERS = 4
+WORKERS = 160
+"""Polls at once, at most: with that many hanging until they time out, the others of 200 units still come in time."""
+
+_UNITS_WORKERS, _HOUSE_WORKERS = 8, 4
 _WATCH_SECONDS = 1.0
 _STEP_SECONDS = 2.0
 
 
+class Pool(StrEnum):
+    """Whose threads a job runs in: what hangs in one keeps nothing in another from its work."""
+
+    POLLS = "polls"
+    UNITS = "units"
+    HOUSE = "house"
+
+
 class Scheduler:
-    """Runs jobs at intervals in threads of its own."""
+    """Runs jobs at intervals in threads of its own, which begin as they are needed."""
 
     def __init__(
         self,
         missed: Callable[[str], None],
         failed: Callable[[str, BaseException], None],
-        workers: int = 32,
+        workers: int = WORKERS,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """`missed` hears of each run that could not start in time, `failed` of each that raised; `clock` gives epoch seconds."""
         self._missed, self._failed, self._clock = missed, failed, clock
         self._stopping = threading.Event()
+        self._waiting: set[str] = set()
         self._watcher = threading.Thread(target=self._watch_clock, name="clock", daemon=True)
         self._scheduler = BackgroundScheduler(
             timezone=UTC,
-            # Threads begin as they are needed. Polls that hang must not keep house-keeping from its work.
-            executors={_POLLS: ThreadPoolExecutor(workers), _HOUSE: ThreadPoolExecutor(_HOUSE_WORKERS)},
+            executors={
+                Pool.POLLS.value: ThreadPoolExecutor(workers),
+                Pool.UNITS.value: ThreadPoolExecutor(_UNITS_WORKERS),
+                Pool.HOUSE.value: ThreadPoolExecutor(_HOUSE_WORKERS),
+            },
             # Runs that came due while one was late are one run: a poll reads all that is new anyway.
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": 30},
         )
         self._scheduler.add_listener(self._hear, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES | EVENT_JOB_ERROR)
 
-    def every(self, interval: timedelta, name: str, run: Callable[[], object], *, at_once: bool = True, house: bool = False) -> None:
+    def every(
+        self,
+        interval: timedelta,
+        name: str,
+        run: Callable[[], object],
+        *,
+        first: timedelta = timedelta(0),
+        pool: Pool = Pool.POLLS,
+        waits: bool = False,
+    ) -> None:
         """Run a job at an interval, with a jitter of a tenth (at most 10 s) so that many exporters do not ask AWS in step.
 
-        Jobs of the `house` have threads of their own, and few: they must be short or rare.
+        It runs for the first time after `first`. The threads of the house are few: its jobs must be short or rare. One that `waits`
+        by itself for something to do may take longer than its interval: nothing is missed then.
         """
+        (self._waiting.add if waits else self._waiting.discard)(name)
         jitter = min(interval * _JITTER_SHARE, _MAX_JITTER) if interval >= _MIN_JITTERED else timedelta(0)
         now = datetime.now(UTC)
         self._scheduler.add_job(
@@ -58,8 +84,8 @@ class Scheduler:
             IntervalTrigger(seconds=max(interval.total_seconds(), 0.05), jitter=jitter.total_seconds() or None),
             id=name,
             name=name,
-            next_run_time=now if at_once else now + interval,
-            executor=_HOUSE if house else _POLLS,
+            next_run_time=now + first,
+            executor=pool.value,
             replace_existing=True,
         )
 
@@ -67,6 +93,11 @@ class Scheduler:
         """Stop running a job; a run under way ends by itself."""
         if self._scheduler.get_job(name):
             self._scheduler.remove_job(name)
+
+    def hasten(self, name: str, delay: timedelta) -> None:
+        """Run a job after this time already, and at its interval from then on."""
+        with suppress(JobLookupError):  # forgotten meanwhile
+            self._scheduler.modify_job(name, next_run_time=datetime.now(UTC) + delay)
 
     def start(self) -> None:
         """Begin to run jobs."""
@@ -93,5 +124,5 @@ class Scheduler:
     def _hear(self, event: JobEvent) -> None:
         if event.code == EVENT_JOB_ERROR:
             self._failed(event.job_id, event.exception)
-        else:
+        elif not (event.code == EVENT_JOB_MAX_INSTANCES and event.job_id in self._waiting):
             self._missed(event.job_id)

@@ -1,64 +1,36 @@
-"""The composition root: builds every part from a configuration and runs them until told to stop."""
+"""The composition root: runs the parts of the configuration in force until told to stop."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 
-from exporter.catalog import Watch
 from exporter.config import Config, load
-from exporter.errors import ConfigError, StoreError
+from exporter.errors import ConfigError, ExporterError, StoreError
 from exporter.logs import Logger
-from exporter.metrics.exposition import Exposition
 from exporter.metrics.telemetry import Telemetry
-from exporter.parse import RecordParser
-from exporter.poller import Poller, PollReport
-from exporter.posture.open_ingress import OpenedIngress
-from exporter.scheduler import Scheduler
-from exporter.sources import Source, roster
-from exporter.sources.base import SourceSettings
-from exporter.store import Store, open_store
+from exporter.pipeline import OpenAws, Pipeline, build_pipeline, changes, open_aws
+from exporter.poller import PollReport
+from exporter.scheduler import Pool, Scheduler
+from exporter.sources import Source, SourceSettings
+from exporter.sources.base import UnitKey, fields_of, key_of
+from exporter.store import open_store
+from exporter.units import Change, Failure, Units
 
 _EXPOSED_INTERVAL = timedelta(seconds=1)
 _STATS_INTERVAL = timedelta(seconds=15)
 _PRUNE_INTERVAL = timedelta(hours=1)
 _STOP_GRACE = 3.0
-
-
-@dataclass(frozen=True, slots=True)
-class Pipeline:
-    """All that one configuration decides; a reload makes a new one and swaps it in whole."""
-
-    config: Config
-    sources: tuple[tuple[Source, SourceSettings], ...]
-    poller: Poller
-    exposition: Exposition
-
-
-def build_pipeline(
-    config: Config,
-    store: Store,
-    telemetry: Telemetry,
-    logger: Logger,
-    stopping: Callable[[], bool] = lambda: False,
-    previous: Pipeline | None = None,
-) -> Pipeline:
-    """Wire the parts that a configuration decides around an open store; what the previous pipeline showed stays shown."""
-    watch = Watch(config.watch.sets, config.watch.events)
-    parser = RecordParser(watch, OpenedIngress(config.port_classes.ranges()))
-    poller = Poller(store, parser, watch, telemetry, logger, stopping=stopping)
-    shown = previous.exposition if previous else None
-    exposition = Exposition(store, config.metrics.budgets, config.metrics.birth_hold, time.time, telemetry, previous=shown)
-    sources = tuple((source, settings) for settings in config.sources for source in roster(settings).sources)
-    for source, settings in sources:
-        telemetry.register_source(source.name, source.account_id, source.region, settings.poll_interval.total_seconds())
-    telemetry.web_info(config.web.external_url)
-    return Pipeline(config, sources, poller, exposition)
+_SPREAD = timedelta(seconds=5)
+_POLLS_AT_ONCE = 32
+_PAST_SHARE = 0.5
+"""How much of its interval a poll may spend on the past."""
 
 
 def require_sources(config: Config, where: str) -> None:
@@ -69,21 +41,34 @@ def require_sources(config: Config, where: str) -> None:
         )
 
 
+def job_name(key: UnitKey) -> str:
+    """Return the name of the job that polls a unit."""
+    return " ".join(("poll", *filter(None, key)))
+
+
 class Service:
     """The running exporter: store, scheduler and the pipeline of the configuration in force."""
 
-    def __init__(self, config: Config, config_file: Path | None, logger: Logger) -> None:
+    def __init__(self, config: Config, config_file: Path | None, logger: Logger, aws: OpenAws = open_aws) -> None:
         self.config_file = config_file
         self.log = logger
         self.telemetry = Telemetry()
         self.store = open_store(config.store.path)
         self.started_at = datetime.now(UTC)
         self._stop = threading.Event()
+        self._aws = aws
         self._reloading = threading.Lock()
-        self._busy: dict[str, threading.Lock] = {}
+        # Held while jobs and the page are made to fit the units that are known: by a reload, and by each answer about units.
+        self._fitting = threading.Lock()
+        self._busy: dict[UnitKey, threading.Lock] = {}
         self._unmarked = False
+        self._outdated = threading.Event()
         self._scheduler = Scheduler(self._missed, self._failed)
-        self.pipeline = build_pipeline(config, self.store, self.telemetry, logger, self._stop.is_set)
+        try:
+            self.pipeline = build_pipeline(config, self.store, self.telemetry, logger, self._stop.is_set, aws=aws)
+        except BaseException:
+            self.store.close()
+            raise
         self.telemetry.config_loaded(time.time())
 
     @property
@@ -94,31 +79,51 @@ class Service:
     def start(self) -> None:
         """Begin to poll and to keep house."""
         self._housekeeping()
-        self._schedule(self.pipeline)
-        self._scheduler.every(_EXPOSED_INTERVAL, "expose", self._flush_exposed, at_once=False, house=True)
-        self._scheduler.every(_STATS_INTERVAL, "stats", self._housekeeping, at_once=False, house=True)
-        self._scheduler.every(_PRUNE_INTERVAL, "prune", self._prune, house=True)
+        with self._fitting:
+            self._schedule(self.pipeline)
+        self._scheduler.every(_EXPOSED_INTERVAL, "expose", self._expose, first=_EXPOSED_INTERVAL, pool=Pool.HOUSE)
+        self._scheduler.every(_STATS_INTERVAL, "stats", self._housekeeping, first=_STATS_INTERVAL, pool=Pool.HOUSE)
+        self._scheduler.every(_PRUNE_INTERVAL, "prune", self._prune, pool=Pool.HOUSE)
         self._scheduler.start()
 
     def poll_once(self) -> list[PollReport]:
-        """Poll every source once, one after the other, and return what became of each."""
-        pipeline = self.pipeline
-        reports = [self._poll(pipeline, source, settings) for source, settings in pipeline.sources]
+        """Ask for all units once, poll each once, the past included, and return what became of each, failures to tell units too."""
+        pipeline, started_at = self.pipeline, datetime.now(UTC)
+        with ThreadPoolExecutor(_POLLS_AT_ONCE, "poll") as pool:
+            try:
+                asked = [(units, pool.submit(units.ask) if changes(units) else None) for units in pipeline.units]
+                failures: list[PollReport] = []
+                for units, answer in asked:
+                    if answer is not None:
+                        change = answer.result()
+                        self._register(units, change.added)
+                    failures += [self._report(pipeline, units, failure, started_at) for failure in units.failures]
+                polls = [pool.submit(self._poll, pipeline, source, settings, None) for source, settings in pipeline.sources]
+                reports = [poll.result() for poll in polls]
+            except BaseException:
+                self._stop.set()
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
         self._housekeeping()
-        return [report for report in reports if report is not None]
+        return [*failures, *(report for report in reports if report is not None)]
 
     def stop(self) -> None:
         """Stop within a few seconds: no new run, the batch under way is finished or left for the next start."""
         self._stop.set()
         self._scheduler.stop()
         deadline = time.monotonic() + _STOP_GRACE
+        hanging = 0
         for lock in list(self._busy.values()):
             if lock.acquire(timeout=max(0.0, deadline - time.monotonic())):
                 lock.release()
             else:
-                self.log.warning("a poll did not end in time; what it had not stored yet is read again at the next start")
+                hanging += 1
+        if hanging:
+            self.log.warning("polls did not end in time; what they had not stored yet is read again at the next start", polls=hanging)
         self._flush_exposed()
         self.pipeline.exposition.close()
+        if self.pipeline.lease is not None:
+            self.pipeline.lease.give_up()
         self.store.close()
 
     def reload(self) -> bool:
@@ -133,46 +138,136 @@ class Service:
                     raise ConfigError(f"{self.config_file}: store.path: cannot change while the exporter runs; restart it")
                 # Before the new page is made: what scrapes have shown must not be held at 0 again.
                 self._flush_exposed()
-                pipeline = build_pipeline(config, self.store, self.telemetry, self.log, self._stop.is_set, self.pipeline)
-            except (ConfigError, StoreError) as error:
+                pipeline = build_pipeline(config, self.store, self.telemetry, self.log, self._stop.is_set, self.pipeline, self._aws)
+            except ExporterError as error:
                 self.telemetry.config_failed()
                 self.log.error("configuration not reloaded; the old one stays in force", error=str(error))
                 return False
-            old, self.pipeline = self.pipeline, pipeline
+            with self._fitting:
+                old, self.pipeline = self.pipeline, pipeline
+                self._forget_all(old)
+                self._schedule(pipeline)
             old.exposition.close()
-            for source, _ in old.sources:
-                self._scheduler.forget(f"poll {source.name}")
-                self._forget_unless_configured(source)
-            self._schedule(pipeline)
+            if old.lease is not None and old.lease is not pipeline.lease:
+                old.lease.give_up()
             self.telemetry.config_loaded(time.time())
             self.log.info("configuration reloaded", file=str(self.config_file))
             return True
 
     def _schedule(self, pipeline: Pipeline) -> None:
-        for source, settings in pipeline.sources:
-            self.telemetry.register_job(f"poll {source.name}")
-            self._scheduler.every(settings.poll_interval, f"poll {source.name}", partial(self._poll, pipeline, source, settings))
+        """Poll all units that are known, and ask for those that are not."""
+        for units in pipeline.units:
+            self._schedule_polls(pipeline, units, units.sources)
+            if changes(units) or units.failures:
+                job = f"units {units.settings.name}"
+                self.telemetry.register_job(job)
+                self._scheduler.every(units.interval, job, partial(self._ask, pipeline, units), pool=Pool.UNITS)
+        self.telemetry.count_units(time.time())
 
-    def _poll(self, pipeline: Pipeline, source: Source, settings: SourceSettings) -> PollReport | None:
-        lock = self._busy.setdefault(source.name, threading.Lock())
-        # After a reload the old pipeline's poll of the same source may still be under way.
+    def _schedule_polls(self, pipeline: Pipeline, units: Units, sources: Sequence[Source]) -> None:
+        """Poll units from now on; many of them do not begin in one instant, but spread over a few seconds."""
+        settings = units.settings
+        spread = min(_SPREAD, settings.poll_interval) / max(1, len(sources))
+        budget = settings.poll_interval * _PAST_SHARE
+        self._register(units, sources)
+        for position, source in enumerate(sources):
+            job = job_name(key_of(source))
+            self.telemetry.register_job(job)
+            poll = partial(self._poll, pipeline, source, settings, budget)
+            self._scheduler.every(settings.poll_interval, job, poll, first=position * spread, waits=bool(settings.wait))
+
+    def _register(self, units: Units, sources: Sequence[Source]) -> None:
+        for source in sources:
+            self.telemetry.register_source(*key_of(source), units.settings.longest_between.total_seconds())
+
+    def _ask(self, pipeline: Pipeline, units: Units) -> None:
+        """Ask for the units of a source, and make jobs and page fit the answer."""
+        with pipeline.using_aws() as is_open:
+            if self.stopping or not is_open:
+                return
+            started_at, change = datetime.now(UTC), units.ask()
+        with self._fitting:
+            # A reload meanwhile may have taken these very units over, and then nobody will hear of this change again.
+            if any(units is kept for kept in self.pipeline.units):
+                self._fit(self.pipeline, units, change, started_at)
+        self._outdated.set()
+
+    def _fit(self, pipeline: Pipeline, units: Units, change: Change, started_at: datetime) -> None:
+        for key in change.gone:
+            self._forget(key)
+        self._schedule_polls(pipeline, units, change.added)
+        for failure in change.failures:
+            self._report(pipeline, units, failure, started_at)
+        if change.retry is not None:
+            self._scheduler.hasten(f"units {units.settings.name}", change.retry)
+        if change.added or change.gone:
+            self.log.info("units", source=units.settings.name, known=len(units.sources), new=len(change.added), gone=len(change.gone))
+        self.telemetry.count_units(time.time())
+
+    def _report(self, pipeline: Pipeline, units: Units, failure: Failure, started_at: datetime) -> PollReport:
+        """Show a unit that cannot be told as one whose poll failed."""
+        report = PollReport(*failure.key, started_at)
+        report.fail(failure.error.reason, str(failure.error))
+        known = failure.key in {key_of(source) for source in units.sources}
+        interval = units.settings.longest_between if known else units.interval
+        fine_until = failure.fine_until.timestamp() if failure.fine_until else 0.0
+        self.telemetry.register_source(*failure.key, interval.total_seconds())
+        self.telemetry.unit_failed(*failure.key, time.time(), failure.error.reason, fine_until)
+        pipeline.poller.reports[failure.key] = report
+        self.log.error("units unknown", **fields_of(failure.key), reason=failure.error.reason, error=str(failure.error))
+        return report
+
+    def _poll(self, pipeline: Pipeline, source: Source, settings: SourceSettings, budget: timedelta | None) -> PollReport | None:
+        key = key_of(source)
+        lock = self._busy.setdefault(key, threading.Lock())
+        # After a reload the old pipeline's poll of the same unit may still be under way.
         if not lock.acquire(blocking=False):
-            self._missed(f"poll {source.name}")
+            self._missed(job_name(key))
             return None
         try:
-            if self.stopping:
-                return None
-            report = pipeline.poller.poll(source, settings)
-            self.pipeline.exposition.refresh()
+            with pipeline.using_aws() as is_open:
+                if self.stopping or not is_open:
+                    return None
+                report = pipeline.poller.poll(source, settings, budget)
+            self.telemetry.count_units(time.time())
+            self._outdated.set()
             return report
         finally:
             lock.release()
-            self._forget_unless_configured(source)
+            self._forget_unless_known(key)
 
-    def _forget_unless_configured(self, source: Source) -> None:
-        """Take a source off the page whose last poll a reload overtook: it would stand there as it ended, and alert for ever."""
-        if source.name not in {kept.name for kept, _ in self.pipeline.sources}:
-            self.telemetry.forget_source(source.name, source.account_id, source.region)
+    def _forget_all(self, old: Pipeline) -> None:
+        """Stop the jobs of a pipeline that was replaced, and take off the page what the one in force does not know."""
+        shown = {key for units in self.pipeline.units for key in units.shown()}
+        for units in old.units:
+            self._scheduler.forget(f"units {units.settings.name}")
+            if units.settings.name not in {kept.settings.name for kept in self.pipeline.units}:
+                self.telemetry.forget_job(f"units {units.settings.name}")
+            for key in units.shown():
+                self._scheduler.forget(job_name(key))
+                if key not in shown:
+                    self._forget(key)
+
+    def _forget(self, key: UnitKey) -> None:
+        """Poll a unit no more and take it off the page; what the store has of it stays."""
+        self._scheduler.forget(job_name(key))
+        self.telemetry.forget_job(job_name(key))
+        self.telemetry.forget_source(*key)
+        with suppress(KeyError):
+            del self.pipeline.poller.reports[key]
+
+    def _forget_unless_known(self, key: UnitKey) -> None:
+        """Take a unit off the page whose last poll outlasted it: it would stand there as it ended, and alert for ever."""
+        with self._fitting:
+            if not any(key in units.shown() for units in self.pipeline.units):
+                self._forget(key)
+
+    def _expose(self) -> None:
+        """Keep the page up to date between scrapes: once a second at most, because hundreds of units may be polled in one."""
+        if self._outdated.is_set():
+            self._outdated.clear()
+            self.pipeline.exposition.refresh()
+        self._flush_exposed()
 
     def _flush_exposed(self) -> None:
         try:
@@ -187,6 +282,7 @@ class Service:
             self._unmarked = False
 
     def _housekeeping(self) -> None:
+        self.telemetry.count_units(time.time())
         try:
             self.telemetry.store_stats(self.store.stats())
         except StoreError as error:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -18,7 +19,7 @@ from xml.sax.saxutils import escape
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-from sandbox import moto_messages
+from sandbox import moto_messages, moto_queues
 
 Environ: TypeAlias = dict[str, Any]
 EC2_VERSION = "2016-11-15"
@@ -52,6 +53,9 @@ class Backend:
 
     def __init__(self) -> None:
         moto_messages.correct()
+        moto_queues.correct()
+        # Thousands of images for each account and region take it half a second; nobody here asks for one by its name.
+        os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
         self._app = DomainDispatcherApplication(create_backend_app)
 
     def reset(self) -> None:
@@ -89,23 +93,32 @@ class Backend:
             body,
         )
 
-    def json_call(self, service: str, target: str, account_id: str, region: str, document: Any) -> dict[str, Any]:
-        """Return the answer to a call of ours in the JSON protocol, as an account; empty where it failed."""
+    def json_answer(self, service: str, target: str, account_id: str, region: str, document: Any) -> Answer:
+        """Return the answer to a call of ours in the JSON protocol, as an account."""
         headers = {"REQUEST_METHOD": "POST", "PATH_INFO": "/", "CONTENT_TYPE": "application/x-amz-json-1.1", "HTTP_X_AMZ_TARGET": target}
-        answer = self.send({**headers, **signed(service, region, account_id), **_PLAIN}, json.dumps(document).encode())
+        return self.send({**headers, **signed(service, region, account_id), **_PLAIN}, json.dumps(document).encode())
+
+    def json_call(self, service: str, target: str, account_id: str, region: str, document: Any) -> dict[str, Any]:
+        """Return what a call of ours in the JSON protocol answers, as an account; empty where it failed."""
+        answer = self.json_answer(service, target, account_id, region, document)
         body = json.loads(answer.body) if answer.ok and answer.body else {}
         return body if isinstance(body, dict) else {}
 
-    def put_object(self, account_id: str, bucket: str, key: str, body: bytes, headers: Mapping[str, str]) -> None:
-        """Put an object into a bucket, as an account; S3 tells whomever the bucket is set to tell. A bucket that is gone loses it."""
+    def put_object(self, account_id: str, bucket: str, key: str, body: bytes, headers: Mapping[str, str]) -> str | None:
+        """Put an object into a bucket, as an account; S3 tells whomever the bucket is set to tell.
+
+        Returns the code of S3's error, None where there is none. A bucket that is gone loses the object.
+        """
         named = {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in headers.items() if name != "Content-Type"}
         where = {"REQUEST_METHOD": "PUT", "PATH_INFO": f"/{bucket}/{key}", "CONTENT_TYPE": headers.get("Content-Type", "")}
-        self.send({**where, **named, **signed("s3", "us-east-1", account_id), **_PLAIN}, body)
+        answer = self.send({**where, **named, **signed("s3", "us-east-1", account_id), **_PLAIN}, body)
+        return None if answer.ok else element_of(answer.body).findtext("Code", "InternalError")
 
-    def publish(self, account_id: str, topic_arn: str, message: str) -> None:
-        """Publish a message to a topic, as an account. A topic that is gone loses it."""
+    def publish(self, account_id: str, topic_arn: str, message: str) -> str | None:
+        """Publish a message to a topic, as an account. Returns the code of SNS's error; a topic that is gone loses the message."""
         fields = {"Action": "Publish", "Version": "2010-03-31", "TopicArn": topic_arn, "Message": message}
-        self.call("sns", topic_arn.split(":")[3], account_id, fields)
+        answer = self.call("sns", topic_arn.split(":")[3], account_id, fields)
+        return None if answer.ok else element_of(answer.body).findtext(".//Code", "InternalError")
 
     def ec2(self, region: str, account_id: str, action: str, fields: Mapping[str, str]) -> Element:
         """Return the answer of EC2 to a call of ours as XML without namespaces; an empty element where it failed."""

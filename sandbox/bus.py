@@ -28,15 +28,16 @@ class Bus:
     def __init__(self, backend: Backend, journal: Journal, trails: Trails, clock: Clock, delay: timedelta, faults: Faults) -> None:
         self._backend, self._trails, self._clock, self._delay = backend, trails, clock, delay
         self._loss, self._chance = faults.bus_loss, Chance(faults.seed)
-        self._waiting: list[tuple[datetime, Unit, Entry]] = []
+        self._waiting: list[tuple[datetime, Unit, Entry, bool]] = []
         self._lock = threading.Lock()
         journal.listen(self._collect)
 
     def _collect(self, unit: Unit, entry: Entry) -> None:
         # Delivery is best effort: what is lost here is nowhere to be asked for again.
         if not entry.record["readOnly"] and not self._chance.strikes(self._loss):
+            logging = any(trail.covers(unit) for trail in self._trails.logging())
             with self._lock:
-                self._waiting.append((self._clock() + self._delay, unit, entry))
+                self._waiting.append((self._clock() + self._delay, unit, entry, logging))
 
     def deliver(self) -> int:
         """Send what is due and return how many events that were."""
@@ -46,9 +47,9 @@ class Bus:
             self._waiting = [waiting for waiting in self._waiting if waiting[0] > now]
         trails = self._trails.logging() if due else []
         by_unit: dict[Unit, list[dict[str, Any]]] = {}
-        for _, unit, entry in due:
+        for _, unit, entry, logging in due:
             body = json.dumps(entry.record, separators=(",", ":"))
-            if any(trail.covers(unit) for trail in trails) and len(body.encode()) <= LARGEST:
+            if (logging or any(trail.covers(unit) for trail in trails)) and len(body.encode()) <= LARGEST:
                 by_unit.setdefault(unit, []).append(_entry(entry, body))
         for (account_id, region), entries in by_unit.items():
             for first in range(0, len(entries), _MOST_ENTRIES):

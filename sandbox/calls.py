@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
 
+from sandbox import rest
 from sandbox.backend import Environ
 from sandbox.form import form_of
 
@@ -104,6 +105,12 @@ def access_key_of(environ: Environ) -> str:
     return "" if match is None else match[1]
 
 
+def region_of(environ: Environ) -> str:
+    """Return the region that a request is signed for; "" where it is not signed."""
+    match = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
+    return "" if match is None else match[2]
+
+
 def read_call(environ: Environ, body: bytes) -> Call | None:
     """Return what a request asks; None where it is unsigned, or of a protocol or S3 operation that is no management call."""
     match = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
@@ -120,6 +127,10 @@ def read_call(environ: Environ, body: bytes) -> Call | None:
     if environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
         form = form_of(body)
         return Call(service, form.get("Action", ""), where, access_key, *caller, form=form) if form.get("Action") else None
+    if service in rest.MODELS:
+        asked = (environ.get("REQUEST_METHOD", ""), environ.get("PATH_INFO", ""), environ.get("QUERY_STRING", ""))
+        found = rest.read(service, *asked, _json(body))
+        return None if found is None else Call(service, found[0], where, access_key, *caller, document=found[1])
     return None
 
 

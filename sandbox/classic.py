@@ -47,6 +47,7 @@ _ALWAYS: Mapping[str, tuple[str, ...]] = {
 """Lists that AWS logs, empty, even if the call has none."""
 
 _SECRET = frozenset({"userData"})
+_EACH_INSTANCE = ("imageId", "minCount", "maxCount", "keyName")
 
 
 def asked(action: str, shape: Shape | None, tree: Tree) -> dict[str, Any]:
@@ -54,6 +55,10 @@ def asked(action: str, shape: Shape | None, tree: Tree) -> dict[str, Any]:
     body = _structure(action, shape, tree)
     for name in _ALWAYS.get(action, ()):
         body.setdefault(name, {})
+    if action == "RunInstances":
+        # What is asked of each instance stands in a list of its own.
+        each = {name: body.pop(name) for name in _EACH_INSTANCE if name in body}
+        body = {"instancesSet": {"items": [each]}, **body}
     return body
 
 
@@ -61,7 +66,8 @@ def answered(shape: Shape | None, answer: Element, request_id: str) -> dict[str,
     """Return responseElements of a call that succeeded, given the model of its answer and the answer itself."""
     body = _read(shape, answer)
     rest = {name: value for name, value in body.items() if name != "requestId"} if isinstance(body, dict) else {}
-    return {"requestId": request_id, **rest}
+    # moto answers some calls with nothing at all, where EC2 says that it is done.
+    return {"requestId": request_id, **(rest or {"_return": True})}
 
 
 def lower_first(name: str) -> str:

@@ -80,6 +80,7 @@ _OPTIONS = (
     click.option("--jitter", type=DurationType(), default="0s", help="Delay each record by up to this, so that they come out of order."),
     click.option("--updated", type=_SHARE, default=0.0, help="Share of records followed by a fuller one, with addendum UPDATED_DATA."),
     click.option("--bus-loss", type=_SHARE, default=0.0, help="Share of events that EventBridge loses."),
+    click.option("--backfill", type=_SHARE, default=0.0, help="Share of log files that only a backfill digest lists."),
     click.option("--deny", type=DenyType(), multiple=True, metavar="ACTION", help="Deny an action, as s3:GetObject; repeatable."),
     click.option("--seed", type=int, default=0, show_default=True, help="Which requests and records are struck."),
 )

@@ -15,10 +15,12 @@ from urllib.parse import urlencode
 from uuid import uuid4
 
 from sandbox import ec2_xml
-from sandbox.backend import Answer, Backend, Environ, element_of
+from sandbox.backend import EC2_VERSION, Answer, Backend, Environ, element_of
 from sandbox.calls import Call
 from sandbox.ec2_state import Ec2State
-from sandbox.form import items_of, tree_of, trees_of
+from sandbox.form import items_of, text_of, texts_of, tree_of, trees_of
+from sandbox.identities import partition_of
+from sandbox.regions import regions_of
 
 _NO_REQUEST_ID = b"request-id<"
 """moto gives all its EC2 answers this one id."""
@@ -60,8 +62,10 @@ class Ec2:
             "AuthorizeSecurityGroupIngress": self._authorize,
             "CreateSecurityGroup": self._create,
             "DeleteSecurityGroup": self._delete,
+            "DescribeRegions": _regions,
             "DisassociateSecurityGroupVpc": self._associate,
             "ModifySecurityGroupRules": self._told_true,
+            "RestoreManagedPrefixListVersion": self._restore,
             "RevokeSecurityGroupEgress": self._revoke,
             "RevokeSecurityGroupIngress": self._revoke,
             "UpdateSecurityGroupRuleDescriptionsEgress": self._told_true,
@@ -120,6 +124,24 @@ class Ec2:
         answer = asked.pass_on(self._backend)
         return ec2_xml.success(asked.call.action, {"return": True}) if answer.ok else answer
 
+    def _restore(self, asked: _Asked) -> Answer:
+        """Make the entries of a prefix list those of an earlier version, which moto knows only by changing them."""
+        form, state = asked.call.form, asked.state
+        list_id = form.get("PrefixListId", "")
+        if not state.has_prefix_list(list_id):
+            return ec2_xml.failure("InvalidPrefixListID.NotFound", f"The prefix list ID '{list_id}' does not exist")
+        now, then = (state.entries(list_id, form.get(name, "")) for name in ("CurrentVersion", "PreviousVersion"))
+        fields = {"PrefixListId": list_id, "CurrentVersion": form.get("CurrentVersion", "")}
+        added = [(cidr, about) for cidr, about in then.items() if now.get(cidr) != about]
+        removed = [cidr for cidr in now if cidr not in then]
+        for place, (cidr, about) in enumerate(added, 1):
+            fields |= {f"AddEntry.{place}.Cidr": cidr, f"AddEntry.{place}.Description": about}
+        fields |= {f"RemoveEntry.{place}.Cidr": cidr for place, cidr in enumerate(removed, 1)}
+        answer = self._backend.call(
+            "ec2", state.region, state.account_id, {"Action": "ModifyManagedPrefixList", "Version": EC2_VERSION, **fields}
+        )
+        return answer.with_body(answer.body.replace(b"ModifyManagedPrefixListResponse", b"RestoreManagedPrefixListVersionResponse"))
+
     def _associate(self, asked: _Asked) -> Answer:
         vpc_id = asked.call.form.get("VpcId", "")
         if not asked.state.has_group(asked.group_id):
@@ -128,6 +150,30 @@ class Ec2:
             return ec2_xml.failure("InvalidVpcID.NotFound", f"The vpc ID '{vpc_id}' does not exist")
         state = "associating" if asked.call.action.startswith("Associate") else "disassociating"
         return ec2_xml.success(asked.call.action, {"state": state})
+
+
+def _regions(asked: _Asked) -> Answer:
+    """Answer DescribeRegions with the regions of the partition; those that must be opted into only if all are asked for."""
+    form = asked.call.form
+    all_of_them = form.get("AllRegions", "").lower() == "true"
+    names = {value for name, value in form.items() if name.startswith("RegionName.")}
+    tree = tree_of(form)
+    filters = {
+        text_of(item, "Name"): set(texts_of(item.get("Value"))) for item in trees_of(items_of(tree.get("Filter", {}))) if "Name" in item
+    }
+    known = regions_of(partition_of(asked.call.region))
+    unknown = sorted(names - {name for name, _ in known})
+    if unknown:
+        return ec2_xml.failure("InvalidParameterValue", f"Invalid region(s): {', '.join(unknown)}")
+    found = [
+        {"regionName": name, "regionEndpoint": f"ec2.{name}.amazonaws.com{'.cn' if name.startswith('cn-') else ''}", "optInStatus": status}
+        for name, status in known
+        if (all_of_them or status != "not-opted-in" or name in names)
+        and (not names or name in names)
+        and name in filters.get("region-name", {name})
+        and status in filters.get("opt-in-status", {status})
+    ]
+    return ec2_xml.success(asked.call.action, {"regionInfo": found})
 
 
 def canonical(address: str) -> str:

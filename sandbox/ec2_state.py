@@ -53,6 +53,17 @@ class Ec2State:
             }
         return rule | {"securityGroupRuleArn": f"{self.arn}:security-group-rule/{rule_id}"}
 
+    def has_prefix_list(self, list_id: str) -> bool:
+        """Tell whether a prefix list exists."""
+        found = self._filtered("DescribeManagedPrefixLists", "owner-id", self.account_id).iterfind("prefixListSet/item")
+        return list_id in {item.findtext("prefixListId") for item in found}
+
+    def entries(self, list_id: str, version: str) -> dict[str, str]:
+        """Return the entries of a version of a prefix list, with their descriptions."""
+        fields = {"PrefixListId": list_id, "TargetVersion": version}
+        found = self.backend.ec2(self.region, self.account_id, "GetManagedPrefixListEntries", fields).iterfind("entrySet/item")
+        return {item.findtext("cidr", ""): item.findtext("description", "") for item in found}
+
     def group_named(self, name: str) -> str:
         """Return the id of a group by its name; "" where there is none."""
         return self._filtered("DescribeSecurityGroups", "group-name", name).findtext("securityGroupInfo/item/groupId", "") if name else ""

@@ -35,6 +35,7 @@ class Faults:
     jitter: timedelta = NONE
     updated: float = 0
     bus_loss: float = 0
+    backfill: float = 0
 
     deny: frozenset[str] = frozenset()
     seed: int = 0

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import threading
-from http import HTTPStatus
 
-from sandbox import ec2_xml, json_answers
+from sandbox import json_answers, refusals
+from sandbox.asked import Asked
 from sandbox.backend import Answer, Environ
-from sandbox.calls import Call, service_of
+from sandbox.calls import Call, access_key_of, region_of, service_of
 from sandbox.faults import Chance, Faults
 from sandbox.identities import Identity
 from sandbox.moments import Clock
+from sandbox.policies import Policies
+from sandbox.sts import Trust
 
 _READ_METHODS = frozenset({"GET", "HEAD"})
 _CLOUDTRAIL_READS = frozenset({"LookupEvents", "ListPublicKeys"})
@@ -23,16 +25,20 @@ class Dropped(ConnectionError):
 class Gate:
     """Decides the fate of requests. `stop` ends all waiting."""
 
-    def __init__(self, faults: Faults, clock: Clock, stop: threading.Event) -> None:
-        self._faults, self._clock, self._stop = faults, clock, stop
+    def __init__(self, faults: Faults, policies: Policies, trust: Trust, clock: Clock, stop: threading.Event) -> None:
+        self._faults, self._policies, self._trust, self._clock, self._stop = faults, policies, trust, clock, stop
         self._chance = Chance(faults.seed)
 
-    def denied(self, environ: Environ, call: Call | None) -> Answer | None:
-        """Return the refusal of a call that is on the list of denied ones."""
-        name = action_of(environ, call)
-        if name not in self._faults.deny:
+    def denied(self, environ: Environ, call: Call | None, identity: Identity, asked: Asked | None) -> Answer | None:
+        """Return the refusal of a request that is on the list of denied ones, or that no policy allows, or no role's trust."""
+        if asked is None:
             return None
-        return _refusal(environ, name)
+        key, region = access_key_of(environ), region_of(environ)
+        if asked.action in self._faults.deny or self._policies.refuses(key, identity, region, asked):
+            return refusals.denied(environ, asked, identity.arn(region))
+        if call is not None and asked.action == "sts:AssumeRole" and self._trust.refuses(call, identity, asked):
+            return refusals.distrusted(environ, asked, identity.arn(region))
+        return None
 
     def expired(self, environ: Environ, identity: Identity) -> Answer | None:
         """Return the refusal of credentials that are no longer good: those of AssumeRole after their time, or after `credential_life`."""
@@ -40,7 +46,7 @@ class Gate:
         ends = [identity.until] if identity.until is not None else []
         if ends and life is not None:
             ends.append(identity.since + life)
-        return _expiry(environ) if ends and self._clock() >= min(ends) else None
+        return refusals.expired(environ) if ends and self._clock() >= min(ends) else None
 
     def before(self, environ: Environ, call: Call | None) -> Answer | None:
         """Return the answer to a request that goes wrong before it is understood, None for the rest. Raises Dropped."""
@@ -53,7 +59,7 @@ class Gate:
             self._stop.wait(self._faults.hang_for.total_seconds())
             raise Dropped
         if self._chance.strikes(self._faults.error):
-            return _broken(environ)
+            return refusals.broken(environ)
         return None
 
     def after(self, environ: Environ, call: Call | None, answer: Answer) -> Answer:
@@ -64,18 +70,6 @@ class Gate:
         return Answer(whole.status, whole.headers, whole.body[: len(whole.body) // 2])
 
 
-def action_of(environ: Environ, call: Call | None) -> str:
-    """Return a call by its name in IAM policies: `cloudtrail:LookupEvents`, `s3:GetObject`."""
-    if call is not None:
-        return f"{call.service}:{call.action}"
-    service = service_of(environ)
-    if service != "s3":
-        return service
-    has_key = bool(environ.get("PATH_INFO", "").removeprefix("/").partition("/")[2])
-    reads = environ.get("REQUEST_METHOD") in _READ_METHODS
-    return f"s3:{('GetObject' if has_key else 'ListBucket') if reads else ('PutObject' if has_key else 'Other')}"
-
-
 def _is_read(environ: Environ, call: Call | None) -> bool:
     service = service_of(environ)
     if service == "s3":
@@ -83,42 +77,3 @@ def _is_read(environ: Environ, call: Call | None) -> bool:
     if call is None:
         return False
     return (service == "sqs" and call.is_data_event) or (service == "cloudtrail" and call.action in _CLOUDTRAIL_READS)
-
-
-def _broken(environ: Environ) -> Answer:
-    if service_of(environ) == "s3":
-        return _s3_error(HTTPStatus.SERVICE_UNAVAILABLE, "SlowDown", "Please reduce your request rate.")
-    return json_answers.failure("InternalFailure", "The request processing has failed because of an unknown error.", 500)
-
-
-def _refusal(environ: Environ, name: str) -> Answer:
-    message = f"User is not authorized to perform: {name} because no identity-based policy allows the {name} action"
-    service = service_of(environ)
-    if service == "ec2":
-        return ec2_xml.failure("UnauthorizedOperation", "You are not authorized to perform this operation. " + message, 403)
-    if service == "s3":
-        return _s3_error(HTTPStatus.FORBIDDEN, "AccessDenied", message)
-    if environ.get("HTTP_X_AMZ_TARGET"):
-        return json_answers.failure("AccessDeniedException", message)
-    return _query_error(HTTPStatus.FORBIDDEN, "AccessDenied", message)
-
-
-def _expiry(environ: Environ) -> Answer:
-    message, service = "The security token included in the request is expired", service_of(environ)
-    if service == "ec2":
-        return ec2_xml.failure("RequestExpired", "Request has expired.")
-    if service == "s3":
-        return _s3_error(HTTPStatus.BAD_REQUEST, "ExpiredToken", "The provided token has expired.")
-    if environ.get("HTTP_X_AMZ_TARGET"):
-        return json_answers.failure("ExpiredTokenException", message)
-    return _query_error(HTTPStatus.FORBIDDEN, "ExpiredToken", message)
-
-
-def _s3_error(status: HTTPStatus, code: str, message: str) -> Answer:
-    text = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{code}</Code><Message>{message}</Message></Error>'
-    return Answer(status, (("Content-Type", "application/xml"),), b"").with_body(text.encode())
-
-
-def _query_error(status: HTTPStatus, code: str, message: str) -> Answer:
-    error = f"<Error><Type>Sender</Type><Code>{code}</Code><Message>{message}</Message></Error>"
-    return Answer(status, (("Content-Type", "text/xml"),), b"").with_body(f"<ErrorResponse>{error}</ErrorResponse>".encode())

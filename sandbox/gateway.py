@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 from email.utils import format_datetime
 from http import HTTPStatus
 from typing import Any, Protocol, TypeAlias
 
+from sandbox.actions import Action, ActionLog
+from sandbox.asked import Asked, asked_of
 from sandbox.backend import Answer, Backend, Environ, element_of
-from sandbox.calls import Call, access_key_of, read_call
+from sandbox.calls import Call, access_key_of, read_call, region_of
+from sandbox.control import Control
 from sandbox.ec2 import Ec2
 from sandbox.ec2_state import Ec2State
 from sandbox.gate import Gate
@@ -20,6 +22,7 @@ from sandbox.records import Record, Recorder, service_event
 
 StartResponse: TypeAlias = Callable[[str, list[tuple[str, str]]], Any]
 LONGEST_BODY = 64 * 1024 * 1024
+LONGEST_AGENT = 1024
 _SESSION_SECONDS = 3600
 """How long a session of a role is if AssumeRole does not say."""
 _VPC_CALLS = frozenset({"CreateDefaultVpc", "CreateVpc"})
@@ -28,15 +31,15 @@ _VPC_CALLS = frozenset({"CreateDefaultVpc", "CreateVpc"})
 class Operation(Protocol):
     """A call that the sandbox answers itself."""
 
-    def __call__(self, call: Call, account_id: str) -> Answer:
-        """Return the answer to a call of an account."""
+    def __call__(self, call: Call, identity: Identity) -> Answer:
+        """Return the answer to a call of somebody."""
         ...
 
 
 class Gateway:
     """A WSGI application. `own` are the calls that moto does not have, by service and action; `seen` is told of each answer.
 
-    `keep` is given each record.
+    `keep` is given each record, `control` answers what is the sandbox's own.
     """
 
     def __init__(
@@ -49,14 +52,18 @@ class Gateway:
         own: Mapping[tuple[str, str], Operation],
         seen: Callable[[Call, Answer, str], None],
         gate: Gate,
+        actions: ActionLog,
+        control: Control,
     ) -> None:
         self._backend, self._recorder, self._identities, self._keep = backend, recorder, identities, keep
         self._clock, self._own, self._seen, self._gate = clock, own, seen, gate
+        self._actions, self._control = actions, control
         self._ec2 = Ec2(backend)
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
-        answer = _ready() if environ.get("PATH_INFO") == "/-/ready" else self._answer(environ)
+        path = environ.get("PATH_INFO", "")
+        answer = self._control.answer(environ, _body(environ)) if path.startswith("/-/") else self._answer(environ)
         status = f"{answer.status} {HTTPStatus(answer.status).phrase}"
         headers = [(name, value) for name, value in answer.headers if name.lower() != "date"]
         # AWS's clock, from which a caller learns how wrong its own is.
@@ -68,14 +75,25 @@ class Gateway:
         call = read_call(environ, body)
         at = self._clock()
         identity = self._identities.of(access_key_of(environ))
+        asked = asked_of(environ, call, identity)
+        denied = self._gate.denied(environ, call, identity, asked)
+        self._note(environ, identity, asked, allowed=denied is None)
         answer = self._gate.before(environ, call) or self._gate.expired(environ, identity)
         if answer is None:
-            answer = self._gate.denied(environ, call) or self._done(call, environ, body, identity)
+            answer = denied or self._done(call, environ, body, identity)
             if call is not None:
                 self._learn(call, answer, at)
                 self._record(call, answer, identity, at)
                 self._seen(call, answer, identity.account_id)
         return self._gate.after(environ, call, answer)
+
+    def _note(self, environ: Environ, identity: Identity, asked: Asked | None, *, allowed: bool) -> None:
+        """Count what was asked for, also if it goes wrong."""
+        if asked is None:
+            return
+        region, agent = region_of(environ), environ.get("HTTP_USER_AGENT", "")[:LONGEST_AGENT]
+        who = (access_key_of(environ), identity.principal_arn(region), agent)
+        self._actions.add(Action(asked.action, identity.account_id, region, *who, allowed=allowed))
 
     def _done(self, call: Call | None, environ: Environ, body: bytes, identity: Identity) -> Answer:
         """Return the answer to a request, led to the account of its key; what is no management call is moto's alone."""
@@ -84,7 +102,7 @@ class Gateway:
             return self._backend.send(environ, body)
         own = self._own.get((call.service, call.action))
         if own is not None:
-            return own(call, identity.account_id)
+            return own(call, identity)
         if call.service == "ec2":
             return self._ec2.answer(call, environ, body, identity.account_id)
         return self._backend.send(environ, body)
@@ -124,8 +142,3 @@ def _body(environ: Environ) -> bytes:
     length = LONGEST_BODY if environ.pop("HTTP_TRANSFER_ENCODING", "") == "chunked" else int(environ.get("CONTENT_LENGTH") or 0)
     body: bytes = environ["wsgi.input"].read(min(length, LONGEST_BODY))
     return body
-
-
-def _ready() -> Answer:
-    body = json.dumps({"ready": True}).encode()
-    return Answer(200, (("Content-Type", "application/json"),), b"").with_body(body)

@@ -33,7 +33,9 @@ def partition_of(region: str) -> str:
 class Identity:
     """One principal of one account. `name` is that of the user, role or service; a role has a session, begun at `since`.
 
-    Its credentials are good until `until`, None for ever.
+    Its credentials are good until `until`, None for ever. `source_ip` is where it calls from, "" for the address of the request;
+    `console` is a person in the management console, `invoked_by` the service that calls on its behalf, `federated` the identity
+    provider behind a role.
     """
 
     account_id: str
@@ -43,31 +45,52 @@ class Identity:
     path: str = ""
     since: datetime = datetime(2026, 1, 1, tzinfo=UTC)
     until: datetime | None = None
+    source_ip: str = ""
+    console: bool = False
+    invoked_by: str = ""
+    federated: str = ""
+
+    @property
+    def principal_id(self) -> str:
+        """The unique id, with the session where there is one; GetCallerIdentity has it as UserId."""
+        if self.kind == "role":
+            return f"{_unique('AROA', self.name)}:{self.session}"
+        return _unique("AIDA", self.name) if self.kind == "user" else self.account_id
+
+    def principal_arn(self, region: str) -> str:
+        """Return the ARN of the user, role or account in the partition of a region, as policies name it."""
+        iam = f"arn:{partition_of(region)}:iam::{self.account_id}"
+        return f"{iam}:{self.kind}/{self.path}{self.name}" if self.kind in {"user", "role"} else f"{iam}:root"
+
+    def arn(self, region: str) -> str:
+        """Return the ARN of whoever calls: that of a session where it is a role."""
+        if self.kind == "role":
+            return f"arn:{partition_of(region)}:sts::{self.account_id}:assumed-role/{self.name}/{self.session}"
+        return self.principal_arn(region)
 
     def user_identity(self, access_key: str, region: str) -> dict[str, Any]:
         """Return `userIdentity` of a call that is signed with an access key."""
         if self.kind == "service":
             return {"type": "AWSService", "invokedBy": self.name}
-        iam = f"arn:{partition_of(region)}:iam::{self.account_id}"
-        if self.kind == "root":
-            who = {"type": "Root", "principalId": self.account_id, "arn": f"{iam}:root"}
-            return who | {"accountId": self.account_id, "accessKeyId": access_key}
-        if self.kind == "user":
-            who = {"type": "IAMUser", "principalId": _unique("AIDA", self.name), "arn": f"{iam}:user/{self.path}{self.name}"}
-            return who | {"accountId": self.account_id, "accessKeyId": access_key, "userName": self.name}
-        role = _unique("AROA", self.name)
-        issuer = {"type": "Role", "principalId": role, "arn": f"{iam}:role/{self.path}{self.name}"}
-        return {
-            "type": "AssumedRole",
-            "principalId": f"{role}:{self.session}",
-            "arn": f"arn:{partition_of(region)}:sts::{self.account_id}:assumed-role/{self.name}/{self.session}",
+        who: dict[str, Any] = {
+            "principalId": self.principal_id,
+            "arn": self.arn(region),
             "accountId": self.account_id,
             "accessKeyId": access_key,
-            "sessionContext": {
-                "sessionIssuer": issuer | {"accountId": self.account_id, "userName": self.name},
-                "attributes": {"creationDate": iso(self.since), "mfaAuthenticated": "false"},
-            },
         }
+        behalf = {"invokedBy": self.invoked_by} if self.invoked_by else {}
+        attributes = {"creationDate": iso(self.since), "mfaAuthenticated": "true" if self.console else "false"}
+        if self.kind == "root":
+            return {"type": "Root", **who, **behalf}
+        if self.kind == "user":
+            # A user in the console has a session without an issuer.
+            session = {"sessionContext": {"sessionIssuer": {}, "attributes": attributes}} if self.console else {}
+            return {"type": "IAMUser", **who, "userName": self.name, **session, **behalf}
+        issuer = {"type": "Role", "principalId": _unique("AROA", self.name), "arn": self.principal_arn(region)}
+        context: dict[str, Any] = {"sessionIssuer": issuer | {"accountId": self.account_id, "userName": self.name}}
+        if self.federated:
+            context["webIdFederationData"] = {"federatedProvider": self.federated, "attributes": {}}
+        return {"type": "AssumedRole", **who, "sessionContext": context | {"attributes": attributes}, **behalf}
 
 
 def _unique(prefix: str, name: str) -> str:

@@ -7,8 +7,20 @@ import threading
 from botocore.model import OperationModel, OperationNotFoundError, ServiceModel
 from botocore.session import Session
 
-_MODELS = {"ec2": "ec2", "iam": "iam", "rds": "rds", "redshift": "redshift", "sns": "sns", "sts": "sts"}
-"""Services of the query and EC2 protocols whose signing name and model go together one to one."""
+_MODELS = {
+    "autoscaling": "autoscaling",
+    "cloudformation": "cloudformation",
+    "ec2": "ec2",
+    "elasticache": "elasticache",
+    "iam": "iam",
+    "rds": "rds",
+    "redshift": "redshift",
+    "sns": "sns",
+    "sts": "sts",
+    ("elasticloadbalancing", "2012-06-01"): "elb",
+    ("elasticloadbalancing", "2015-12-01"): "elbv2",
+}
+"""Services of the query and EC2 protocols by signing name, and by version of the API where two share a name; with their model."""
 
 
 class Models:
@@ -19,14 +31,15 @@ class Models:
         self._loaded: dict[str, ServiceModel] = {}
         self._lock = threading.Lock()
 
-    def operation(self, service: str, action: str) -> OperationModel | None:
+    def operation(self, service: str, action: str, version: str = "") -> OperationModel | None:
         """Return the model of a call; None where there is none, or where its service's name does not tell it."""
-        if service not in _MODELS:
+        name = _MODELS.get(service) or _MODELS.get((service, version))
+        if name is None:
             return None
         with self._lock:
-            if service not in self._loaded:
-                self._loaded[service] = self._session.get_service_model(_MODELS[service])
+            if name not in self._loaded:
+                self._loaded[name] = self._session.get_service_model(name)
             try:
-                return self._loaded[service].operation_model(action)
+                return self._loaded[name].operation_model(action)
             except OperationNotFoundError:
                 return None

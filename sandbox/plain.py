@@ -15,6 +15,8 @@ from botocore.model import ListShape, Shape, StructureShape
 from sandbox.classic import lower_first, typed
 from sandbox.form import Node, Tree, is_list, items_of
 
+_LEFT_OUT = frozenset({"zipFile"})
+"""Code of functions, which CloudTrail does not log."""
 HIDDEN = "HIDDEN_DUE_TO_SECURITY_REASONS"
 _SECRET = frozenset({"secretaccesskey", "password", "newpassword", "oldpassword", "masteruserpassword", "secretstring", "plaintext"})
 
@@ -28,7 +30,8 @@ def asked(shape: Shape | None, tree: Tree) -> dict[str, Any]:
 def spelled(value: Any) -> Any:
     """Return decoded JSON with the names of the API as records spell them, secrets hidden."""
     if isinstance(value, Mapping):
-        return {lower_first(str(name)): _hidden(str(name)) or spelled(below) for name, below in value.items()}
+        named = {lower_first(str(name)): _hidden(str(name)) or spelled(below) for name, below in value.items()}
+        return {name: below for name, below in named.items() if name not in _LEFT_OUT}
     if isinstance(value, list):
         return [spelled(item) for item in value]
     return value

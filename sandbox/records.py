@@ -37,7 +37,8 @@ class Recorder:
     def record(self, call: Call, answer: Answer, identity: Identity, at: datetime) -> Record:
         """Return the record of a call that was made at a time and answered, keys in AWS's order."""
         request_id = request_id_of(answer)
-        by_service = identity.kind == "service"
+        # What a service does itself, or on somebody's behalf, comes from that service and without TLS details.
+        service = identity.name if identity.kind == "service" else identity.invoked_by
         record: Record = {
             "eventVersion": "1.11",
             "userIdentity": identity.user_identity(call.access_key, call.region),
@@ -45,8 +46,8 @@ class Recorder:
             "eventSource": call.event_source,
             "eventName": call.action,
             "awsRegion": call.region,
-            "sourceIPAddress": identity.name if by_service else self._source_ip or call.source_ip,
-            "userAgent": identity.name if by_service else call.user_agent,
+            "sourceIPAddress": service or identity.source_ip or self._source_ip or call.source_ip,
+            "userAgent": service or call.user_agent,
         }
         if not answer.ok:
             code, message = self._error(call, answer)
@@ -67,8 +68,10 @@ class Recorder:
             "recipientAccountId": identity.account_id,
             "eventCategory": "Management",
         }
-        if not by_service:
+        if not service:
             record["tlsDetails"] = {**_TLS, "clientProvidedHostHeader": f"{call.service}.{call.region}.amazonaws.com"}
+        if identity.console and not service:
+            record["sessionCredentialFromConsole"] = "true"
         return record
 
     def _asked(self, call: Call) -> Any:
@@ -80,7 +83,7 @@ class Recorder:
         if not call.form:
             return plain.spelled(call.document) or None
         tree = tree_of(call.form)
-        model = self._models.operation(call.service, call.action)
+        model = self._models.operation(call.service, call.action, call.form.get("Version", ""))
         shape = None if model is None else model.input_shape
         if call.service != "ec2":
             return plain.asked(shape, tree) or None
@@ -92,7 +95,7 @@ class Recorder:
         if not call.form:
             return plain.spelled(_document(answer)) or None
         element = element_of(answer.body)
-        model = self._models.operation(call.service, call.action)
+        model = self._models.operation(call.service, call.action, call.form.get("Version", ""))
         shape = None if model is None else model.output_shape
         if call.service != "ec2":
             return plain.answered(shape, element)
@@ -105,7 +108,7 @@ class Recorder:
         code, message = error_of(answer)
         if call.service == "ec2":
             return ("Client." if answer.status < 500 else "Server.") + code, message
-        model = self._models.operation(call.service, call.action)
+        model = self._models.operation(call.service, call.action, call.form.get("Version", ""))
         shapes = [] if model is None else model.error_shapes
         named = (shape.name for shape in shapes if shape.metadata.get("error", {}).get("code") == code)
         return next(named, code), message

@@ -28,7 +28,7 @@ def resources_of(record: Mapping[str, Any]) -> list[dict[str, str]]:
     if record["eventSource"] != "ec2.amazonaws.com":
         listed = record.get("resources", [])
         return [{"ResourceType": item["type"], "ResourceName": item["ARN"].rpartition(":")[2]} for item in listed]
-    names = dict.fromkeys([*_ids(record["requestParameters"]), *_ids(record["responseElements"])])
+    names = dict.fromkeys([*_ids(record.get("requestParameters")), *_ids(record.get("responseElements"))])
     return [{"ResourceType": kind, "ResourceName": name} for name in names for pattern, kind in _KINDS if pattern.fullmatch(name)]
 
 

@@ -35,6 +35,10 @@ class Schedule:
         if chance.strikes(faults.updated):
             self._journal.add(_updated(record), visible_at + self._delay)
 
+    def past(self, record: dict[str, Any]) -> None:
+        """Keep a record of which every other road has told long ago: Event history shows it at once."""
+        self._journal.add(record, self._clock(), tell=False)
+
 
 def _updated(record: dict[str, Any]) -> dict[str, Any]:
     addendum = {

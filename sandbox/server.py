@@ -12,8 +12,10 @@ from typing import Any, Self
 from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.serving import BaseWSGIServer, make_server
 
+from sandbox.actions import ActionLog
 from sandbox.backend import Backend
 from sandbox.bus import Bus
+from sandbox.control import Control
 from sandbox.digests import Digests, SigningKey
 from sandbox.faults import Faults
 from sandbox.gate import Gate
@@ -23,9 +25,14 @@ from sandbox.journal import Journal
 from sandbox.lookup import Lookup
 from sandbox.models import Models
 from sandbox.moments import Clock, skewed, utc_now
+from sandbox.organizations import ListAccounts
+from sandbox.policies import Policies
 from sandbox.records import Recorder
 from sandbox.schedule import Schedule
+from sandbox.sts import Trust, caller_identity
+from sandbox.trail_calls import TrailCalls
 from sandbox.trail_files import TrailFiles
+from sandbox.trail_status import Deliveries
 from sandbox.trails import Trails
 
 
@@ -33,7 +40,8 @@ from sandbox.trails import Trails
 class Settings:
     """What a sandbox is told. Port 0 is any free one; `delay` is from a call to its visibility in Event history.
 
-    `deliver` is False for a sandbox whose owner calls `deliver_events` and `deliver_files` itself.
+    `deliver` is False for a sandbox whose owner calls `deliver_events` and `deliver_files` itself. `policies` are IAM policies by
+    access key or by ARN of a user or role: what they do not allow is denied; whoever has none may do everything.
     """
 
     host: str = "127.0.0.1"
@@ -48,6 +56,7 @@ class Settings:
     default_identity: Identity | None = None
     identities: Mapping[str, Identity] = field(default_factory=dict)
     source_ip: str | None = None
+    policies: Mapping[str, Any] = field(default_factory=dict)
 
 
 _POLL_SECONDS = 0.05
@@ -74,12 +83,15 @@ class _QuietHandler(MotoRequestHandler):
 
 
 class Sandbox:
-    """A running sandbox, from `start` to `stop`; also a context manager. `keep` takes records as if their calls had been made now."""
+    """A running sandbox, from `start` to `stop`; also a context manager.
+
+    `keep` takes records as if their calls had been made now, `actions` counts what was asked for, `journal` has all records.
+    """
 
     def __init__(self, settings: Settings, clock: Clock = utc_now) -> None:
         self.settings = settings
         faults = settings.faults
-        clock = skewed(clock, faults.clock_skew)
+        self.clock = clock = skewed(clock, faults.clock_skew)
         self.backend = Backend()
         self.journal = Journal()
         self._stop = threading.Event()
@@ -89,15 +101,23 @@ class Sandbox:
         trails = Trails(self.backend)
         key = SigningKey(clock)
         self._bus = Bus(self.backend, self.journal, trails, clock, settings.bus_delay, faults)
-        self._files = TrailFiles(self.backend, self.journal, trails, clock)
-        self._digests = Digests(self.backend, trails, key, clock, settings.digest_interval)
+        deliveries = Deliveries()
+        self._files = TrailFiles(self.backend, self.journal, trails, deliveries, clock)
+        self._digests = Digests(self.backend, trails, deliveries, key, clock, settings.digest_interval, faults)
         own: dict[tuple[str, str], Operation] = {
             ("cloudtrail", "LookupEvents"): Lookup(self.journal, clock, token_life=faults.token_life),
             ("cloudtrail", "ListPublicKeys"): key,
+            ("organizations", "ListAccounts"): ListAccounts(self.backend),
+            ("sts", "GetCallerIdentity"): caller_identity,
+            **TrailCalls(self.backend, trails, deliveries).operations(),
         }
         self.keep = Schedule(self.journal, clock, settings.delay, faults)
-        gate = Gate(faults, clock, self._stop)
-        self.application = Gateway(self.backend, recorder, self.identities, self.keep, clock, own, trails.seen, gate)
+        self.actions = ActionLog()
+        self.policies = Policies(settings.policies)
+        gate = Gate(faults, self.policies, Trust(self.backend), clock, self._stop)
+        self.control = control = Control(self.actions, self.journal, self.keep)
+        told = (clock, own, trails.seen, gate, self.actions, control)
+        self.application = Gateway(self.backend, recorder, self.identities, self.keep, *told)
         self._threads: list[threading.Thread] = []
         self._server: BaseWSGIServer | None = None
 
@@ -143,6 +163,7 @@ class Sandbox:
             thread.join()
         self._server.server_close()
         self._server = None
+        self.actions.save()
 
     def __enter__(self) -> Self:
         """Start it."""

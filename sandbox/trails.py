@@ -12,6 +12,7 @@ from typing import Any
 from sandbox.backend import Answer, Backend
 from sandbox.calls import Call
 from sandbox.journal import Unit
+from sandbox.selectors import Selectors
 
 _NO_ORGANIZATION = "o-exampleorgid"
 _GLOBAL_SOURCES = frozenset({"cloudfront.amazonaws.com", "iam.amazonaws.com", "sts.amazonaws.com"})
@@ -20,7 +21,7 @@ VALIDATION_MESSAGE = "CloudTrail validation message."
 
 @dataclass(frozen=True, slots=True)
 class Trail:
-    """One trail that logs. `organization` is "" unless it is an organization's; `read_write` is All, ReadOnly or WriteOnly."""
+    """One trail. `organization` is "" unless it is an organization's, of which every account of the sandbox is a member."""
 
     arn: str
     name: str
@@ -33,7 +34,7 @@ class Trail:
     global_events: bool
     validated: bool
     organization: str
-    read_write: str
+    selectors: Selectors
 
     def covers(self, unit: Unit) -> bool:
         """Tell whether it logs an account and region."""
@@ -44,7 +45,7 @@ class Trail:
         """Tell whether it logs this record of an account and region that it covers."""
         if record["eventSource"] in _GLOBAL_SOURCES and not self.global_events:
             return False
-        return self.read_write == "All" or record["readOnly"] is (self.read_write == "ReadOnly")
+        return self.selectors.want(record)
 
     def folder(self, account_id: str) -> str:
         """Return where the files of an account lie in the bucket, with a slash at the end."""
@@ -58,14 +59,20 @@ class Trails:
     def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self._homes: dict[Unit, None] = {}
+        self._logging: list[Trail] = []
         self._lock = threading.Lock()
 
     def seen(self, call: Call, answer: Answer, account_id: str) -> None:
         """Look at a call that was answered: a new trail leaves a marker in its bucket, and a message in a topic that is attached to it."""
-        if not answer.ok or call.service != "cloudtrail" or call.action not in {"CreateTrail", "UpdateTrail"}:
+        if not answer.ok or call.read_only or call.service not in {"cloudtrail", "organizations"}:
             return
-        with self._lock:
-            self._homes[account_id, call.region] = None
+        made = call.action in {"CreateTrail", "UpdateTrail"}
+        if made:
+            with self._lock:
+                self._homes[account_id, call.region] = None
+        self._look()
+        if not made:
+            return
         asked = call.document if isinstance(call.document, dict) else {}
         trail = next((trail for trail in self._all((account_id, call.region)) if asked.get("Name") in {trail.name, trail.arn}), None)
         if trail is None:
@@ -76,17 +83,24 @@ class Trails:
             self._backend.publish(trail.account_id, trail.topic_arn, VALIDATION_MESSAGE)
 
     def logging(self) -> list[Trail]:
-        """Return all trails whose logging is on."""
+        """Return all trails whose logging is on, as of the last change of a trail that was seen."""
+        with self._lock:
+            return self._logging
+
+    def _look(self) -> None:
         with self._lock:
             homes = list(self._homes)
-        return [trail for home in homes for trail in self._all(home) if self._ask(home, "GetTrailStatus", Name=trail.arn).get("IsLogging")]
+        known = [(home, trail) for home in homes for trail in self._all(home)]
+        found = [trail for home, trail in known if self._ask(home, "GetTrailStatus", Name=trail.arn).get("IsLogging")]
+        with self._lock:
+            self._logging = found
 
     def _all(self, home: Unit) -> list[Trail]:
         found = self._ask(home, "DescribeTrails", includeShadowTrails=False).get("trailList", [])
         return [self._trail(home, told) for told in found if told["HomeRegion"] == home[1]]
 
     def _trail(self, home: Unit, told: dict[str, Any]) -> Trail:
-        selectors = self._ask(home, "GetEventSelectors", TrailName=told["TrailARN"]).get("EventSelectors") or [{}]
+        selectors = self._ask(home, "GetEventSelectors", TrailName=told["TrailARN"])
         organization = ""
         if told.get("IsOrganizationTrail"):
             described = self._backend.json_call("organizations", "AWSOrganizationsV20161128.DescribeOrganization", *home, {})
@@ -103,8 +117,14 @@ class Trails:
             bool(told.get("IncludeGlobalServiceEvents")),
             bool(told.get("LogFileValidationEnabled")),
             organization,
-            selectors[0].get("ReadWriteType", "All"),
+            Selectors(selectors.get("EventSelectors") or (), selectors.get("AdvancedEventSelectors") or ()),
         )
+
+    def of_organization(self, account_id: str) -> list[Trail]:
+        """Return the trails of other accounts that log an account because it is of their organization."""
+        with self._lock:
+            homes = [home for home in self._homes if home[0] != account_id]
+        return [trail for home in homes for trail in self._all(home) if trail.organization]
 
     def _ask(self, home: Unit, action: str, **document: Any) -> dict[str, Any]:
         target = f"com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101.{action}"

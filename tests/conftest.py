@@ -11,7 +11,14 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+pytest_plugins = ["tests.calls_made"]
+
 ROOT = Path(__file__).resolve().parent.parent
+
+# No test may act as whoever runs it: what it needs of AWS it names itself, and there is only the sandbox. Processes inherit this.
+for name in [name for name in os.environ if name.startswith("AWS_") and name != "AWS_CA_BUNDLE"]:
+    del os.environ[name]
+os.environ |= {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull, "AWS_EC2_METADATA_DISABLED": "true"}
 
 # A machine busy with other tests is no reason to fail a property; pytest-timeout bounds the whole test.
 settings.register_profile("exporter", deadline=None)
@@ -53,3 +60,18 @@ def program() -> Callable[[str], Path]:
 def now() -> datetime:
     """Return the time that tests call now."""
     return datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def aws_environment(monkeypatch, tmp_path) -> pytest.MonkeyPatch:
+    """Return a patcher of an environment in which AWS knows one key, one region, and nothing of this machine."""
+    for name in list(os.environ):
+        if name.startswith("AWS_") or name.lower().endswith("_proxy"):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAIOSFODNN7EXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    return monkeypatch

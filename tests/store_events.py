@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import random
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from exporter.errors import MALFORMED_REASONS
-from exporter.families import EVENT_FAMILIES, RECORDS, RECORDS_READ, Labels
+from exporter.families import EVENT_FAMILIES, RECORDS, RECORDS_READ, Family, Labels
 from exporter.model import (
     IGNORED_REASONS,
     ChangeEvent,
@@ -114,10 +114,14 @@ def made_up(seed: int, count: int) -> list[ChangeEvent]:
     """Return a list of events as a trail may bring it: many of everything, duplicates, conflicts and addenda among them."""
     rng = random.Random(seed)
     events: list[ChangeEvent] = []
+    whole: dict[str, ChangeEvent] = {}
     for number in range(count):
         if events and rng.random() < 0.3:
             earlier = rng.choice(events[-200:])
-            events.append(rng.choice((earlier, earlier, other_body(earlier), addendum(earlier))))
+            fuller = addendum(whole.get(earlier.event_id, earlier))
+            if rng.random() < 0.2:  # a second version, which changes the history only
+                fuller = replace(fuller, security_groups=(*fuller.security_groups, "sg-0000000000000000f"))
+            events.append(rng.choice((earlier, earlier, other_body(earlier), fuller)))
             continue
         account, region = rng.choice(((ACCOUNT, REGION), (ACCOUNT, "eu-west-1"), ("444455556666", REGION)))
         group = f"sg-{rng.randrange(40):017x}"
@@ -139,25 +143,35 @@ def made_up(seed: int, count: int) -> list[ChangeEvent]:
                 opened_port_classes=rng.choice(((), ("admin",), ("database", "web"))),
             )
         )
+        if rng.random() < 0.15:  # AWS left out what was changed, and tells it in an addendum
+            whole[events[-1].event_id] = events[-1]
+            events[-1] = replace(events[-1], content_known=False, security_groups=(), resources=(), rule_changes=(), opened_port_classes=())
     return events
 
 
 @dataclass
 class Model:
-    """What a store must hold after some ingests, told in the simplest words; lines between past and live by source."""
+    """What a store must hold after some ingests, told in the simplest words; lines between past and live by source and its unit."""
 
-    lines: dict[str, datetime] = field(default_factory=dict)
+    lines: dict[tuple[str, str, str], datetime] = field(default_factory=dict)
     events: dict[str, ChangeEvent] = field(default_factory=dict)
     fingerprints: dict[str, bytes | None] = field(default_factory=dict)
     details: dict[str, ChangeEvent] = field(default_factory=dict)
+    revealed: dict[str, ChangeEvent] = field(default_factory=dict)
     live: dict[str, bool] = field(default_factory=dict)
+    pruned: set[str] = field(default_factory=set)
     sources: dict[str, list[str]] = field(default_factory=dict)
     values: dict[tuple[str, Labels], float] = field(default_factory=dict)
     cursors: dict[tuple[str, str], str] = field(default_factory=dict)
 
-    def append(self, batch: Ingest) -> None:
-        """Do to the model what `Store.append` does to a store."""
-        line = self.lines.setdefault(batch.source, batch.recorded_at).replace(microsecond=0)
+    def prune(self, before: datetime) -> None:
+        """Do to the model what `Store.prune` does to a store: a forgotten event stays what it was."""
+        self.pruned |= {identity for identity, event in self.events.items() if event.event_time < before}
+
+    def append(self, batch: Ingest) -> list[str]:
+        """Do to the model what `Store.append` does to a store; return the ids of what came alive."""
+        promoted: list[str] = []
+        line = self.lines.setdefault((batch.source, batch.account_id, batch.region), batch.recorded_at).replace(microsecond=0)
         for unit in batch.units | {Unit(event.account_id, event.region) for event in batch.events}:
             for family in EVENT_FAMILIES:
                 for labels in family.zeros(unit):
@@ -172,14 +186,21 @@ class Model:
                 self._add(RECORDS.name, (batch.source, fate, reason), 0)
         self._add(RECORDS_READ.name, (batch.source,), batch.read)
         for event in batch.events:
-            fate, reason = self._meet(event, batch, line)
+            fate, reason = self._meet(event, batch, line, promoted)
             self._add(RECORDS.name, (batch.source, fate, reason), 1)
         for fate, counts in (("ignored", batch.ignored), ("malformed", batch.malformed)):
             for reason, count in counts.items():
                 self._add(RECORDS.name, (batch.source, fate, reason), count)
-        self.cursors.update({(batch.source, key): value for key, value in batch.cursors.items()})
+        for name, labels, amount in batch.counts:
+            self._add(name, labels, amount)
+        for key, value in batch.cursors.items():
+            if value is None:
+                self.cursors.pop((batch.source, key), None)
+            else:
+                self.cursors[batch.source, key] = value
+        return promoted
 
-    def _meet(self, event: ChangeEvent, batch: Ingest, line: datetime) -> tuple[str, str]:
+    def _meet(self, event: ChangeEvent, batch: Ingest, line: datetime, promoted: list[str]) -> tuple[str, str]:
         identity = event.event_id
         if identity not in self.events:
             self.events[identity] = self.details[identity] = event
@@ -191,6 +212,10 @@ class Model:
                     for labels, amount in family.contribute(event, batch.recorded_at):
                         self._meet_value(family.name, family.update, labels, amount)
             return "stored", ""
+        conflict = not event.supersedes and self.fingerprints[identity] not in (None, event.fingerprint)
+        if not conflict and not self.live[identity] and identity not in self.pruned and self.events[identity].event_time >= line:
+            self._promote(identity, batch)
+            promoted.append(identity)
         reason = ""
         if event.supersedes:
             held = self.details[identity]
@@ -199,19 +224,32 @@ class Model:
                 self.details[identity] = event
                 reason = "superseded"
                 if not held.supersedes:
-                    self._supplement(event, held, live=self.live[identity])
+                    self.revealed[identity] = event
+                    self._supplement(event, held, lambda family: self.live[identity] or not family.live_only)
         elif self.fingerprints[identity] is None:
             self.fingerprints[identity] = event.fingerprint
-        elif self.fingerprints[identity] != event.fingerprint:
+        elif conflict:
             return "duplicate", "conflict"
         if batch.source not in self.sources[identity]:
             self.sources[identity].append(batch.source)
         return "duplicate", reason
 
-    def _supplement(self, event: ChangeEvent, held: ChangeEvent, *, live: bool) -> None:
+    def _promote(self, identity: str, batch: Ingest) -> None:
+        """Count in the families of live events what would have counted had it been live when it came."""
+        event, self.live[identity] = self.events[identity], True
+        for family in EVENT_FAMILIES:
+            if family.live_only:
+                for labels, amount in family.contribute(event, batch.recorded_at):
+                    self._meet_value(family.name, family.update, labels, amount)
+        if identity in self.revealed:
+            fuller = self.revealed[identity]
+            fuller = replace(event, security_groups=fuller.security_groups, opened_port_classes=fuller.opened_port_classes)
+            self._supplement(fuller, event, lambda family: family.live_only)
+
+    def _supplement(self, event: ChangeEvent, held: ChangeEvent, meets: Callable[[Family], bool]) -> None:
         before = replace(event, security_groups=held.security_groups, opened_port_classes=held.opened_port_classes)
         for family in EVENT_FAMILIES:
-            if family.update == "add" and (live or not family.live_only):
+            if family.update == "add" and meets(family):
                 counted = {labels for labels, _ in family.contribute(before, NOON)}
                 for labels, amount in family.contribute(event, NOON):
                     if labels not in counted:

@@ -96,6 +96,10 @@ def test_rules_do_what_their_cases_say(path: Path, program: Program) -> None:
             "every ten minutes",
         ),
         ("AwsChangeRecords", r"records_malformed:(increase|delta)30m", "records_malformed:increase30m", "the first malformed records ever"),
+        ("AwsChangeTrailFileUnverified", "files_unverified:(increase|delta)1h", "files_unverified:increase1h", "born with it"),
+        ("AwsChangeTrailFileUnverified", 'trail_files_total{state!="verified"}', "trail_files_total{}", "good ones are silent"),
+        ("AwsChangeDigestUnverified", "digests_unverified:(increase|delta)1h", "digests_unverified:increase1h", "born with it"),
+        ("AwsChangeMessagesPoison", "messages_poison:(increase|delta)1h", "messages_poison:increase1h", "born with it"),
         ("AwsChangeExporterDown", "max without (instance, pod) (up", "(up", "one replica of two"),
     ],
 )

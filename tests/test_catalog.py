@@ -232,3 +232,43 @@ def test_a_hostile_pattern_does_not_hang() -> None:
     """Stars become regular expressions; those must not backtrack without end."""
     watch = Watch([], [Glob("*a*a*a*a*a*a*a*a*a*b", "*")])
     assert not watch.wanted("a" * 256, "X")
+
+
+EVERY_FINITE_SET = tuple(name for name in WATCH_SETS if name != "attachments")
+
+
+@pytest.mark.parametrize("sets", [DEFAULT_WATCH_SETS, ("security_groups",), EVERY_FINITE_SET])
+def test_the_names_of_finite_sets_are_exactly_what_they_watch(sets: tuple[str, ...]) -> None:
+    """LookupEvents is asked name by name: a name left out is a change that is never seen, one too many is paid for."""
+    watch = Watch(sets)
+    assert watch.names() == tuple(sorted({(row.event_source, row.event_name) for name in sets for row in WATCH_SETS[name]}))
+
+
+def test_a_pattern_without_wildcards_is_one_more_name() -> None:
+    """Most patterns are one call."""
+    watch = Watch((), [Glob("ec2.amazonaws.com", "RunInstances"), Glob("s3.amazonaws.com", "PutBucketPolicy")])
+    assert watch.names() == (("ec2.amazonaws.com", "RunInstances"), ("s3.amazonaws.com", "PutBucketPolicy"))
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [
+        ("ec2.amazonaws.com", "Run*"),
+        ("ec2.amazonaws.com", "RunInstance?"),
+        ("ec2.amazonaws.com", "Run[IJ]nstances"),
+        ("*", "RunInstances"),
+        ("ec?.amazonaws.com", "RunInstances"),
+        ("lambda.amazonaws.com", "CreateFunction"),
+        ("cloudfront.amazonaws.com", "CreateDistribution"),
+        ("unheard-of.amazonaws.com", "CreateThing"),
+    ],
+)
+def test_names_without_end_are_said_to_be_so(source: str, name: str) -> None:
+    """Lambda logs CreateFunction20150331: who asks for CreateFunction only would never see it."""
+    assert Watch(("security_groups",), [Glob(source, name)]).names() is None
+
+
+def test_a_set_with_calls_of_versioned_services_has_no_end() -> None:
+    """The attachments hold Lambda's calls."""
+    assert Watch(("attachments",)).names() is None
+    assert Watch(("security_groups", "attachments")).names() is None

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -24,38 +19,14 @@ def test_the_list_of_commands_is_not_cut_on_a_narrow_terminal() -> None:
 
 
 @pytest.mark.parametrize("command", ["poll", "serve", "metrics", "history"])
-@pytest.mark.parametrize("file", ["missing.yml", "empty.yml", "list.yml"])
+@pytest.mark.parametrize("file", ["missing.yml", "nothing.yml", "list.yml"])
 def test_a_wrong_configuration_ends_every_command_with_2_and_one_message(tmp_path: Path, command: str, file: str) -> None:
     """Scripts tell a wrong configuration (2) from a failed poll (1); people need the name of the file."""
     (tmp_path / "list.yml").write_text("[1]")
-    (tmp_path / "empty.yml").write_text(f"store: {{path: {tmp_path / 'state.db'}}}\n")
+    (tmp_path / "nothing.yml").write_text(f"store: {{path: {tmp_path / 'state.db'}}}\nsources: []\n")
     result = CliRunner().invoke(main, [command, "--config.file", str(tmp_path / file)])
     assert result.exit_code == 2, result.output
     assert result.stdout == ""
     assert result.stderr.startswith("Error: ")
     assert str(tmp_path) in result.stderr
     assert not (tmp_path / "state.db").exists()
-
-
-def test_the_demo_leaves_nothing_behind(tmp_path: Path) -> None:
-    """Every run of `make demo` would leave a trail and a store in the temporary directory."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "exporter", "demo", "--web.listen-address", "127.0.0.1:0", "--log.format", "json"],
-        env={**os.environ, "TMPDIR": str(tmp_path)}, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
-    try:
-        assert process.stderr is not None
-        said = [process.stderr.readline()]
-        while '"serving"' not in said[-1]:
-            assert said[-1], said
-            said.append(process.stderr.readline())
-        assert list(tmp_path.iterdir()) != []
-        begin = time.monotonic()
-        process.send_signal(signal.SIGINT)
-        process.communicate(timeout=10)
-        assert time.monotonic() - begin < 5
-        assert process.returncode == 0
-        assert list(tmp_path.iterdir()) == []
-    finally:
-        process.kill()
-        process.wait()

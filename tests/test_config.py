@@ -11,14 +11,37 @@ from exporter.config import load, parse
 from exporter.errors import ConfigError
 from exporter.settings import format_duration, format_size, parse_duration, parse_size
 
+ROLE = "arn:aws:iam::111122223333:role/aws-change-exporter"
+
 INVALID = [
     ("surces: []", "x.yml: surces: unknown key; remove it or correct its spelling"),
     ("store: {pth: /a}", "x.yml: store.pth: unknown key; remove it or correct its spelling"),
     ("- 1", "x.yml: must be a mapping of sections, such as `sources:`, not list"),
     ("sources: 3", "x.yml: sources: must be a list, not 3"),
     ("sources: [{type: files}]", "x.yml: sources[0].path: is required; add it"),
-    ("sources: [{type: fils, path: /a}]", "x.yml: sources[0]: needs a `type`, one of `files`"),
-    ("sources: [{path: /a}]", "x.yml: sources[0]: needs a `type`, one of `files`"),
+    ("sources: [{type: fils, path: /a}]", "x.yml: sources[0]: needs a `type`, one of `cloudtrail`, "),
+    ("sources: [{path: /a}]", "x.yml: sources[0]: needs a `type`, one of `cloudtrail`, "),
+    ("sources: [{type: cloudtrail, regions: [moon]}]", "x.yml: sources[0].regions[0]: 'moon' is no region; write it as us-east-1"),
+    ("sources: [{type: cloudtrail, path: /a}]", "x.yml: sources[0].path: unknown key; remove it or correct its spelling"),
+    (
+        "aws: {accounts: [{role_arn: nonsense}]}",
+        "x.yml: aws.accounts[0].role_arn: 'nonsense' is no ARN of a role; write it as arn:aws:iam::",
+    ),
+    (f"aws: {{accounts: [{{role_arn: '{ROLE}', via: [{{}}]}}]}}", "x.yml: aws.accounts[0].via[0].role_arn: is required; add it"),
+    (
+        f"aws: {{accounts: [{{role_arn: '{ROLE}'}}, {{role_arn: '{ROLE}'}}]}}",
+        "x.yml: aws: the account 111122223333 stands twice in `accounts`; keep one",
+    ),
+    (
+        "aws: {organization: {role_name: a, include: [111122223333]}}",
+        "x.yml: aws.organization.include[0]: must be text, not the number 111122223333; put it in quotes",
+    ),
+    (
+        "aws: {organization: {role_name: a, exclude: ['1']}}",
+        "x.yml: aws.organization.exclude[0]: '1' is no account id; write its 12 digits in quotes",
+    ),
+    ("aws: {organization: yes}", "x.yml: aws.organization: must be a mapping of keys, not True"),
+    ("aws: {lookup_rate: 5}", "x.yml: aws.lookup_rate: must be less than or equal to 2, not 5"),
     ("sources: [{type: files, path: /a, colour: red}]", "x.yml: sources[0].colour: unknown key; remove it or correct its spelling"),
     (
         "sources: [{type: files, path: /a, poll_interval: soon}]",
@@ -51,7 +74,6 @@ INVALID = [
     ("web: {external_url: 'https://a b'}", "x.yml: web.external_url: 'https://a b' is no web address"),
     ("store: {path: ''}", "x.yml: store.path: must not be empty; name a file"),
     ("store: {path: }", "x.yml: store.path: must be a path, not None"),
-    ("sources: [{type: fils, path: /a}]", "x.yml: sources[0]: needs a `type`, one of `files`, not 'fils'"),
     (
         "watch: {events: [{event_source: s3, event_name: 'Put*'}]}",
         "x.yml: watch.events[0].event_source: 's3' matches nothing; write it as CloudTrail does, for example s3.amazonaws.com",
@@ -71,6 +93,45 @@ def test_a_mistake_is_told_with_key_path_and_remedy(text: str, message: str) -> 
     with pytest.raises(ConfigError) as caught:
         parse(text, "x.yml")
     assert str(caught.value).startswith(message)
+
+
+def test_an_unknown_type_is_named() -> None:
+    """Which of five is misspelt must be seen at once."""
+    with pytest.raises(ConfigError, match=r"not 'fils'$"):
+        parse("sources: [{type: fils, path: /a}]", "x.yml")
+
+
+@pytest.mark.parametrize("value", ["[hush-hush]", "{hush-hush: 1}", "hush-hush" * 200, "7355608", "7355608.5", "[7355608]"])
+@pytest.mark.parametrize(
+    "where",
+    [
+        f"aws: {{accounts: [{{role_arn: '{ROLE}', external_id: SECRET}}]}}",
+        f"aws: {{accounts: [{{role_arn: 3, via: [{{role_arn: '{ROLE}', external_id: SECRET}}]}}]}}",
+        "aws: {organization: {external_id: SECRET, include: 3}}",
+        "aws: {organization: {role_name: '', external_id: SECRET, external_idd: SECRET}}",
+    ],
+)
+def test_an_external_id_is_not_told_by_an_error(where: str, value: str) -> None:
+    """Errors land in logs and tickets."""
+    with pytest.raises(ConfigError) as caught:
+        parse(where.replace("SECRET", value), "x.yml")
+    assert "hush" not in str(caught.value)
+    assert "7355608" not in str(caught.value)
+    assert "external_id: must be text, in quotes" in str(caught.value)
+
+
+def test_an_external_id_is_not_told_by_the_configuration() -> None:
+    """A traceback or a debugger's line shows values as they print themselves."""
+    text = f"aws: {{accounts: [{{role_arn: '{ROLE}', external_id: hush}}], organization: {{role_name: a, external_id: hush}}}}"
+    assert "hush" not in repr(parse(text, "x.yml"))
+    assert parse(text, "x.yml").aws.accounts[0].external_id == "hush"
+
+
+def test_without_any_source_event_history_is_read() -> None:
+    """`{}` with credentials in the environment watches the account that they belong to."""
+    (source,) = parse("{}", "x.yml").sources
+    assert (source.type, source.name) == ("cloudtrail", "cloudtrail")
+    assert parse("sources: []", "x.yml").sources == ()
 
 
 def test_a_pattern_may_match_any_source() -> None:

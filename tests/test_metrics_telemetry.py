@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
+from exporter.aws.operations import GET_OBJECT, LIST_OBJECTS, LOOKUP_EVENTS
 from exporter.errors import SOURCE_REASONS
 from exporter.metrics.table import SERIES_GAUGES, STORE_OPERATIONS, TELEMETRY
 from exporter.metrics.telemetry import Telemetry
@@ -33,6 +34,9 @@ def test_every_row_of_the_table_can_be_recorded(telemetry):
     telemetry.register_job("poll files")
     telemetry.poll_finished("files", "", "", 0.5, 100.0, None)
     telemetry.event_stored("files", 3.0)
+    telemetry.event_repeated("files", 3.0)
+    telemetry.count_units(100.0)
+    telemetry.aws_request(GET_OBJECT, "111122223333", "us-east-1", 0.1, "SlowDown")
     telemetry.config_loaded(50.0)
     telemetry.web_info("https://changes.example.com/")
     telemetry.store_stats(StoreStats(10, 1, datetime(2020, 1, 1, tzinfo=UTC), datetime(2021, 1, 1, tzinfo=UTC), 1))
@@ -60,7 +64,7 @@ def test_failure_counters_stand_at_zero_before_the_first_failure(telemetry):
     """Otherwise increase() misses the first failure of each kind."""
     telemetry.register_source("files", "", "")
     shown = samples(telemetry)
-    assert shown['polls_total{source="files"}'] == "0"
+    assert shown['polls_total{source="files",account_id="",region=""}'] == "0"
     for reason in SOURCE_REASONS:
         assert shown[f'poll_failures_total{{source="files",reason="{reason}"}}'] == "0"
     for operation in STORE_OPERATIONS:
@@ -77,7 +81,7 @@ def test_a_poll_that_failed_keeps_the_time_of_the_last_success(telemetry):
     assert shown[f"poll_duration_seconds{{{unit}}}"] == "0.25"
     assert shown[f"last_poll_timestamp_seconds{{{unit}}}"] == "1700000060.5"
     assert shown[f"last_success_timestamp_seconds{{{unit}}}"] == "1700000000"
-    assert shown['polls_total{source="s3"}'] == "2"
+    assert shown[f"polls_total{{{unit}}}"] == "2"
     assert shown['poll_failures_total{source="s3",reason="throttled"}'] == "1"
 
 
@@ -99,6 +103,8 @@ def test_a_forgotten_source_leaves_the_page(telemetry):
         telemetry.register_source(source, "", "")
         telemetry.poll_finished(source, "", "", 1.0, 1.0, None)
         telemetry.event_stored(source, 1.0)
+        telemetry.event_repeated(source, 1.0)
+        telemetry.count_units(1.0)
     telemetry.forget_source("old", "", "")
     text = telemetry.text(openmetrics=False)
     assert b'"old"' not in text
@@ -198,3 +204,134 @@ def test_what_a_refresh_took_is_shown_by_the_next(telemetry):
     assert samples(telemetry)["refresh_duration_seconds_sum"] == "0.5"
     telemetry.page_refreshed(0.25)
     assert samples(telemetry)["refresh_duration_seconds_sum"] == "0.75"
+
+
+A, B = ("s3", "111122223333", "us-east-1"), ("s3", "444455556666", "us-east-1")
+
+
+def test_a_unit_that_is_forgotten_leaves_the_others_of_its_source(telemetry):
+    """Otherwise an account that leaves the organization takes the failures and lags of all others off the page."""
+    for unit in (A, B):
+        telemetry.register_source(*unit, 60.0)
+        telemetry.poll_finished(*unit, 1.0, 1.0, "throttled")
+    telemetry.event_stored("s3", 1.0)
+    telemetry.forget_source(*A)
+    telemetry.count_units(1.0)
+    text = telemetry.text(openmetrics=False).decode()
+    assert A[1] not in text
+    shown = samples(telemetry)
+    assert shown['poll_failures_total{source="s3",reason="throttled"}'] == "2"
+    assert shown['event_lag_seconds_count{source="s3"}'] == "1"
+    assert shown['units{source="s3"}'] == "1"
+
+
+def test_a_unit_is_healthy_while_its_last_good_poll_is_young(telemetry):
+    """One failing account among two hundred must be seen as one number, and so must one that hangs."""
+    for unit in (A, B):
+        telemetry.register_source(*unit, 60.0)
+    telemetry.register_source("files", "", "", 0.2)
+
+    def units(now: float) -> list[str]:
+        telemetry.count_units(now)
+        shown = samples(telemetry)
+        return [shown[f'{name}{{source="{source}"}}'] for source in ("s3", "files") for name in ("units", "units_healthy")]
+
+    assert units(1000.0) == ["2", "0", "1", "0"]
+    telemetry.poll_finished(*A, 1.0, 1000.0, None)
+    telemetry.poll_finished(*B, 1.0, 1000.0, None)
+    telemetry.poll_finished("files", "", "", 0.1, 1000.0, None)
+    assert units(1010.0) == ["2", "2", "1", "1"]
+    assert units(1011.0) == ["2", "2", "1", "0"], "ten seconds at least, however short the interval"
+    telemetry.poll_finished(*B, 1.0, 1060.0, "access_denied")
+    assert units(1120.0) == ["2", "1", "1", "0"]
+    assert units(1121.0) == ["2", "0", "1", "0"]
+
+
+def test_counting_units_anew_is_no_reason_for_a_new_page(telemetry):
+    """Otherwise every poll of every unit makes the next scrape spell the page again."""
+    telemetry.register_source(*A, 60.0)
+    telemetry.count_units(1.0)
+    version = telemetry.version
+    telemetry.count_units(2.0)
+    assert telemetry.version == version
+
+
+def test_a_unit_that_cannot_be_told_looks_like_one_whose_polls_fail(telemetry):
+    """Otherwise an account whose role is missing is simply not there, and nobody misses it."""
+    telemetry.register_source(*A, 600.0)
+    telemetry.unit_failed(*A, 2000.0, "access_denied", 1500.0)
+    shown = samples(telemetry)
+    unit = 'source="s3",account_id="111122223333",region="us-east-1"'
+    assert shown[f"poll_success{{{unit}}}"] == "0"
+    assert shown[f"last_success_timestamp_seconds{{{unit}}}"] == "1500"
+    assert shown[f"poll_interval_seconds{{{unit}}}"] == "600"
+    assert shown['poll_failures_total{source="s3",reason="access_denied"}'] == "1"
+    telemetry.unit_failed(*A, 2600.0, "access_denied", 0.0)
+    assert samples(telemetry)[f"last_success_timestamp_seconds{{{unit}}}"] == "1500"
+
+
+def test_a_job_that_is_forgotten_leaves_the_page(telemetry):
+    """Otherwise the jobs of units long gone stay for ever."""
+    telemetry.register_job("poll s3 a")
+    telemetry.run_missed("poll s3 b")
+    telemetry.forget_job("poll s3 a")
+    telemetry.forget_job("never there")
+    assert b"poll s3 a" not in telemetry.text(openmetrics=False)
+    assert b"poll s3 b" in telemetry.text(openmetrics=False)
+
+
+UNIT = 'account_id="111122223333",region="us-east-1"'
+
+
+def test_requests_are_counted_by_what_came_of_them(telemetry):
+    """Otherwise a throttle or a refusal shows only as a poll that takes longer."""
+    for code in (None, None, "ThrottlingException", "timeout"):
+        telemetry.aws_request(LOOKUP_EVENTS, "111122223333", "us-east-1", 0.2, code)
+    call = f'aws_service="cloudtrail",operation="LookupEvents",{UNIT}'
+    shown = samples(telemetry)
+    assert shown[f"aws_requests_total{{{call}}}"] == "4"
+    assert shown[f"aws_throttles_total{{{call}}}"] == "1"
+    assert shown[f'aws_request_errors_total{{{call},error_code="ThrottlingException"}}'] == "1"
+    assert shown[f'aws_request_errors_total{{{call},error_code="timeout"}}'] == "1"
+    assert shown['aws_request_duration_seconds_count{aws_service="cloudtrail",operation="LookupEvents"}'] == "4"
+
+
+def test_throttles_stand_at_zero_from_the_first_request(telemetry):
+    """Otherwise increase() misses the first throttle."""
+    telemetry.aws_request(LOOKUP_EVENTS, "111122223333", "us-east-1", 0.2, None)
+    assert samples(telemetry)[f'aws_throttles_total{{aws_service="cloudtrail",operation="LookupEvents",{UNIT}}}'] == "0"
+
+
+def test_a_code_that_is_not_known_is_other(telemetry):
+    """Otherwise whoever answers writes our labels."""
+    telemetry.aws_request(GET_OBJECT, "111122223333", "us-east-1", 0.2, "Whatever\nIt says")
+    assert samples(telemetry)[f'aws_request_errors_total{{aws_service="s3",operation="GetObject",{UNIT},error_code="other"}}'] == "1"
+
+
+def test_accounts_past_the_limit_are_counted_together(telemetry):
+    """Otherwise an organization of thousands of accounts makes more series of our own than of changes."""
+    for number in range(4_100):
+        telemetry.aws_request(LOOKUP_EVENTS, f"{number:012d}", "us-east-1", 0.2, "AccessDeniedException")
+    shown = samples(telemetry)
+    call = 'aws_service="cloudtrail",operation="LookupEvents",account_id="__other__",region="__other__"'
+    assert shown[f"aws_requests_total{{{call}}}"] == "100"
+    assert shown[f'aws_request_errors_total{{{call},error_code="AccessDeniedException"}}'] == "2100"
+    assert sum(name.startswith(("aws_requests_total", "aws_request_errors_total")) for name in shown) <= 6_002
+
+
+def test_costs_are_added_up_and_told_for_a_day():
+    """Otherwise a backlog of millions of objects is first seen on the bill."""
+    now = [0.0]
+    telemetry = Telemetry(now=lambda: now[0])
+    for _ in range(1000):
+        telemetry.aws_request(GET_OBJECT, "111122223333", "us-east-1", 0.01, None)
+        telemetry.aws_request(LIST_OBJECTS, "111122223333", "us-east-1", 0.01, None)
+        telemetry.aws_request(LIST_OBJECTS, "111122223333", "us-east-1", 0.01, "timeout")
+    payer = '{account_id="111122223333",aws_service="s3"}'
+    shown = samples(telemetry)
+    assert float(shown[f"aws_estimated_cost_dollars_total{payer}"]) == pytest.approx(0.0054)
+    assert float(shown[f"aws_estimated_cost_dollars_per_day{payer}"]) == pytest.approx(0.0054 * 24)
+    now[0] = 3600.0
+    shown = samples(telemetry)
+    assert float(shown[f"aws_estimated_cost_dollars_total{payer}"]) == pytest.approx(0.0054)
+    assert float(shown[f"aws_estimated_cost_dollars_per_day{payer}"]) == 0

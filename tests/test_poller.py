@@ -6,13 +6,14 @@ import io
 import json
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from exporter.catalog import DEFAULT_WATCH_SETS, Watch
 from exporter.errors import SourceError, StoreError
+from exporter.families import GAP_SECONDS, GAPS, LATE_EVENTS
 from exporter.logs import make_logger
 from exporter.metrics.telemetry import Telemetry
 from exporter.model import Unit
@@ -158,7 +159,7 @@ def test_a_store_that_cannot_write_makes_the_poll_incomplete(new_bench: Callable
     assert bench.metric('awschange_exporter_last_success_timestamp_seconds{source="fake"') == 0
 
 
-@pytest.mark.parametrize("operation", ["go_live", "cursor", "append"])
+@pytest.mark.parametrize("operation", ["go_live", "cursor", "cursors", "append"])
 def test_a_failure_of_the_store_is_counted_under_what_failed(new_bench: Callable[..., Bench], operation: str) -> None:
     """Otherwise the counter sends people to look at the disk when it is a read that fails."""
 
@@ -171,12 +172,13 @@ def test_a_failure_of_the_store_is_counted_under_what_failed(new_bench: Callable
     class Asking(FakeSource):
         def fetch(self, context: FetchContext) -> Iterator[Batch]:
             context.cursor("a")
+            context.cursors("a")
             return super().fetch(context)
 
     bench = new_bench(Failing(":memory:"))
     report = bench.poller.poll(Asking(Batch("a", (raw(authorize(1)),), read=1)), SETTINGS)
     assert (report.complete, report.reason) == (False, "internal")
-    for other in ("go_live", "cursor", "append"):
+    for other in ("go_live", "cursor", "cursors", "append"):
         assert bench.metric(f'awschange_exporter_store_errors_total{{operation="{other}"}}') == (other == operation)
 
 
@@ -226,3 +228,74 @@ def test_the_line_stays_where_the_first_poll_drew_it(new_bench: Callable[..., Be
     )
     later.poll(FakeSource(Batch("a", (raw(authorize(1, when=datetime(2026, 2, 1, tzinfo=UTC))),), read=1)), settings)
     assert [found.live for found in bench.store.search(Query())] == [True]
+
+
+class UnitSource(FakeSource):
+    """A source of one account and region."""
+
+    account_id, region = ACCOUNT, REGION
+
+
+def test_a_unit_goes_live_by_itself_and_its_report_and_log_name_it(new_bench: Callable[..., Bench]) -> None:
+    """Which of two hundred accounts fails is the first thing that the person on call asks."""
+    bench = new_bench()
+    settings = SourceSettings(type="fake")
+    malformed = Batch("p1", read=1, malformed=(Malformed("json", "p1", "no JSON"),))
+    report = bench.poller.poll(UnitSource(malformed, then=SourceError("throttled", "Rate exceeded")), settings)
+    assert (report.source, report.account_id, report.region) == ("fake", ACCOUNT, REGION)
+    assert bench.poller.reports["fake", ACCOUNT, REGION] is report
+    assert bench.store.live_since("fake", ACCOUNT, REGION) == NOW
+    assert bench.store.live_since("fake") is None
+    for event in ("malformed", "poll incomplete"):
+        (line,) = bench.log(event)
+        assert (line["source"], line["account_id"], line["region"]) == ("fake", ACCOUNT, REGION)
+    bench.poller.poll(FakeSource(malformed), settings)
+    assert "account_id" not in bench.log("malformed")[1]
+
+
+def test_a_source_is_handed_budget_names_and_the_keys_of_a_prefix(new_bench: Callable[..., Bench]) -> None:
+    """Without names each call is looked for among all; without a budget the past keeps the present waiting."""
+    bench = new_bench()
+    bench.poller.poll(FakeSource(Batch("a", cursors={"x/1": "1", "x/2": "2", "y/1": "3"})), SETTINGS)
+    source = FakeSource(Batch("a", cursors={"x/2": None}))
+    bench.poller.poll(source, SETTINGS, timedelta(seconds=30))
+    assert source.context is not None
+    assert source.context.budget == timedelta(seconds=30)
+    assert source.context.names == Watch(DEFAULT_WATCH_SETS).names()
+    assert source.context.cursors("x/") == {"x/1": "1"}
+    source.context.log.warning("the clock is wrong")
+    assert bench.log("the clock is wrong")[0]["source"] == "fake"
+
+
+def test_what_a_source_counts_is_stored_with_its_batch(new_bench: Callable[..., Bench]) -> None:
+    """A gap that is only logged alerts nobody."""
+    bench = new_bench()
+    unit = ("fake", ACCOUNT, REGION)
+    bench.poller.poll(UnitSource(Batch("a", counts=((GAPS.name, unit, 1), (GAP_SECONDS.name, unit, 86400.0)))), SETTINGS)
+    found = {(row.family, row.labels): row.value for row in bench.store.series().rows}
+    assert (found[GAPS.name, unit], found[GAP_SECONDS.name, unit]) == (1, 86400)
+
+
+def test_only_what_is_new_and_live_in_a_late_batch_is_late(new_bench: Callable[..., Bench]) -> None:
+    """A deep re-scan reads mostly what is known; each of these counted as late would hide the true ones."""
+    bench = new_bench()
+    old = authorize(3, when=datetime(2026, 1, 1, tzinfo=UTC))
+    settings = SourceSettings(type="fake", live_since="2026-01-31")
+    bench.poller.poll(UnitSource(Batch("a", (raw(authorize(1)),), read=1)), settings)
+    records = tuple(raw(record) for record in (authorize(1), authorize(2), authorize(2), old))
+    for _ in range(2):
+        bench.poller.poll(UnitSource(Batch("b", records, read=4, late=True)), settings)
+    found = {(row.family, row.labels): row.value for row in bench.store.series().rows}
+    assert found[LATE_EVENTS.name, ("fake", ACCOUNT, REGION)] == 1
+
+
+def test_a_change_that_comes_alive_is_said_and_counted_in_the_report(new_bench: Callable[..., Bench]) -> None:
+    """It pages, so it must be in the log that the person who is paged reads."""
+    bench = new_bench()
+    batch = Batch("a", (raw(authorize(1)),), read=1)
+    bench.poller.poll(FakeSource(batch), SourceSettings(type="fake"))
+    report = bench.poller.poll(UnitSource(batch), SETTINGS)
+    assert (report.stored, report.live, report.promoted, report.duplicates) == (0, 0, 1, 1)
+    first, second = bench.log("change")
+    assert ("came_alive" in first, second["came_alive"], second["live"]) == (False, True, True)
+    assert bench.log("poll")[1]["came_alive"] == 1

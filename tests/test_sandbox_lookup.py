@@ -13,6 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from sandbox.calls import Call
+from sandbox.identities import Identity
 from sandbox.journal import Journal
 from sandbox.lookup import Lookup
 from sandbox.server import Sandbox, Settings
@@ -220,7 +221,10 @@ def test_a_token_can_be_made_to_expire():
     lookup = Lookup(journal, clock, token_life=timedelta(minutes=1))
 
     def ask(**document: Any) -> dict[str, Any]:
-        answer = lookup(Call("cloudtrail", "LookupEvents", REGION, "AKIAIOSFODNN7EXAMPLE", "", "", document=document), ACCOUNT)
+        answer = lookup(
+            Call("cloudtrail", "LookupEvents", REGION, "AKIAIOSFODNN7EXAMPLE", "", "", document=document),
+            Identity(ACCOUNT, "user", "alice"),
+        )
         return json.loads(answer.body)
 
     token = ask()["NextToken"]

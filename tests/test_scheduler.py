@@ -6,7 +6,7 @@ import threading
 import time
 from datetime import timedelta
 
-from exporter.scheduler import Scheduler
+from exporter.scheduler import Pool, Scheduler
 
 
 def wait_until(condition: object, seconds: float = 5.0) -> None:
@@ -60,7 +60,7 @@ def test_a_clock_that_was_set_back_delays_no_job() -> None:
     ahead = [3600.0]
     runs: list[float] = []
     scheduler = Scheduler(lambda name: None, lambda name, error: None, clock=lambda: time.time() + ahead[0])
-    scheduler.every(timedelta(hours=1), "poll a", lambda: runs.append(time.monotonic()), at_once=False)
+    scheduler.every(timedelta(hours=1), "poll a", lambda: runs.append(time.monotonic()), first=timedelta(hours=1))
     scheduler.start()
     time.sleep(0.2)
     assert runs == []
@@ -77,7 +77,7 @@ def test_polls_that_hang_keep_neither_the_house_nor_other_polls_waiting() -> Non
     for number in range(12):
         scheduler.every(timedelta(hours=1), f"poll {number}", lambda: release.wait(10))
     scheduler.start()
-    scheduler.every(timedelta(hours=1), "expose", lambda: ran.add("expose"), house=True)
+    scheduler.every(timedelta(hours=1), "expose", lambda: ran.add("expose"), pool=Pool.HOUSE)
     scheduler.every(timedelta(hours=1), "poll quick", lambda: ran.add("poll quick"))
     try:
         wait_until(lambda: ran == {"expose", "poll quick"})
@@ -93,7 +93,7 @@ def test_all_of_the_pool_hanging_leaves_the_house_running() -> None:
     scheduler = Scheduler(lambda name: None, lambda name, error: None, workers=1)
     scheduler.every(timedelta(hours=1), "poll a", lambda: release.wait(10))
     scheduler.start()
-    scheduler.every(timedelta(hours=1), "expose", lambda: ran.append("expose"), house=True)
+    scheduler.every(timedelta(hours=1), "expose", lambda: ran.append("expose"), pool=Pool.HOUSE)
     try:
         wait_until(lambda: ran)
     finally:
@@ -115,3 +115,58 @@ def test_a_forgotten_job_does_not_run_again() -> None:
     time.sleep(0.15)
     scheduler.stop()
     assert len(runs) == count
+
+
+def test_a_job_may_begin_later_and_be_brought_forward() -> None:
+    """Two hundred units that began in one instant would ask AWS in step for ever; a failed question is asked again sooner."""
+    runs: list[float] = []
+    scheduler = Scheduler(lambda name: None, lambda name, error: None)
+    begun = time.monotonic()
+    scheduler.every(timedelta(hours=1), "units a", lambda: runs.append(time.monotonic() - begun), first=timedelta(milliseconds=300))
+    scheduler.start()
+    wait_until(lambda: runs)
+    assert 0.2 < runs[0] < 2
+    scheduler.hasten("units a", timedelta(milliseconds=100))
+    scheduler.hasten("never there", timedelta(milliseconds=100))
+    wait_until(lambda: len(runs) == 2)
+    scheduler.stop()
+
+
+def test_polls_that_hang_do_not_keep_the_questions_for_units_waiting() -> None:
+    """New accounts must be found though every poll of the old ones hangs, and the other way round."""
+    release = threading.Event()
+    ran: list[str] = []
+    scheduler = Scheduler(lambda name: None, lambda name, error: None, workers=2)
+    for number in range(4):
+        scheduler.every(timedelta(hours=1), f"poll {number}", lambda: release.wait(10))
+    scheduler.start()
+    scheduler.every(timedelta(hours=1), "units a", lambda: ran.append("units a"), pool=Pool.UNITS)
+    try:
+        wait_until(lambda: ran)
+    finally:
+        release.set()
+        scheduler.stop()
+
+
+def test_a_job_that_waits_by_itself_misses_nothing_when_it_takes_longer_than_its_interval():
+    """Long polls of a queue outlast their interval by design; a warning each second would hide the runs that are really missed."""
+    missed: list[str] = []
+    scheduler = Scheduler(missed.append, lambda _job, _error: None)
+    ran, done = threading.Event(), threading.Event()
+
+    def run():
+        ran.set()
+        done.wait(5)
+
+    scheduler.every(timedelta(seconds=0.05), "queue", run, waits=True)
+    scheduler.every(timedelta(seconds=0.05), "late", lambda: done.wait(5))
+    scheduler.start()
+    try:
+        assert ran.wait(5)
+        deadline = time.monotonic() + 5
+        while "late" not in missed and time.monotonic() < deadline:
+            time.sleep(0.02)
+        assert set(missed) == {"late"}
+    finally:
+        done.set()
+        scheduler.stop()

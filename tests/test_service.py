@@ -77,21 +77,21 @@ def test_a_source_that_a_reload_removed_while_it_was_polled_leaves_the_page_for_
     rig.write("quick")
     assert rig.service.reload()
     assert 'poll_failures_total{source="slow"' not in rig.page()
-    busy = rig.service._busy["slow"]
+    busy = rig.service._busy["slow", "", ""]
     rig.release.set()
     wait_until(lambda: not busy.locked())
     # Once at the start and once after the reload, and either may be over before this look.
-    wait_until(lambda: re.search(r'polls_total\{source="quick"\} [1-9]', rig.page()))
+    wait_until(lambda: re.search(r'polls_total\{source="quick",account_id="",region=""\} [1-9]', rig.page()))
     left = [line for line in rig.page().splitlines() if 'source="slow"' in line]
     assert [line for line in left if not line.startswith("awschange_exporter_records_")] == []
 
 
 def test_a_source_that_is_kept_stays_on_the_page_over_a_reload(rig: Rig) -> None:
     """Otherwise each reload would look like a source that was never read."""
-    wait_until(lambda: 'polls_total{source="quick"} 1' in rig.page())
+    wait_until(lambda: 'polls_total{source="quick",account_id="",region=""} 1' in rig.page())
     assert rig.service.reload()
     assert 'poll_success{source="quick",account_id="",region=""} 1' in rig.page()
-    wait_until(lambda: 'polls_total{source="quick"} 2' in rig.page())
+    wait_until(lambda: 'polls_total{source="quick",account_id="",region=""} 2' in rig.page())
 
 
 def test_a_store_that_cannot_be_written_is_said_once_for_each_outage(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:

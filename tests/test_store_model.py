@@ -11,13 +11,14 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.families import EVENT_FAMILIES
+from exporter.families import EVENT_FAMILIES, GAPS, QUEUE_MESSAGES
 from exporter.model import Unit
 from exporter.store import SqliteStore
 from exporter.store.base import BEGINNING, Query
-from tests.store_events import NOON, Model, ingest, made_up, values
+from tests.store_events import ACCOUNT, NOON, REGION, Model, ingest, made_up, values
 
 SOURCES = ("files", "s3", "cloudtrail")
+UNITS = (("", ""), (ACCOUNT, REGION), ("444455556666", "eu-west-1"))
 ADDITIVE = {family.name for family in EVENT_FAMILIES if family.update == "add"}
 
 
@@ -27,14 +28,17 @@ ADDITIVE = {family.name for family in EVENT_FAMILIES if family.update == "add"}
     shuffle=st.randoms(use_true_random=False),
     cuts=st.lists(
         st.tuples(
-            st.integers(1, 30), st.sampled_from(SOURCES), st.sampled_from(["go on", "reopen", "prune", "move the line", "other store"])
+            st.integers(1, 30),
+            st.sampled_from(SOURCES),
+            st.sampled_from(UNITS),
+            st.sampled_from(["go on", "reopen", "prune", "move the line", "draw a line", "other store"]),
         ),
         max_size=12,
     ),
 )
 @settings(max_examples=60)
 def test_any_interleaving_gives_what_the_model_gives(
-    seed: int, count: int, shuffle: random.Random, cuts: list[tuple[int, str, str]]
+    seed: int, count: int, shuffle: random.Random, cuts: list[tuple[int, str, tuple[str, str], str]]
 ) -> None:
     """Each path through duplicates, conflicts, addenda, restarts and two writers is one that an operator meets some day."""
     events = made_up(seed, count)
@@ -45,7 +49,7 @@ def test_any_interleaving_gives_what_the_model_gives(
         path = Path(directory) / "state.db"
         store, other = SqliteStore(path), SqliteStore(path)
         at = 0
-        for size, source, then in [*cuts, (count + 1, "files", "go on")]:
+        for size, source, unit, then in [*cuts, (count + 1, "files", UNITS[0], "go on")]:
             # A pruned event has no details, so that an addendum of it is told otherwise than by the model.
             batch = [event for event in events[at : at + size] if not (pruned and event.supersedes)]
             at += size
@@ -56,11 +60,14 @@ def test_any_interleaving_gives_what_the_model_gives(
                 units=units,
                 ignored={"insight": size},
                 malformed={"json": at},
-                cursors={"at": str(at)},
-                at=NOON + timedelta(seconds=at),
+                cursors={"at": str(at), "now and then": None if size % 3 else source},
+                at=NOON + timedelta(seconds=at - 60),
+                account_id=unit[0],
+                region=unit[1],
+                counts=((GAPS.name, (source, *unit), float(size % 2)), (QUEUE_MESSAGES.name, (source, "done"), size / 4)),
             )
             result = store.append(given_batch)
-            model.append(given_batch)
+            assert [event.event_id for event in result.promoted] == model.append(given_batch)
             assert len(result.stored) + result.duplicates + result.superseded + len(result.conflicts) == len(batch)
             if then == "reopen":
                 store.close()
@@ -68,8 +75,13 @@ def test_any_interleaving_gives_what_the_model_gives(
             elif then == "prune":
                 pruned = True
                 store.prune(NOON)
+                model.prune(NOON)
             elif then == "move the line":
-                model.lines[source] = store.go_live(source, NOON, BEGINNING)
+                model.lines[source, *unit] = store.go_live(source, NOON, BEGINNING, *unit)
+            elif then == "draw a line":
+                line = NOON - timedelta(minutes=size)
+                other_unit = UNITS[size % len(UNITS)]
+                model.lines[source, *other_unit] = store.go_live(source, NOON, line, *other_unit)
             elif then == "other store":
                 store, other = other, store
         assert values(store.series().rows) == values(other.series().rows) == model.values
@@ -81,7 +93,7 @@ def test_any_interleaving_gives_what_the_model_gives(
             assert (row.event.rule_changes, row.event.raw, row.event.supersedes) == (details.rule_changes, details.raw, details.supersedes)
             assert row.event.event_name == model.events[identity].event_name
             assert (row.live, list(row.sources)) == (model.live[identity], model.sources[identity])
-        assert {(source, "at"): store.cursor(source, "at") for source, _ in model.cursors} == model.cursors
+        assert {(source, key): value for source in SOURCES for key, value in store.cursors(source, "").items()} == model.cursors
         store.close()
         other.close()
 

@@ -14,13 +14,14 @@ import pytest
 from exporter.store import SqliteStore
 from exporter.store.base import Query
 from exporter.store.prune import CHUNK
+from exporter.store.schema import MIGRATIONS
 from tests.store_events import GROUP, NOON, ingest, made_up, make_event, values
 
 
 def count_rows(path: Path) -> dict[str, int]:
     """Return the rows of each table that belongs to events."""
     connection = sqlite3.connect(path)
-    tables = ("seen", "events", "touched", "touched_rules", "blocks")
+    tables = ("seen", "events", "touched", "touched_rules", "blocks", "past_details")
     rows = {table: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables}
     connection.close()
     return rows
@@ -58,13 +59,27 @@ def test_nothing_is_left_behind_but_the_ids(tmp_path: Path) -> None:
     store = SqliteStore(tmp_path / "state.db")
     for at in range(0, 60, 20):
         store.append(ingest(*(make_event(n, event_time=NOON + timedelta(seconds=n)) for n in range(at, at + 20))))
-    assert count_rows(tmp_path / "state.db") == {"seen": 60, "events": 60, "touched": 60, "touched_rules": 60, "blocks": 6}
+    assert count_rows(tmp_path / "state.db") == {
+        "seen": 60,
+        "events": 60,
+        "touched": 60,
+        "touched_rules": 60,
+        "blocks": 6,
+        "past_details": 0,
+    }
     assert store.prune(NOON + timedelta(seconds=30)) == 30
     # Events 30 to 35 share a block with forgotten ones, so that it stays.
-    assert count_rows(tmp_path / "state.db") == {"seen": 60, "events": 30, "touched": 30, "touched_rules": 30, "blocks": 4}
+    assert count_rows(tmp_path / "state.db") == {
+        "seen": 60,
+        "events": 30,
+        "touched": 30,
+        "touched_rules": 30,
+        "blocks": 4,
+        "past_details": 0,
+    }
     assert [row.event.raw for row in store.search(Query(raw=True))] == [make_event(n).raw for n in reversed(range(30, 60))]
     assert store.prune(NOON + timedelta(days=1)) == 30
-    assert count_rows(tmp_path / "state.db") == {"seen": 60, "events": 0, "touched": 0, "touched_rules": 0, "blocks": 0}
+    assert count_rows(tmp_path / "state.db") == {"seen": 60, "events": 0, "touched": 0, "touched_rules": 0, "blocks": 0, "past_details": 0}
     stats = store.stats()
     assert (stats.events, stats.oldest_event_time, stats.newest_event_time) == (0, None, None)
     store.close()
@@ -115,7 +130,7 @@ def test_stats_tell_size_count_and_extent(tmp_path: Path) -> None:
         rows[0].event.event_time,
         rows[-1].event.event_time,
     )
-    assert stats.schema_version == 1
+    assert stats.schema_version == len(MIGRATIONS)
     assert stats.size_bytes == sum((tmp_path / name).stat().st_size for name in ("state.db", "state.db-wal")) - _unwritten(tmp_path)
     store.close()
 

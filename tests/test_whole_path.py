@@ -8,8 +8,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections import Counter
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -17,48 +15,10 @@ import pytest
 
 from exporter.demo.calls import Made
 from exporter.demo.trail import TrailGenerator
-from exporter.store import SqliteStore
 from tests.records import write_trail
+from tests.trail_truth import stored, truth
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
-Series = tuple[str, tuple[str, ...]]
-
-
-def truth(made: Sequence[Made]) -> Counter[Series]:
-    """Return what every counter about AWS must be, worked out from the generator's own truth."""
-    out: Counter[Series] = Counter()
-    for item in made:
-        fact = item.truth
-        if not fact.change:
-            continue
-        unit = (fact.unit.account_id, fact.unit.region)
-        out["awschange_events_total", (*unit, fact.event_source, fact.event_name, fact.outcome.value)] += 1
-        out["awschange_channel_events_total", (*unit, fact.channel.value)] += 1
-        if fact.outcome.value == "success":
-            for port_class in fact.opened:
-                out["awschange_ingress_opened_total", (*unit, port_class)] += 1
-            for group in fact.security_groups:
-                out["awschange_security_group_changes_total", (*unit, group, fact.event_name, fact.principal)] += 1
-            out["awschange_principal_changes_total", (unit[0], fact.principal_type.value, fact.principal)] += 1
-    return out
-
-
-def stored(path: Path) -> tuple[Counter[Series], dict[str, float]]:
-    """Return every counter about AWS in the store, zeros left out, and the records by fate."""
-    store = SqliteStore(path)
-    try:
-        rows = store.series().rows
-    finally:
-        store.close()
-    counts = Counter(
-        {
-            (row.family, row.labels): int(row.value)
-            for row in rows
-            if row.family.endswith("_total") and "_exporter_" not in row.family and row.value
-        }
-    )
-    fates = {".".join((row.family, *row.labels)): row.value for row in rows if "_exporter_" in row.family}
-    return counts, fates
 
 
 def configure(directory: Path) -> Path:

@@ -87,8 +87,10 @@ def type_name(annotation: Any, metadata: Any = ()) -> str:
         return f"list of {_plural(type_name(arguments[0]))}"
     if origin is not None and isinstance(origin, type) and issubclass(origin, Mapping):
         return f"mapping of {_plural(type_name(arguments[0]))} to {type_name(arguments[1])}"
-    if origin is not None:  # a union
-        return " or ".join(type_name(argument) for argument in arguments)
+    if origin is not None:  # a union; that a key may be left out is said by its default
+        return " or ".join(type_name(argument) for argument in arguments if argument is not type(None))
+    if annotation is float:
+        return "number" + _bounds(metadata)
     if annotation is int:
         return (
             "size"
@@ -105,13 +107,15 @@ def type_name(annotation: Any, metadata: Any = ()) -> str:
 NAMES: Mapping[Any, str] = {
     bool: "`true` or `false`",
     str: "text",
-    float: "number",
     Path: "path",
     timedelta: "duration",
     AwareDatetime: "time",
     datetime: "time",
-    type(None): "nothing",
 }
+
+
+def _plain(value: Any) -> Any:
+    return value.model_dump(mode="json", exclude_defaults=True) if isinstance(value, Settings) else value
 
 
 def _plural(name: str) -> str:
@@ -119,8 +123,11 @@ def _plural(name: str) -> str:
 
 
 def _bounds(metadata: Any) -> str:
+    above = next((item.gt for item in metadata if hasattr(item, "gt")), None)
     low = next((item.ge for item in metadata if hasattr(item, "ge")), None)
     high = next((item.le for item in metadata if hasattr(item, "le")), None)
+    if above is not None:
+        return f" above {above}" + (f" up to {high}" if high is not None else "")
     if low is None and high is None:
         return ""
     return f" from {low}" + (f" to {high}" if high is not None else "") if low is not None else f" up to {high}"
@@ -141,5 +148,5 @@ def default_text(field: FieldInfo) -> str:
         return code(str(value))
     if value is None or value == "":
         return ""
-    plain = list(value) if isinstance(value, tuple) else dict(value) if isinstance(value, Mapping) else value
+    plain = [_plain(item) for item in value] if isinstance(value, tuple) else dict(value) if isinstance(value, Mapping) else value
     return code(yaml.safe_dump(plain, default_flow_style=True, sort_keys=False, width=10_000).removesuffix("\n...\n").strip())

@@ -9,7 +9,7 @@ from enum import StrEnum
 from types import ModuleType
 
 from exporter import errors, model
-from exporter.families import EVENT_FAMILIES, OTHER, RECORD_FAMILIES, Family
+from exporter.families import EVENT_FAMILIES, MESSAGE_FATES, OTHER, RECORD_FAMILIES, SOURCE_FAMILIES, VERIFICATION_STATES, Family
 from exporter.metrics.table import SERIES_GAUGES, STORE_OPERATIONS, TELEMETRY
 from exporter.model import Channel, Outcome, PrincipalType
 from exporter.posture.ports import DEFAULT_PORT_CLASSES, PORT_CLASSES
@@ -31,16 +31,21 @@ because `increase()` does not see the first sample of a series. The hold begins 
 which an account and region is first seen are shown that much later, in every family.
 """
 
+SOURCE_COUNTS = """
+Kept in the store, in the transaction of what they count. A series exists at 0 from when its account and region first goes live for a
+source that counts it, or, of a source that spans many, from when that first meets the account and region.
+"""
+
 VALUES = """
 These labels have no other values than the ones listed, and `__other__` where they fold. All else that a caller can choose (session
 names, ARNs, addresses, user agents, messages) is in the history, never in a label.
 """
 
 KNOWN_FATES = {
-    ("stored", ""): "a change not met before: stored, and counted where it is live",
-    ("duplicate", ""): "the same event again",
+    ("stored", ""): "a change not met before, which this source was the first to bring: stored, and counted where it is live",
+    ("duplicate", ""): "the same event again; it is counted only now where it was past for all who brought it and is live for this source",
     ("duplicate", "conflict"): "the id of a stored event with another body; the first stands",
-    ("duplicate", "superseded"): "an addendum by AWS that replaces the details of a stored event, and no count",
+    ("duplicate", "superseded"): "an addendum by AWS that replaces the details of a stored event; the first one counts what it reveals",
 }
 
 
@@ -54,6 +59,9 @@ def metrics_page() -> str:
         table(HEADER, map(family_row, EVENT_FAMILIES)),
         "## What became of every record",
         table(HEADER, map(family_row, RECORD_FAMILIES)),
+        "## What sources count beside records",
+        SOURCE_COUNTS,
+        table(HEADER, map(family_row, SOURCE_FAMILIES)),
         "## How the exporter is doing",
         table(("Metric", "Type", "Labels", "Stability", "Meaning"), own_rows()),
         "## Label values",
@@ -68,6 +76,10 @@ def metrics_page() -> str:
         table(("Value", "Ports by default"), ((code(name), port_list(name)) for name in PORT_CLASSES)),
         "### fate and reason of a record",
         table(("Fate", "Reason", "Meaning"), fate_rows()),
+        "### state of trail files and digests",
+        plain_values(VERIFICATION_STATES),
+        "### fate of a queue message",
+        plain_values(MESSAGE_FATES),
         "### reason of a failed poll",
         plain_values(errors.SOURCE_REASONS),
         "### operation of a store error",

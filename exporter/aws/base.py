@@ -81,9 +81,13 @@ class Caller(Protocol):
     told to `Requests`. Credentials are fetched when they are first needed and renewed before they expire.
     """
 
-    account_id: str
     region: str
     partition: str
+
+    @property
+    def account_id(self) -> str:
+        """The account; empty as long as it is that of the default credentials and AWS was not asked which that is."""
+        ...
 
     def lookup_events(self, parameters: Mapping[str, Any]) -> Reply:
         """Call cloudtrail:LookupEvents with parameters as the API spells them, datetimes allowed; return the body as JSON text.

@@ -31,6 +31,10 @@ GET_TRAIL_STATUS = Operation("cloudtrail", "GetTrailStatus", "cloudtrail:GetTrai
 GET_EVENT_SELECTORS = Operation("cloudtrail", "GetEventSelectors", "cloudtrail:GetEventSelectors")
 LIST_PUBLIC_KEYS = Operation("cloudtrail", "ListPublicKeys", "cloudtrail:ListPublicKeys")
 
+# What `doctor` asks; posture will need the recorder.
+DESCRIBE_RECORDERS = Operation("config", "DescribeConfigurationRecorders", "config:DescribeConfigurationRecorders")
+DESCRIBE_RECORDER_STATUS = Operation("config", "DescribeConfigurationRecorderStatus", "config:DescribeConfigurationRecorderStatus")
+
 # Amazon S3 pricing, us-east-1, standard class: 0.0004 USD for 1,000 GET, 0.005 USD for 1,000 LIST.
 GET_OBJECT = Operation("s3", "GetObject", "s3:GetObject", cost=0.0004 / 1000)
 LIST_OBJECTS = Operation("s3", "ListObjectsV2", "s3:ListBucket", cost=0.005 / 1000)
@@ -52,6 +56,8 @@ OPERATIONS: tuple[Operation, ...] = (
     GET_TRAIL_STATUS,
     GET_EVENT_SELECTORS,
     LIST_PUBLIC_KEYS,
+    DESCRIBE_RECORDERS,
+    DESCRIBE_RECORDER_STATUS,
     GET_OBJECT,
     LIST_OBJECTS,
     RECEIVE_MESSAGE,

@@ -104,8 +104,8 @@ class AwsSettings(Settings):
     profile: str = Field(default="", description="Profile of the AWS configuration files; the default credential chain without it.")
     endpoint_url: str = Field(
         default="",
-        description="Where every AWS service is reached, for VPC endpoints and stand-ins; AWS_ENDPOINT_URL and AWS_ENDPOINT_URL_<SERVICE> "
-        "work as in every AWS tool.",
+        description="Where every AWS service is reached, for VPC endpoints and stand-ins; `AWS_ENDPOINT_URL` and "
+        "`AWS_ENDPOINT_URL_<SERVICE>` work as in every AWS tool.",
     )
     regions: tuple[Region, ...] = Field(
         default=(), description=f"Regions to watch, or `{ALL}` for every one that is enabled; the environment's region by default."

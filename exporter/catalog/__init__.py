@@ -9,7 +9,7 @@ from __future__ import annotations
 from exporter.catalog.indirect import TAGGED_TYPES
 from exporter.catalog.security_groups import EC2_NOT_CHANGES
 from exporter.catalog.sets import CORE_EVENTS, DEFAULT_WATCH_SETS, WATCH_SETS
-from exporter.catalog.spec import DIRECTIONS, EventSpec, Kind, ResourcePath
+from exporter.catalog.spec import DIRECTIONS, VERSIONED_SERVICES, EventSpec, Kind, ResourcePath
 from exporter.catalog.watch import CUSTOM, LONGEST_NAME, Pattern, Watch
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "EC2_NOT_CHANGES",
     "LONGEST_NAME",
     "TAGGED_TYPES",
+    "VERSIONED_SERVICES",
     "WATCH_SETS",
     "EventSpec",
     "Kind",

@@ -9,6 +9,12 @@ from types import MappingProxyType
 
 from exporter.model import Direction
 
+VERSIONED_SERVICES = frozenset({"lambda.amazonaws.com", "cloudfront.amazonaws.com"})
+"""Services whose event names may carry the version of their API, so that a row or pattern of them stands for any number of names.
+
+Lambda logs CreateFunction20150331 and UpdateFunctionConfiguration20150331v2, CloudFront CreateDistribution2020_05_31.
+"""
+
 
 class Kind(StrEnum):
     """Which extractor reads the record of a call."""

@@ -10,7 +10,9 @@ import click
 from exporter import __version__
 from exporter.cli.check_config import check_config
 from exporter.cli.demo import demo
+from exporter.cli.doctor import doctor
 from exporter.cli.history import history
+from exporter.cli.iam_policy import iam_policy
 from exporter.cli.metrics import metrics
 from exporter.cli.poll import poll
 from exporter.cli.serve import serve
@@ -26,5 +28,5 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-for command in (serve, poll, metrics, history, check_config, demo):
+for command in (serve, poll, metrics, history, check_config, doctor, iam_policy, demo):
     main.add_command(command)

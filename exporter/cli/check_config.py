@@ -18,5 +18,5 @@ def check_config(file: Path) -> None:
     """Check a configuration FILE; exit with 0 if it is right, 2 if not. Nothing is contacted or written."""
     config = load(file)
     require_sources(config, str(file))
-    names = ", ".join(source.name for source in config.sources)
+    names = ", ".join(source.name if source.name == source.type else f"{source.name} ({source.type})" for source in config.sources)
     click.echo(f"{file}: valid; sources: {names}; watching: {', '.join(config.watch.sets) or 'patterns only'}")

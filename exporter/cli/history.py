@@ -14,7 +14,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from exporter.cli.event_history import from_event_history
 from exporter.cli.options import config_option, existing_store, reports_errors, resolve_config
+from exporter.config import Config
 from exporter.history import describe_event, format_time, to_csv, to_json
 from exporter.model import Outcome
 from exporter.store.base import HistoryEvent, Query
@@ -24,6 +26,7 @@ from exporter.timespan import parse_moment
 _PIPED_WIDTH = 160
 _WIDE = 105  # from here on the four columns hold a call and a rule without breaking them
 _MAX_RULES = 1000
+_PLACES = {"store": "the store", "cloudtrail": "Event history"}
 
 
 class Moment(click.ParamType[datetime]):
@@ -60,7 +63,14 @@ class Moment(click.ParamType[datetime]):
     type=click.Choice([outcome.value for outcome in Outcome]),
     help="Only this outcome. May be repeated.",
 )
-@click.option("--from", "origin", type=click.Choice(["store"]), default="store", show_default=True, help="Where to look.")
+@click.option(
+    "--from",
+    "origin",
+    type=click.Choice(["store", "cloudtrail"]),
+    default="store",
+    show_default=True,
+    help="Where to look: `cloudtrail` asks AWS itself (LookupEvents, 90 days) in every configured account and region, and needs no store.",
+)
 @click.option(
     "--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True, help="Form of the answer."
 )
@@ -71,11 +81,14 @@ def history(
     principals: tuple[str, ...], rule_ids: tuple[str, ...], accounts: tuple[str, ...], regions: tuple[str, ...], outcomes: tuple[str, ...],
     origin: str, form: str, limit: int,
 ) -> None:  # fmt: skip
-    """Show who changed the security groups GROUP (all, if none is named), newest first: who, when, from where, and the exact rules."""
+    """Show who changed the security groups GROUP (all, if none is named), newest first: who, when, from where, and the exact rules.
+
+    GROUP may be the id of another resource, too. With --from cloudtrail a call that is named, or that touched what is named, is shown
+    whether it is watched or not; the exit status is 1 if some account or region could not be read.
+    """
     if since and until and until <= since:
         raise click.UsageError(f"--until ({format_time(until)}) must be later than --since ({format_time(since)})")
     config, _ = resolve_config(config_file)
-    store = existing_store(config)
     query = Query(
         groups,
         rule_ids,
@@ -90,16 +103,22 @@ def history(
         # What a failed call had asked for stands in the raw record alone.
         raw=form == "table",
     )
-    try:
-        found = store.search(query)
-    finally:
-        store.close()
+    found, status = (_from_store if origin == "store" else from_event_history)(config, query)
     if len(found) > limit:
         found = found[:limit]
         click.echo(f"Only the newest {limit} events are shown; --limit, --since and --until choose others.", err=True)
     if form == "table" and not found:
-        click.echo(f"No event in the {origin} matches.", err=True)
+        click.echo(f"No event in {_PLACES[origin]} matches.", err=True)
     _WRITERS[form](found)
+    sys.exit(status)
+
+
+def _from_store(config: Config, query: Query) -> tuple[list[HistoryEvent], int]:
+    store = existing_store(config)
+    try:
+        return store.search(query), 0
+    finally:
+        store.close()
 
 
 def _write_json(found: Sequence[HistoryEvent]) -> None:

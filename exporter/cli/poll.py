@@ -20,6 +20,7 @@ from exporter.text import visible
 def poll(config_file: Path | None, log_level: str, log_format: str) -> None:
     """Poll every source once, then exit: 0 if all of it could be read, 1 if not, 2 if the configuration is wrong.
 
+    Every account and region is polled, the past as far back as it goes, and has a line of its own.
     Malformed records do not make a poll incomplete: they are counted by reason and named in the log.
     """
     config, path = resolve_config(config_file)
@@ -31,8 +32,9 @@ def poll(config_file: Path | None, log_level: str, log_format: str) -> None:
         service.stop()
     for report in reports:
         state = "complete" if report.complete else f"INCOMPLETE ({report.reason}: {visible(report.error or '', 500)})"
+        unit = " ".join(filter(None, (report.source, report.account_id, report.region)))
         click.echo(
-            f"{report.source}: {state}; read {report.read} records: stored {report.stored} ({report.live} live), "
+            f"{unit}: {state}; read {report.read} records: stored {report.stored} ({report.live} live), "
             f"duplicate {report.duplicates + report.conflicts}, ignored {report.ignored}, malformed {report.malformed}"
         )
     sys.exit(0 if all(report.complete for report in reports) else 1)

@@ -29,11 +29,12 @@ BUILD_INFO = SelfMetric(PREFIX + "build_info", "gauge", "Always 1; which version
 WEB_INFO = SelfMetric(
     PREFIX + "web_info", "gauge", "Always 1; the URL under which people reach this exporter, for the links in alerts.", ("external_url",)
 )
-POLLS = SelfMetric(PREFIX + "polls_total", "counter", "Polls of the source that have ended, well or not.", _SOURCE)
+POLLS = SelfMetric(PREFIX + "polls_total", "counter", "Polls that have ended, well or not.", _UNIT)
 POLL_FAILURES = SelfMetric(
     PREFIX + "poll_failures_total",
     "counter",
-    "Polls that could not read or store everything, by the first reason. What was read is kept; the next poll goes on from there.",
+    "Polls of all units of the source that could not read or store everything, by the first reason; also attempts to learn its units. "
+    "What was read is kept, and the next poll goes on from there; poll_success tells which units.",
     (*_SOURCE, "reason"),
 )
 POLL_SUCCESS = SelfMetric(
@@ -44,7 +45,10 @@ POLL_SUCCESS = SelfMetric(
 )
 POLL_DURATION = SelfMetric(PREFIX + "poll_duration_seconds", "gauge", "How long the last poll took.", _UNIT)
 POLL_INTERVAL = SelfMetric(
-    PREFIX + "poll_interval_seconds", "gauge", "How often the source is polled, as configured; what is stale depends on it.", _UNIT
+    PREFIX + "poll_interval_seconds",
+    "gauge",
+    "How often the source is polled, as configured, waiting for messages included; what is stale depends on it.",
+    _UNIT,
 )
 LAST_POLL = SelfMetric(PREFIX + "last_poll_timestamp_seconds", "gauge", "When the last poll ended, well or not.", _UNIT)
 LAST_SUCCESS = SelfMetric(
@@ -53,10 +57,30 @@ LAST_SUCCESS = SelfMetric(
     "When a poll last read and stored everything; 0 if none has since the exporter started. If this stands still, changes go unseen.",
     _UNIT,
 )
+UNITS = SelfMetric(
+    PREFIX + "units",
+    "gauge",
+    "Units of the source: accounts and regions that are polled each by itself, and those that should be but cannot be told.",
+    _SOURCE,
+)
+UNITS_HEALTHY = SelfMetric(
+    PREFIX + "units_healthy",
+    "gauge",
+    "Of these, units whose last poll read and stored everything, no longer ago than twice the interval (10 seconds at least).",
+    _SOURCE,
+)
 EVENT_LAG = SelfMetric(
     PREFIX + "event_lag_seconds",
     "histogram",
-    "From a change in AWS to its row in the store, of live events. CloudTrail itself delivers in about 5 minutes, without a promise.",
+    "From a change in AWS to its count, of live events that this source was the first to bring as such. CloudTrail itself delivers "
+    "in about 5 minutes, without a promise.",
+    _SOURCE,
+    _LAG_BUCKETS,
+)
+EVENT_REPEAT_LAG = SelfMetric(
+    PREFIX + "event_repeat_lag_seconds",
+    "histogram",
+    "From a change in AWS to when this source brought it too, of live events that another source had brought before.",
     _SOURCE,
     _LAG_BUCKETS,
 )
@@ -99,6 +123,46 @@ STORE_ERRORS = SelfMetric(
 REFRESH_DURATION = SelfMetric(
     PREFIX + "refresh_duration_seconds", "summary", "Time spent bringing the metrics page up to date after something changed."
 )
+_CALL = ("aws_service", "operation")
+_CALL_UNIT = (*_CALL, "account_id", "region")
+_AWS_BUCKETS = (0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0)
+AWS_REQUESTS = SelfMetric(
+    PREFIX + "aws_requests_total",
+    "counter",
+    "Requests sent to AWS, every attempt counted. The account is the one that is acted in.",
+    _CALL_UNIT,
+)
+AWS_REQUEST_ERRORS = SelfMetric(
+    PREFIX + "aws_request_errors_total",
+    "counter",
+    "Requests to AWS that failed, by AWS's own code (timeout, connection and cut where no whole answer came; other for rare codes).",
+    (*_CALL_UNIT, "error_code"),
+)
+AWS_THROTTLES = SelfMetric(
+    PREFIX + "aws_throttles_total",
+    "counter",
+    "Requests that AWS refused because there were too many. The exporter keeps below AWS's limit, but shares it with all other users.",
+    _CALL_UNIT,
+)
+AWS_DURATION = SelfMetric(
+    PREFIX + "aws_request_duration_seconds",
+    "histogram",
+    "From a request to AWS to the end of its answer, without the wait for its turn.",
+    _CALL,
+    _AWS_BUCKETS,
+)
+AWS_COST = SelfMetric(
+    PREFIX + "aws_estimated_cost_dollars_total",
+    "counter",
+    "What the requests cost in US dollars, by list prices of us-east-1 and without free tiers. LookupEvents is free.",
+    ("account_id", "aws_service"),
+)
+AWS_COST_PER_DAY = SelfMetric(
+    PREFIX + "aws_estimated_cost_dollars_per_day",
+    "gauge",
+    "What a day costs in US dollars if it goes on as in the last hour.",
+    ("account_id", "aws_service"),
+)
 
 TELEMETRY: tuple[SelfMetric, ...] = (
     BUILD_INFO,
@@ -110,7 +174,16 @@ TELEMETRY: tuple[SelfMetric, ...] = (
     POLL_INTERVAL,
     LAST_POLL,
     LAST_SUCCESS,
+    UNITS,
+    UNITS_HEALTHY,
     EVENT_LAG,
+    EVENT_REPEAT_LAG,
+    AWS_REQUESTS,
+    AWS_REQUEST_ERRORS,
+    AWS_THROTTLES,
+    AWS_DURATION,
+    AWS_COST,
+    AWS_COST_PER_DAY,
     MISSED_RUNS,
     FAILED_RUNS,
     RELOAD_SUCCESSFUL,
@@ -142,5 +215,5 @@ SERIES_FOLDED = SelfMetric(
 SERIES_GAUGES: tuple[SelfMetric, ...] = (SERIES, SERIES_LIMIT, SERIES_FOLDED)
 """What the page knows of itself; each has one series for every family of the store."""
 
-STORE_OPERATIONS = ("go_live", "register", "append", "cursor", "series", "mark_exposed", "search", "prune", "stats")
+STORE_OPERATIONS = ("go_live", "register", "append", "cursor", "cursors", "series", "mark_exposed", "search", "prune", "stats")
 """The values of the label `operation`, all there from the start: the store's methods, as far as they do I/O."""

@@ -1,40 +1,68 @@
-"""How the exporter itself is doing: counted in memory, kept by prometheus_client, spelled by the same lines as the rest."""
+"""How the exporter itself is doing: counted in memory, spelled by the same lines as the rest; histograms are prometheus_client's."""
 
 from __future__ import annotations
 
 import platform
 import threading
-from collections.abc import Iterable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, PlatformCollector, ProcessCollector, Summary
-from prometheus_client.metrics import MetricWrapperBase
+from prometheus_client import CollectorRegistry, Histogram, PlatformCollector, ProcessCollector, Summary
 from prometheus_client.metrics_core import Metric
 
 from exporter import __version__
+from exporter.aws.codes import ERROR_CODES, REASONS, UNANSWERED
+from exporter.aws.operations import Operation
 from exporter.errors import SOURCE_REASONS, StoreError
+from exporter.families import OTHER
 from exporter.metrics import table
+from exporter.metrics.cells import Cells
+from exporter.metrics.costs import LastHour
 from exporter.metrics.lines import header, number, prefix
 from exporter.metrics.table import STORE_OPERATIONS, TELEMETRY, SelfMetric
 from exporter.store.base import StoreStats
+
+_MOST_CALL_UNITS = 4_000
+"""How many services, operations, accounts and regions are told apart in the counters of requests."""
+_MOST_CALL_ERRORS = 2_000
+_LEAST_AGE = 10.0
+
+
+@dataclass(slots=True)
+class _Unit:
+    """What is known of a unit of a source: its interval in seconds, whether its last poll was complete, when one last was (epoch)."""
+
+    interval: float | None = None
+    complete: bool = False
+    last_success: float = 0.0
+
+    def is_healthy(self, now: float) -> bool:
+        return self.complete and now - self.last_success <= max(2 * (self.interval or 0.0), _LEAST_AGE)
 
 
 class Telemetry:
     """The exporter's own metrics; safe to record from any thread. `version` grows when a scrape would show something else.
 
-    A family is on the page from the first time that something is recorded in it.
+    A family is on the page from the first time that something is recorded in it. `now` is a clock in seconds that never goes back.
     """
 
-    def __init__(self, version: str = __version__, python_version: str = "") -> None:
-        self.registry = CollectorRegistry()
+    def __init__(self, version: str = __version__, python_version: str = "", now: Callable[[], float] = time.monotonic) -> None:
         self.version = 0
         self._lock = threading.Lock()
-        self._metrics = {row.name: self._make(row) for row in TELEMETRY}
-        self._versions = dict.fromkeys(self._metrics, 0)
-        self._hidden = set(self._metrics)
+        self._cells = {row.name: Cells(row) for row in TELEMETRY if row.type in ("counter", "gauge")}
+        self._observed = {row.name: _observer(row) for row in TELEMETRY if row.name not in self._cells}
+        self._versions = {row.name: 0 for row in TELEMETRY}
+        self._hidden = set(self._versions)
         self._rendered: dict[tuple[str, bool], tuple[int, bytes]] = {}
-        self._unit_success: dict[tuple[str, str, str], float] = {}
+        self._units: dict[tuple[str, str, str], _Unit] = {}
+        self._counted_units: dict[tuple[str, str], int] = {}
         self._stats: StoreStats | None = None
+        self._now = now
+        self._costs = LastHour()
+        self._call_units: set[tuple[str, ...]] = set()
+        self._call_errors: set[tuple[str, ...]] = set()
         self._process_registry = CollectorRegistry()
         ProcessCollector(registry=self._process_registry)
         PlatformCollector(registry=self._process_registry)
@@ -46,46 +74,110 @@ class Telemetry:
         self._touch(table.REFRESH_DURATION)
 
     def register_source(self, source: str, account_id: str, region: str, poll_interval: float | None = None) -> None:
-        """Make what is counted for a source exist at 0; `poll_interval` is in seconds, None where nothing polls."""
-        self._count(table.POLLS, 0, source)
+        """Make what is counted for a unit of a source exist at 0; `poll_interval` is in seconds, None where nothing polls."""
+        unit = (source, account_id, region)
+        self._count(table.POLLS, 0, *unit)
         for reason in SOURCE_REASONS:
             self._count(table.POLL_FAILURES, 0, source, reason)
-        self._unit_success.setdefault((source, account_id, region), 0.0)
+        with self._lock:
+            known = self._units.setdefault(unit, _Unit())
+            known.interval = poll_interval
         if poll_interval is not None:
-            self._set(table.POLL_INTERVAL, poll_interval, source, account_id, region)
+            self._set(table.POLL_INTERVAL, poll_interval, *unit)
 
     def forget_source(self, source: str, account_id: str, region: str) -> None:
-        """Take a source that is no longer configured off the page; otherwise its age would alert for ever."""
+        """Take a unit that is no longer configured off the page; otherwise its age would alert for ever."""
         unit = (source, account_id, region)
-        self._unit_success.pop(unit, None)
-        self._remove(table.POLLS, source)
-        self._remove(table.EVENT_LAG, source)
-        for reason in SOURCE_REASONS:
-            self._remove(table.POLL_FAILURES, source, reason)
-        for row in (table.POLL_SUCCESS, table.POLL_DURATION, table.POLL_INTERVAL, table.LAST_POLL, table.LAST_SUCCESS):
+        with self._lock:
+            self._units.pop(unit, None)
+            last = not any(name == source for name, _, _ in self._units)
+        for row in (table.POLLS, table.POLL_SUCCESS, table.POLL_DURATION, table.POLL_INTERVAL, table.LAST_POLL, table.LAST_SUCCESS):
             self._remove(row, *unit)
+        if last:
+            for row in (table.UNITS, table.UNITS_HEALTHY):
+                self._counted_units.pop((row.name, source), None)
+            for row in (table.UNITS, table.UNITS_HEALTHY, table.EVENT_LAG, table.EVENT_REPEAT_LAG):
+                self._remove(row, source)
+            for reason in SOURCE_REASONS:
+                self._remove(table.POLL_FAILURES, source, reason)
 
     def poll_finished(self, source: str, account_id: str, region: str, seconds: float, at: float, reason: str | None) -> None:
         """Record a poll that took `seconds` and ended at `at` (epoch); `reason` is one of SOURCE_REASONS where it failed."""
         unit = (source, account_id, region)
-        if reason is None:
-            self._unit_success[unit] = at
-        else:
+        with self._lock:
+            known = self._units.setdefault(unit, _Unit())
+            known.complete = reason is None
+            if reason is None:
+                known.last_success = at
+        if reason is not None:
             self._count(table.POLL_FAILURES, 1, source, reason if reason in SOURCE_REASONS else "internal")
-        self._count(table.POLLS, 1, source)
+        self._count(table.POLLS, 1, *unit)
         self._set(table.POLL_SUCCESS, float(reason is None), *unit)
         self._set(table.POLL_DURATION, seconds, *unit)
         self._set(table.LAST_POLL, at, *unit)
-        self._set(table.LAST_SUCCESS, self._unit_success.get(unit, 0.0), *unit)
+        self._set(table.LAST_SUCCESS, known.last_success, *unit)
+
+    def unit_failed(self, source: str, account_id: str, region: str, at: float, reason: str, last_success: float) -> None:
+        """Record that a unit cannot even be told, as a poll that failed; `last_success` (epoch) is when nothing was known to be wrong."""
+        with self._lock:
+            known = self._units.setdefault((source, account_id, region), _Unit())
+            known.last_success = max(known.last_success, last_success)
+        self.poll_finished(source, account_id, region, 0.0, at, reason)
+
+    def count_units(self, now: float) -> None:
+        """Bring the numbers of units, and of those that are healthy at `now` (epoch), up to date."""
+        totals: dict[str, tuple[int, int]] = {}
+        with self._lock:
+            for (source, _, _), unit in self._units.items():
+                total, healthy = totals.get(source, (0, 0))
+                totals[source] = total + 1, healthy + unit.is_healthy(now)
+        for source, (total, healthy) in totals.items():
+            for row, value in ((table.UNITS, total), (table.UNITS_HEALTHY, healthy)):
+                if self._counted_units.get((row.name, source)) != value:
+                    self._counted_units[row.name, source] = value
+                    self._set(row, value, source)
 
     def event_stored(self, source: str, lag_seconds: float) -> None:
         """Record how long a live event took from AWS to the store; clocks that disagree make it no less than 0."""
         self._observe(table.EVENT_LAG, max(0.0, lag_seconds), source)
 
+    def event_repeated(self, source: str, lag_seconds: float) -> None:
+        """Record how long a live event took to come by this source too, after another had brought it."""
+        self._observe(table.EVENT_REPEAT_LAG, max(0.0, lag_seconds), source)
+
+    def aws_request(self, operation: Operation, account_id: str, region: str, seconds: float, error_code: str | None) -> None:
+        """Record one attempt of a call; `error_code` is AWS's own, or one of UNANSWERED; None where it succeeded."""
+        call = operation.service, operation.name
+        unit = self._folded(self._call_units, (*call, account_id, region), _MOST_CALL_UNITS)
+        self._count(table.AWS_REQUESTS, 1, *unit)
+        self._count(table.AWS_THROTTLES, float(error_code is not None and REASONS.get(error_code) == "throttled"), *unit)
+        self._observe(table.AWS_DURATION, seconds, *call)
+        if error_code is not None:
+            code = error_code if error_code in ERROR_CODES else "other"
+            self._count(table.AWS_REQUEST_ERRORS, 1, *self._folded(self._call_errors, (*unit, code), _MOST_CALL_ERRORS))
+        if operation.cost and error_code not in UNANSWERED:
+            payer = unit[2], operation.service
+            self._count(table.AWS_COST, operation.cost, *payer)
+            with self._lock:
+                self._costs.add(payer, operation.cost, self._now())
+
+    def _folded(self, known: set[tuple[str, ...]], labels: tuple[str, ...], most: int) -> tuple[str, ...]:
+        """Return labels of a call as they are, or without account and region where too many are known."""
+        with self._lock:
+            if labels in known or len(known) < most:
+                known.add(labels)
+                return labels
+        return *labels[:2], OTHER, OTHER, *labels[4:]
+
     def register_job(self, job: str) -> None:
         """Make what is counted for a job of the scheduler exist at 0."""
         self._count(table.MISSED_RUNS, 0, job)
         self._count(table.FAILED_RUNS, 0, job)
+
+    def forget_job(self, job: str) -> None:
+        """Take a job that runs no more off the page."""
+        self._remove(table.MISSED_RUNS, job)
+        self._remove(table.FAILED_RUNS, job)
 
     def run_missed(self, job: str) -> None:
         """Record a run that the scheduler left out."""
@@ -109,9 +201,7 @@ class Telemetry:
 
     def web_info(self, external_url: str) -> None:
         """Record the URL under which people reach the exporter, instead of the one before; empty if none is configured."""
-        metric = self._metrics[table.WEB_INFO.name]
-        with self._lock:
-            metric.clear()
+        self._cells[table.WEB_INFO.name].clear()
         self._set(table.WEB_INFO, 1, external_url)
 
     def store_stats(self, stats: StoreStats) -> None:
@@ -146,6 +236,7 @@ class Telemetry:
 
     def text(self, openmetrics: bool) -> bytes:
         """Return the lines of every family in which something is recorded; only what changed is spelled again."""
+        self._age_costs()
         parts = []
         for row in TELEMETRY:
             with self._lock:
@@ -154,7 +245,7 @@ class Telemetry:
                 continue
             known = self._rendered.get((row.name, openmetrics))
             if known is None or known[0] != version:
-                known = self._rendered[row.name, openmetrics] = version, _spell(self._metrics[row.name].collect(), openmetrics)
+                known = self._rendered[row.name, openmetrics] = version, self._family(row, openmetrics)
             parts.append(known[1])
         return b"".join(parts)
 
@@ -162,38 +253,35 @@ class Telemetry:
         """Return the lines about process and interpreter (process_*, python_info), as they are now."""
         return _spell(self._process_registry.collect(), openmetrics)
 
-    def _make(self, row: SelfMetric) -> MetricWrapperBase:
-        if row.type == "histogram":
-            return Histogram(row.name, row.help, row.labels, registry=self.registry, buckets=row.buckets)
-        kinds: dict[str, type[MetricWrapperBase]] = {"counter": Counter, "gauge": Gauge, "summary": Summary}
-        kind = kinds[row.type]
-        return kind(row.name, row.help, row.labels, registry=self.registry)
+    def _age_costs(self) -> None:
+        with self._lock:
+            per_day = list(self._costs.passed(self._now()))
+        for (account_id, service), dollars in per_day:
+            self._set(table.AWS_COST_PER_DAY, dollars, account_id, service, wake=False)
 
-    def _child(self, row: SelfMetric, labels: tuple[str, ...]) -> MetricWrapperBase:
-        metric = self._metrics[row.name]
-        child: MetricWrapperBase = metric.labels(*labels) if labels else metric
-        return child
+    def _family(self, row: SelfMetric, openmetrics: bool) -> bytes:
+        cells = self._cells.get(row.name)
+        return _spell(self._observed[row.name].collect(), openmetrics) if cells is None else cells.text(openmetrics)
 
     def _count(self, row: SelfMetric, amount: float, *labels: str) -> None:
-        child = self._child(row, labels)
-        assert isinstance(child, Counter)
-        child.inc(amount)
+        self._cells[row.name].add(labels, amount)
         self._touch(row)
 
-    def _set(self, row: SelfMetric, value: float, *labels: str) -> None:
-        child = self._child(row, labels)
-        assert isinstance(child, Gauge)
-        child.set(value)
-        self._touch(row)
+    def _set(self, row: SelfMetric, value: float, *labels: str, wake: bool = True) -> None:
+        self._cells[row.name].set(labels, value)
+        self._touch(row, wake=wake)
 
     def _observe(self, row: SelfMetric, value: float, *labels: str, wake: bool = True) -> None:
-        child = self._child(row, labels)
-        assert isinstance(child, Histogram | Summary)
-        child.observe(value)
+        metric = self._observed[row.name]
+        (metric.labels(*labels) if labels else metric).observe(value)
         self._touch(row, wake=wake)
 
     def _remove(self, row: SelfMetric, *labels: str) -> None:
-        self._metrics[row.name].remove(*labels)
+        cells = self._cells.get(row.name)
+        if cells is None:
+            self._observed[row.name].remove(*labels)
+        else:
+            cells.remove(labels)
         self._touch(row, hide=row.name in self._hidden)
 
     def _touch(self, row: SelfMetric, *, wake: bool = True, hide: bool = False) -> None:
@@ -202,6 +290,12 @@ class Telemetry:
             self._versions[row.name] += 1
             (self._hidden.add if hide else self._hidden.discard)(row.name)
             self.version += wake
+
+
+def _observer(row: SelfMetric) -> Histogram | Summary:
+    if row.type == "histogram":
+        return Histogram(row.name, row.help, row.labels, registry=None, buckets=row.buckets)
+    return Summary(row.name, row.help, row.labels, registry=None)
 
 
 def _spell(metrics: Iterable[Metric], openmetrics: bool) -> bytes:

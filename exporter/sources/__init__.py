@@ -1,18 +1,24 @@
-"""The registry of source types: one line each, and one more name in SourceConfig."""
+"""The registry of source types: one line each."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Union
 
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from exporter.aws import Aws
 from exporter.sources.base import Roster, Source, SourceSettings, SourceType
-from exporter.sources.files import FILES, FilesSettings
+from exporter.sources.cloudtrail import CLOUDTRAIL
+from exporter.sources.eventbridge import EVENTBRIDGE
+from exporter.sources.files import FILES
+from exporter.sources.s3 import S3
 
 SOURCES: Mapping[str, SourceType] = {
+    "cloudtrail": CLOUDTRAIL,
+    "s3": S3,
+    "eventbridge": EVENTBRIDGE,
     "files": FILES,
 }
 """By `type`: what a source is made of."""
@@ -26,8 +32,20 @@ def _known_type(data: object) -> object:
     return data
 
 
-SourceConfig = Annotated[FilesSettings, BeforeValidator(_known_type)]
-"""The settings of any source: a union of the settings in SOURCES, discriminated by `type` once there are several."""
+if TYPE_CHECKING:
+    SourceConfig = SourceSettings
+else:
+    SourceConfig = Annotated[
+        Union[tuple(kind.settings for kind in SOURCES.values())],  # noqa: UP007 - as many as there are rows
+        Field(discriminator="type"),
+        BeforeValidator(_known_type),
+    ]
+    """The settings of any source: a union of the settings in SOURCES, discriminated by `type`."""
+
+
+def default_sources() -> tuple[SourceSettings, ...]:
+    """Return what is read where the configuration names nothing: Event history, which needs nothing but credentials."""
+    return (CLOUDTRAIL.settings(type="cloudtrail"),)
 
 
 def roster(settings: SourceSettings, aws: Aws | None = None) -> Roster:
@@ -35,4 +53,4 @@ def roster(settings: SourceSettings, aws: Aws | None = None) -> Roster:
     return SOURCES[settings.type].units(settings, aws)
 
 
-__all__ = ["SOURCES", "Roster", "Source", "SourceConfig", "SourceSettings", "SourceType", "roster"]
+__all__ = ["SOURCES", "Roster", "Source", "SourceConfig", "SourceSettings", "SourceType", "default_sources", "roster"]

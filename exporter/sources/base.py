@@ -19,10 +19,14 @@ from exporter.settings import Duration, Settings
 
 @dataclass(frozen=True, slots=True)
 class RawRecord:
-    """One CloudTrail record as delivered: its JSON text, and the same decoded."""
+    """One CloudTrail record as delivered: its JSON text, and the same decoded.
+
+    `origin` is where it lies in a batch that has records of several files, empty where the batch has one origin.
+    """
 
     raw: bytes
     record: Mapping[str, Any]
+    origin: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +46,8 @@ class Batch:
     `read` counts every record of the batch: len(records) + sum(ignored.values()) + sum of malformed counts.
     `cursors` are saved with the events; None forgets a key. `units` are accounts and regions seen in the batch, wanted
     records or not. `error` marks a part that could not be read; the cursor then does not pass it. `counts` are added to
-    families of SOURCE_FAMILIES in the same transaction: (family name, label values, amount).
+    families of SOURCE_FAMILIES in the same transaction: (family name, label values, amount). `late` says that the source had
+    read past the times of these records before: what it brings for the first time counts as late.
     """
 
     origin: str
@@ -54,6 +59,7 @@ class Batch:
     units: frozenset[Unit] = frozenset()
     error: SourceError | None = None
     counts: Sequence[tuple[str, tuple[str, ...], float]] = ()
+    late: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +115,21 @@ class SourceSettings(Settings):
     )
     live_since: LiveSince = Field(
         default="start",
-        description="Events from before this time fill the history but never the live counters: `start` (when this source was first "
-        "polled), `beginning` (count everything, as an investigation over files wants) or a time such as 2026-01-31T00:00:00Z.",
+        description="Events from before this time fill the history but never the live counters: `start` (when this source, or its unit "
+        "of this account and region, was first polled), `beginning` (count everything, as an investigation over files wants) or a time "
+        "such as 2026-01-31T00:00:00Z. An event that several sources bring is live if it is for any of them.",
     )
     poll_interval: Duration = Field(default=timedelta(seconds=60), description="How often the source is polled.")
+
+    @property
+    def wait(self) -> timedelta:
+        """How long a poll may wait for news by itself, before the time until the next one begins."""
+        return timedelta(0)
+
+    @property
+    def longest_between(self) -> timedelta:
+        """How long it takes from the end of one poll to the end of the next where nothing goes wrong."""
+        return self.poll_interval + self.wait
 
     @model_validator(mode="before")
     @classmethod
@@ -139,6 +156,21 @@ class Source(Protocol):
         What stands after a `yield` runs once the batch is committed: the place to delete a message.
         """
         ...
+
+
+UnitKey = tuple[str, str, str]
+"""What is polled as one: name of the source, account id, region."""
+
+
+def key_of(source: Source) -> UnitKey:
+    """Return what a unit of a source is known by."""
+    return source.name, source.account_id, source.region
+
+
+def fields_of(key: UnitKey) -> dict[str, str]:
+    """Return the fields by which log lines name a unit, without those that do not apply."""
+    fields = dict(zip(("source", "account_id", "region"), key, strict=True))
+    return {name: value for name, value in fields.items() if value}
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +215,8 @@ class SourceType:
     """One type of source: its settings, and what follows from them. `aws` is None where the type says `needs_aws` is False.
 
     `units` gives the units as of now, and is asked again every `aws.discovery_interval`; it may ask AWS and raises
-    SourceError where no unit can be told. `permissions` and `diagnose` serve `iam-policy` and `doctor`.
+    SourceError where no unit can be told. `permissions` and `diagnose` serve `iam-policy` and `doctor`. `families` names those of
+    SOURCE_FAMILIES that the source counts into; their series exist at 0 from when a unit goes live.
     """
 
     settings: type[SourceSettings]
@@ -191,3 +224,4 @@ class SourceType:
     permissions: Callable[[Any], Iterable[Permission]] = no_permissions
     diagnose: Callable[[Any, Aws | None], Iterable[Diagnosis]] = no_diagnosis
     needs_aws: bool = True
+    families: tuple[str, ...] = ()

@@ -15,7 +15,7 @@ from pydantic import Field
 from exporter.aws import Aws
 from exporter.errors import SourceError
 from exporter.settings import Duration, Size
-from exporter.sources.base import Batch, FetchContext, Roster, SourceSettings, SourceType
+from exporter.sources.base import Batch, Diagnosis, FetchContext, Roster, SourceSettings, SourceType
 from exporter.sources.decompress import gunzip_pieces, is_gzip, plain_pieces
 from exporter.sources.findings import Findings
 from exporter.sources.position import UNFINISHED, PlainFile, Position, decode_position
@@ -24,6 +24,7 @@ from exporter.sources.scan import Fates, Selector
 from exporter.sources.tree import TreeFile, Unreadable, walk
 from exporter.sources.window import TextWindow
 
+_SHOWN_PROBLEMS = 10
 _DIGEST = re.compile(r"(^|/)CloudTrail-Digest/|_CloudTrail-Digest_[^/]*$")
 
 
@@ -132,6 +133,33 @@ def _units(settings: FilesSettings, _aws: Aws | None) -> Roster:
     return Roster((FilesSource(settings),))
 
 
-FILES = SourceType(FilesSettings, _units, needs_aws=False)
+def _diagnose(settings: FilesSettings, _aws: Aws | None) -> Iterator[Diagnosis]:
+    """Walk the tree and open each file, without reading it."""
+    readable, wrong = 0, 0
+    try:
+        for found in walk(settings.path):
+            try:
+                if isinstance(found, Unreadable):
+                    raise found.error
+                _open(found.path).close()
+                readable += 1
+            except FileNotFoundError:
+                continue  # it vanished since the walk
+            except OSError as error:
+                wrong += 1
+                if wrong <= _SHOWN_PROBLEMS:
+                    yield Diagnosis("failure", found.key, str(_source_error(found.key, error)))
+    except OSError as error:
+        yield Diagnosis("failure", str(settings.path), str(_source_error(str(settings.path), error)))
+        return
+    if wrong > _SHOWN_PROBLEMS:
+        yield Diagnosis("failure", str(settings.path), f"{wrong - _SHOWN_PROBLEMS} more files cannot be read")
+    if readable:
+        yield Diagnosis("ok", str(settings.path), f"{readable} {'file' if readable == 1 else 'files'} can be read")
+    elif not wrong:
+        yield Diagnosis("warning", str(settings.path), "holds no trail file yet", "see that `path` is the directory that the files come to")
+
+
+FILES = SourceType(FilesSettings, _units, diagnose=_diagnose, needs_aws=False)
 
 __all__: Sequence[str] = ["FILES", "FilesSettings", "FilesSource"]

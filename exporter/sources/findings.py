@@ -19,7 +19,8 @@ _DETAIL_LIMIT = 200
 class Findings:
     """Collects the findings of one origin and gives them as batches whose counts add up.
 
-    `seen` and `understood` count over all batches: every entry, and those that were not malformed.
+    `seen` and `understood` count over all batches: every entry, and those that were not malformed. `entry` says
+    which one is at hand, where it has a name of its own; else malformed ones are told by their number.
 
     Only the first entries of a batch name each malformed record; the rest is folded into one entry for
     each reason, so that a file of garbage cannot fill the memory or the log.
@@ -29,6 +30,7 @@ class Findings:
         self.origin = origin
         self.seen = 0
         self.understood = 0
+        self.entry = ""
         self._clear()
 
     def _clear(self) -> None:
@@ -65,7 +67,7 @@ class Findings:
         assert reason in MALFORMED_REASONS, reason
         self._count(1)
         if len(self._malformed) < _NAMED:
-            self._malformed.append(Malformed(reason, f"{self.origin}, entry {self.seen}", detail[:_DETAIL_LIMIT]))
+            self._malformed.append(Malformed(reason, f"{self.origin}, {self.entry or f'entry {self.seen}'}", detail[:_DETAIL_LIMIT]))
         else:
             self._more_malformed[reason] += 1
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from exporter.store.base import Store
+from exporter.store.probe import StoreProbe, probe_store
 from exporter.store.sqlite import SqliteStore
 
 
@@ -13,4 +14,4 @@ def open_store(path: Path | str) -> Store:
     return SqliteStore(path)
 
 
-__all__ = ["SqliteStore", "Store", "open_store"]
+__all__ = ["SqliteStore", "Store", "StoreProbe", "open_store", "probe_store"]

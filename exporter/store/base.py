@@ -16,7 +16,12 @@ BEGINNING = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Ingest:
-    """All that one transaction stores; `read` must equal len(events) + sum(ignored) + sum(malformed)."""
+    """All that one transaction stores; `read` must equal len(events) + sum(ignored) + sum(malformed).
+
+    `account_id` and `region` are the unit of the source that brings it, empty for a source that spans many: with `source` they
+    name the line between past and live. A cursor of None is forgotten. `counts` are added to families of SOURCE_FAMILIES
+    (family name, label values, amount); an amount of 0 makes a series exist. `late` adds what is new and live to LATE_EVENTS.
+    """
 
     source: str
     recorded_at: datetime
@@ -26,11 +31,15 @@ class Ingest:
     malformed: Mapping[str, int] = field(default_factory=dict)
     cursors: Mapping[str, str | None] = field(default_factory=dict)
     units: frozenset[Unit] = frozenset()
+    account_id: str = ""
+    region: str = ""
+    counts: Sequence[tuple[str, Labels, float]] = ()
+    late: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class StoredEvent:
-    """A newly stored event, with whether it was live (counted) or past (history only)."""
+    """An event of the store, with whether it is live (counted) or past (history only)."""
 
     event: ChangeEvent
     live: bool
@@ -38,12 +47,18 @@ class StoredEvent:
 
 @dataclass(frozen=True, slots=True)
 class IngestResult:
-    """What became of the events of one Ingest."""
+    """What became of the events of one Ingest.
+
+    Of the duplicates, `promoted` are those that were past and are counted only now, because they are live for this unit of this
+    source; `seconded` are those that this source brings for the first time after another one had.
+    """
 
     stored: tuple[StoredEvent, ...]
     duplicates: int
     superseded: int
     conflicts: tuple[ChangeEvent, ...]
+    promoted: tuple[ChangeEvent, ...] = ()
+    seconded: tuple[StoredEvent, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,18 +129,28 @@ class StoreStats:
 class Store(Protocol):
     """Keeps events, counts and cursors. Safe to use from several threads; every method raises StoreError on failure."""
 
-    def go_live(self, source: str, now: datetime, configured: datetime | None = None) -> datetime:
-        """Draw the line between past and live for a source; return the line that holds.
+    def go_live(
+        self,
+        source: str,
+        now: datetime,
+        configured: datetime | None = None,
+        account_id: str = "",
+        region: str = "",
+        families: Sequence[str] = (),
+    ) -> datetime:
+        """Draw the line between past and live for a unit of a source; return the line that holds.
 
-        Without a configured line it is drawn at `now` once, at the first call, and stays. A configured line
-        (BEGINNING counts everything) replaces what is stored, for events stored from then on; that it was
-        configured is remembered, so that a later call without one keeps the stored line; only one later than `now`,
-        drawn while the clock was ahead, is drawn again.
+        Each (source, account id, region) has a line of its own, so that a unit added later has its own past. Without a
+        configured line it is drawn at `now` once, at the first call, and stays. A configured line (BEGINNING counts
+        everything) replaces what is stored, for events brought from then on; that it was configured is remembered, so that
+        a later call without one keeps the stored line; only one later than `now`, drawn while the clock was ahead, is drawn
+        again. `families` names those of SOURCE_FAMILIES that the source counts into: their series of this unit exist at 0
+        from now on.
         """
         ...
 
-    def live_since(self, source: str) -> datetime | None:
-        """Return the line between past and live of a source, None while it was never polled."""
+    def live_since(self, source: str, account_id: str = "", region: str = "") -> datetime | None:
+        """Return the line between past and live of a unit of a source, None while it was never polled."""
         ...
 
     def register(self, units: Iterable[Unit]) -> None:
@@ -133,11 +158,18 @@ class Store(Protocol):
         ...
 
     def append(self, ingest: Ingest) -> IngestResult:
-        """Store new events, their counts, the fate of all records and the cursors in one transaction."""
+        """Store new events, their counts, the fate of all records and the cursors in one transaction.
+
+        An event stored as past comes alive, once, when a unit for which it is live brings it (docs/decisions/0010).
+        """
         ...
 
     def cursor(self, source: str, key: str) -> str | None:
         """Return what was last saved for a key of a source."""
+        ...
+
+    def cursors(self, source: str, prefix: str) -> Mapping[str, str]:
+        """Return what was last saved for all keys of a source that begin with a prefix, in the order of the keys' UTF-8 bytes."""
         ...
 
     def revision(self) -> int:

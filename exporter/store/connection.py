@@ -44,6 +44,19 @@ def translate(path: str, what: str, error: sqlite3.Error) -> StoreError:
     return StoreError(f"{path}: cannot {what}: {error}" + (f"; {remedy}" if remedy else ""))
 
 
+def refuse_foreign_file(path: str) -> None:
+    """Raise StoreError for a file that is no store: SQLite itself takes one of a few bytes for an empty one, and writes over it."""
+    try:
+        if not Path(path).is_file():
+            return
+        with Path(path).open("rb") as file:
+            header = file.read(len(_HEADER))
+    except OSError as error:
+        raise StoreError(f"{path}: cannot open the store: {error}; make the file readable for this user") from error
+    if header and header != _HEADER:
+        raise StoreError(f"{path}: cannot open the store: {_REMEDIES[sqlite3.SQLITE_NOTADB]}")
+
+
 class Database:
     """One SQLite file in WAL with synchronous=FULL, or one connection shared under a lock for `:memory:`.
 
@@ -64,7 +77,8 @@ class Database:
         self._file: tuple[int, int] | None = None
         if not self.path or "\0" in self.path:
             raise StoreError(_BLANK_PATH)
-        self._refuse_foreign_file()
+        if not self._memory:
+            refuse_foreign_file(self.path)
         try:
             self._writer = self._connect()
         except sqlite3.Error as error:
@@ -143,18 +157,6 @@ class Database:
     def _connect(self) -> sqlite3.Connection:
         # Connections are handed from thread to thread, never used by two at once.
         return sqlite3.connect(self.path, timeout=self._busy_timeout, isolation_level=None, check_same_thread=False, cached_statements=256)
-
-    def _refuse_foreign_file(self) -> None:
-        """SQLite itself takes a file of a few bytes for an empty one, and writes over it."""
-        try:
-            if self._memory or not Path(self.path).is_file():
-                return
-            with Path(self.path).open("rb") as file:
-                header = file.read(len(_HEADER))
-        except OSError as error:
-            raise StoreError(f"{self.path}: cannot open the store: {error}; make the file readable for this user") from error
-        if header and header != _HEADER:
-            raise StoreError(f"{self.path}: cannot open the store: {_REMEDIES[sqlite3.SQLITE_NOTADB]}")
 
     def _identity(self) -> tuple[int, int] | None:
         """Return what the system knows the file by, None where there is none at the path."""

@@ -65,7 +65,25 @@ def _first(connection: sqlite3.Connection) -> None:
     connection.execute("INSERT INTO dictionaries (id, body) VALUES (1, ?)", (TRAIL,))
 
 
-MIGRATIONS: tuple[Migration, ...] = (_first,)
+_TABLES_2 = (
+    # The line between past and live is drawn for each unit of a source; what stood there spans many and keeps its line.
+    """CREATE TABLE sources_2 (id INTEGER PRIMARY KEY, name TEXT NOT NULL, account_id TEXT NOT NULL, region TEXT NOT NULL,
+        live_since INTEGER NOT NULL, UNIQUE (name, account_id, region))""",
+    "INSERT INTO sources_2 (id, name, account_id, region, live_since) SELECT id, name, '', '', live_since FROM sources",
+    "DROP TABLE sources",
+    "ALTER TABLE sources_2 RENAME TO sources",
+    # Of past events whose details a superseding record replaced: the details (codec.py) with which they count if they come
+    # alive, as they came first, and of the first addendum to an original.
+    "CREATE TABLE past_details (event INTEGER PRIMARY KEY, first BLOB NOT NULL, addendum BLOB)",
+)
+
+
+def _second(connection: sqlite3.Connection) -> None:
+    for statement in _TABLES_2:
+        connection.execute(statement)
+
+
+MIGRATIONS: tuple[Migration, ...] = (_first, _second)
 """Append only: position n brings a file from version n to n + 1, and files in the field have run the earlier ones."""
 
 

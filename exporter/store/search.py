@@ -83,7 +83,7 @@ def search(connection: sqlite3.Connection, blocks: Blocks, query: Query) -> list
     if selection is None:
         return []
     ids = [row[0] for row in connection.execute(*selection)]
-    return _load(connection, blocks, ids, query.raw)
+    return load(connection, blocks, ids, query.raw)
 
 
 def _selection(connection: sqlite3.Connection, query: Query) -> tuple[str, list[object]] | None:
@@ -138,8 +138,9 @@ def _principals(connection: sqlite3.Connection, patterns: Sequence[str]) -> list
     return [row[0] for row in connection.execute(_PRINCIPALS, (json.dumps(texts),) * 3)] if texts else []
 
 
-def _load(connection: sqlite3.Connection, blocks: Blocks, ids: list[int], raw: bool) -> list[HistoryEvent]:
-    rows = {row[0]: row for row in connection.execute(_ROWS, (json.dumps(ids),))}
+def load(connection: sqlite3.Connection, blocks: Blocks, ids: Sequence[int], raw: bool) -> list[HistoryEvent]:
+    """Return the events of these numbers, in that order. Raises StoreError."""
+    rows = {row[0]: row for row in connection.execute(_ROWS, (json.dumps(list(ids)),))}
     numbers = {number for row in rows.values() for number in row[_FIRST_STRING:]}
     texts: dict[int, Any] = dict(connection.execute(_STRINGS, (json.dumps(sorted(numbers)),)).fetchall())
     texts[NONE] = None

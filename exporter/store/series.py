@@ -10,7 +10,7 @@ from datetime import datetime
 from hashlib import blake2b
 
 from exporter.errors import MALFORMED_REASONS, StoreError
-from exporter.families import RECORD_FAMILIES, RECORDS, RECORDS_READ, Contribution, Family, Labels
+from exporter.families import RECORD_FAMILIES, RECORDS, RECORDS_READ, SOURCE_FAMILIES, Contribution, Family, Labels
 from exporter.model import IGNORED_REASONS, ChangeEvent, Unit
 from exporter.store.base import SeriesChanges, SeriesRow
 from exporter.store.codec import Details, event_id_text
@@ -29,18 +29,23 @@ FATES: tuple[tuple[str, str], ...] = (
 )
 """Every (fate, reason) of a record, all of which exist at 0 from a source's first sight."""
 
-_RECORD_NAMES = frozenset(family.name for family in RECORD_FAMILIES)
+_SOURCE_NAMES = frozenset(family.name for family in SOURCE_FAMILIES)
+_NOT_OF_EVENTS = _SOURCE_NAMES.union(family.name for family in RECORD_FAMILIES)
+LIVE_EVENT, PAST_EVENT, PROMOTED_EVENT = "live", "past", "promoted"
+"""How an event meets the families: counted at once, stored only, or counted after all."""
+
 _REMEMBERED = 100_000
 _PROBE = Unit("account", "region")
 
 _FIND = "SELECT id FROM series WHERE family = ? AND labels = ?"
 _INSERT = "INSERT INTO series (id, family, labels, value, event_id, event_time, revision) VALUES (?, ?, ?, ?, ?, ?, ?)"
-# A series without an event stands at its first zero, which is no value to compare with.
+# A series that events set stands at its first zero until one does, which is no value to compare with.
 _UPDATE = {
     "add": """UPDATE series SET value = value + ?, event_id = coalesce(?, event_id), event_time = coalesce(?, event_time), revision = ?
         WHERE id = ?""",
     "min": "UPDATE series SET value = ?, event_id = ?, event_time = ?, revision = ? WHERE id = ? AND (event_id IS NULL OR value > ?)",
-    "max": "UPDATE series SET value = ?, event_id = ?, event_time = ?, revision = ? WHERE id = ? AND (event_id IS NULL OR value < ?)",
+    "max": """UPDATE series SET value = ?1, event_id = ?2, event_time = ?3, revision = ?4
+        WHERE id = ?5 AND ((event_id IS NULL AND ?2 IS NOT NULL) OR value < ?6)""",
 }
 _COLUMNS = "SELECT s.id, f.text, s.labels, s.value, s.event_id, s.event_time, s.exposed_at FROM series s JOIN strings f ON f.id = s.family"
 _ALL = f"{_COLUMNS} ORDER BY s.id"
@@ -61,21 +66,28 @@ class Tally:
     """What one transaction adds to series, gathered in memory so that each series is written once."""
 
     def __init__(self, families: Sequence[Family]) -> None:
-        self._live = [(index, family) for index, family in enumerate(families) if family.name not in _RECORD_NAMES]
-        self._past = [(index, family) for index, family in self._live if not family.live_only]
+        of_events = [(index, family) for index, family in enumerate(families) if family.name not in _NOT_OF_EVENTS]
+        past = [(index, family) for index, family in of_events if not family.live_only]
+        promoted = [(index, family) for index, family in of_events if family.live_only]
+        self._families = {LIVE_EVENT: of_events, PAST_EVENT: past, PROMOTED_EVENT: promoted}
+        self._all = families
         self._index = {family.name: index for index, family in enumerate(families)}
         self.sums: dict[tuple[int, Labels], _Sum] = {}
+        self.zeros: list[tuple[int, Labels]] = []
 
-    def event(self, event: ChangeEvent, key: bytes, event_time: int, recorded_at: datetime, live: bool) -> None:
-        """Add what every family makes of a new event; past events meet only those that are not `live_only`."""
-        for index, family in self._live if live else self._past:
+    def event(self, event: ChangeEvent, key: bytes, event_time: int, recorded_at: datetime, state: str) -> None:
+        """Add what every family makes of an event that is LIVE_EVENT, PAST_EVENT or PROMOTED_EVENT.
+
+        Past events meet only families that are not `live_only`, promoted ones, which have met those before, only the others.
+        """
+        for index, family in self._families[state]:
             for contribution in family.contribute(event, recorded_at):
                 self._add(index, family, contribution, key, event_time)
 
-    def supplement(self, event: ChangeEvent, before: Details, key: bytes, event_time: int, recorded_at: datetime, live: bool) -> None:
+    def supplement(self, event: ChangeEvent, before: Details, key: bytes, event_time: int, recorded_at: datetime, state: str) -> None:
         """Add what a fuller version of an event makes of it and its first version did not; nothing is taken back."""
-        first = replace(event, **{field.name: getattr(before, field.name) for field in fields(before)})
-        for index, family in self._live if live else self._past:
+        first = with_details(event, before)
+        for index, family in self._families[state]:
             if family.update == "add":
                 counted = {labels for labels, _ in family.contribute(first, recorded_at)}
                 for contribution in family.contribute(event, recorded_at):
@@ -86,6 +98,16 @@ class Tally:
         """Add a count of records, which has no event to point to."""
         if count:
             self._add(self._index[family.name], family, (labels, count), None, None)
+
+    def source_count(self, name: str, labels: Labels, amount: float) -> None:
+        """Add what a source counted beside records; 0 makes the series exist. Raises StoreError for a family that is not of sources."""
+        if name not in _SOURCE_NAMES or name not in self._index:
+            raise StoreError(f"{name!r:.100} is no family that a source counts into; this is a fault of the exporter")
+        index = self._index[name]
+        if amount:
+            self._add(index, self._all[index], (labels, amount), None, None)
+        else:
+            self.zeros.append((index, labels))
 
     def _add(self, index: int, family: Family, contribution: Contribution, key: bytes | None, event_time: int | None) -> None:
         labels, amount = contribution
@@ -112,11 +134,13 @@ class Book:
         self._dimensions = dimensions
         self._ids: dict[tuple[int, Labels], int] = {}
         self._units: set[Unit] = set()
+        self._counting: set[tuple[str, Unit, tuple[str, ...]]] = set()
 
     def clear(self) -> None:
         """Forget the numbers of series and which units are registered."""
         self._ids.clear()
         self._units.clear()
+        self._counting.clear()
 
     def tally(self) -> Tally:
         """Return an empty tally for one transaction."""
@@ -139,6 +163,21 @@ class Book:
         read, records = self._index[RECORDS_READ.name], self._index[RECORDS.name]
         self._zeros(connection, [(read, (source,)), *((records, (source, fate, reason)) for fate, reason in FATES)])
 
+    def knows_source(self, source: str, unit: Unit, families: Sequence[str]) -> bool:
+        """Return whether `register_source_families` is known to have nothing to do."""
+        return not families or (source, unit, tuple(families)) in self._counting
+
+    def register_source_families(self, connection: sqlite3.Connection, source: str, unit: Unit, families: Sequence[str]) -> None:
+        """Give a unit of a source the zeros of the families that the source counts into. Raises StoreError for an unknown one."""
+        zeros: list[tuple[int, Labels]] = []
+        for name in families:
+            if name not in _SOURCE_NAMES or name not in self._index:
+                raise StoreError(f"{name!r:.100} is no family that a source counts into; this is a fault of the exporter")
+            index = self._index[name]
+            zeros += [(index, labels) for labels in self.families[index].source_zeros(source, unit)]
+        self._zeros(connection, zeros)
+        self._counting.add((source, unit, tuple(families)))
+
     def complete(self, connection: sqlite3.Connection) -> None:
         """Give known units and sources the zeros that another version of the exporter did not know of."""
         digest = self._digest()
@@ -148,7 +187,7 @@ class Book:
             "SELECT a.text, r.text FROM units u JOIN strings a ON a.id = u.account_id JOIN strings r ON r.id = u.region ORDER BY u.id"
         ).fetchall()
         self.register_units(connection, [Unit(*row) for row in units], again=True)
-        for (source,) in connection.execute("SELECT name FROM sources ORDER BY id").fetchall():
+        for (source,) in connection.execute("SELECT name FROM sources GROUP BY name ORDER BY min(id)").fetchall():
             self.register_source(connection, source)
         connection.execute("UPDATE meta SET value = ? WHERE key = 'families'", (digest,))
 
@@ -158,6 +197,7 @@ class Book:
 
     def apply(self, connection: sqlite3.Connection, tally: Tally) -> None:
         """Write what a tally gathered: new series in the order of their first event, others updated."""
+        self._zeros(connection, tally.zeros)
         revision = self._next_revision(connection)
         born = 0
         updates: dict[str, list[tuple[object, ...]]] = {update: [] for update in _UPDATE}
@@ -179,7 +219,7 @@ class Book:
             self._save_revision(connection, revision)
 
     def _zeros(self, connection: sqlite3.Connection, series: Iterable[tuple[int, Labels]]) -> None:
-        missing = [(index, labels) for index, labels in series if self._find(connection, index, labels) is None]
+        missing = [(index, labels) for index, labels in dict.fromkeys(series) if self._find(connection, index, labels) is None]
         if not missing:
             return
         revision = self._next_revision(connection)
@@ -224,6 +264,11 @@ class Book:
     def _digest(self) -> str:
         born = [(family.name, family.labels, [tuple(labels) for labels in family.zeros(_PROBE)]) for family in self.families]
         return blake2b(repr((born, FATES)).encode(), digest_size=16).hexdigest()
+
+
+def with_details(event: ChangeEvent, details: Details) -> ChangeEvent:
+    """Return an event with other details."""
+    return replace(event, **{field.name: getattr(details, field.name) for field in fields(details)})
 
 
 def read(connection: sqlite3.Connection, after: int, families: Iterable[Family]) -> SeriesChanges:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -11,7 +11,7 @@ from pathlib import Path
 from exporter.families import FAMILIES, Family
 from exporter.model import Unit
 from exporter.store import series
-from exporter.store.append import Appender, check, meet_source
+from exporter.store.append import LINE, Appender, check, meet_source
 from exporter.store.base import HistoryEvent, Ingest, IngestResult, Query, SeriesChanges, StoreStats
 from exporter.store.blocks import Blocks
 from exporter.store.codec import from_microseconds, to_microseconds
@@ -21,6 +21,9 @@ from exporter.store.prune import CHUNK, prune_chunk
 from exporter.store.search import search
 
 _PAUSE = 0.001
+_MOVE_LINE = "UPDATE sources SET live_since = ? WHERE name = ? AND account_id = ? AND region = ?"
+_CURSORS = "SELECT key, value FROM cursors WHERE source = ? AND key >= ?"
+_LAST_CHARACTER, _BEFORE_SURROGATES = "\U0010ffff", "\ud7ff"
 _EXTENT = "SELECT (SELECT min(event_time) FROM events), (SELECT max(event_time) FROM events), (SELECT value FROM meta WHERE key = 'events')"
 _SIZE = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"
 
@@ -61,24 +64,34 @@ class SqliteStore:
         self._dimensions.clear()
         self._book.clear()
 
-    def go_live(self, source: str, now: datetime, configured: datetime | None = None) -> datetime:
-        """Draw the line between past and live for a source; return the line that holds. See `Store.go_live`."""
-        known = self.live_since(source)
-        if known is not None and (known == configured or (configured is None and known <= now)):
+    def go_live(
+        self,
+        source: str,
+        now: datetime,
+        configured: datetime | None = None,
+        account_id: str = "",
+        region: str = "",
+        families: Sequence[str] = (),
+    ) -> datetime:
+        """Draw the line between past and live for a unit of a source; return the line that holds. See `Store.go_live`."""
+        unit, known = Unit(account_id, region), self.live_since(source, account_id, region)
+        holds = known is not None and (known == configured or (configured is None and known <= now))
+        if known is not None and holds and self._book.knows_source(source, unit, families):
             return known
         wanted = to_microseconds(now if configured is None else configured)
         with self._database.writing("save when a source went live") as writer:
-            line = meet_source(writer, self._book, source, wanted)
+            line = meet_source(writer, self._book, source, unit, wanted)
+            self._book.register_source_families(writer, source, unit, families)
             # A line in the future was drawn while the clock was ahead: until then every change would pass for one of the past.
             if configured is not None or line > wanted:
-                writer.execute("UPDATE sources SET live_since = ? WHERE name = ?", (wanted, source))
+                writer.execute(_MOVE_LINE, (wanted, source, account_id, region))
                 line = wanted
         return from_microseconds(line)
 
-    def live_since(self, source: str) -> datetime | None:
-        """Return the line between past and live of a source, None while it was never polled."""
+    def live_since(self, source: str, account_id: str = "", region: str = "") -> datetime | None:
+        """Return the line between past and live of a unit of a source, None while it was never polled."""
         with self._database.reading("read when a source went live") as reader:
-            row = reader.execute("SELECT live_since FROM sources WHERE name = ?", (source,)).fetchone()
+            row = reader.execute(LINE, (source, account_id, region)).fetchone()
         return None if row is None else from_microseconds(row[0])
 
     def register(self, units: Iterable[Unit]) -> None:
@@ -92,10 +105,7 @@ class SqliteStore:
     def append(self, ingest: Ingest) -> IngestResult:
         """Store new events, their counts, the fate of all records and the cursors in one transaction.
 
-        A source that was never polled before goes live at `recorded_at`. Of an id that is known, the first
-        record stands: an equal fingerprint makes a duplicate, another one a conflict. A superseding record
-        replaces the stored details (groups, resources, rules, raw record) and no count; where it comes first,
-        the original that comes after is a duplicate and replaces nothing.
+        A unit of a source that was never polled before goes live at `recorded_at`. What becomes of each record: `Appender.append`.
         """
         check(ingest)
         with self._database.writing("store events") as writer:
@@ -106,6 +116,14 @@ class SqliteStore:
         with self._database.reading("read a cursor") as reader:
             row = reader.execute("SELECT value FROM cursors WHERE source = ? AND key = ?", (source, key)).fetchone()
         return None if row is None else str(row[0])
+
+    def cursors(self, source: str, prefix: str) -> Mapping[str, str]:
+        """Return what was last saved for all keys of a source that begin with a prefix, in the order of the keys' UTF-8 bytes."""
+        past = _after(prefix)
+        until, bounds = (" AND key < ?", (past,)) if past else ("", ())
+        with self._database.reading("read cursors") as reader:
+            rows = reader.execute(f"{_CURSORS}{until} ORDER BY key", (source, prefix, *bounds)).fetchall()
+        return {key: value for key, value in rows if key.startswith(prefix)}
 
     def revision(self) -> int:
         """Return a number that grows with every change of any series, by any process; takes microseconds."""
@@ -173,3 +191,11 @@ class SqliteStore:
     def close(self) -> None:
         """Release every connection."""
         self._database.close()
+
+
+def _after(prefix: str) -> str:
+    """Return the least text after all that begin with a prefix, in the order of UTF-8; empty where there is none."""
+    prefix = prefix.rstrip(_LAST_CHARACTER)
+    if not prefix:
+        return ""
+    return prefix[:-1] + ("\ue000" if prefix[-1] == _BEFORE_SURROGATES else chr(ord(prefix[-1]) + 1))

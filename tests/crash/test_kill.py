@@ -37,7 +37,7 @@ def run_until_killed(arguments: list[str], life: float, repository: Path) -> boo
 
 def truth(seed: int) -> Model:
     """Return what one uninterrupted run must leave."""
-    model = Model(lines={"files": BEGINNING if seed % 2 else NOON})
+    model = Model(lines={("files", "", ""): BEGINNING if seed % 2 else NOON})
     events = made_up(seed, EVENTS)
     units = frozenset([Unit("111122223333", "us-west-2")])
     ignored = {"not_watched": IGNORED_EACH * EVENTS}

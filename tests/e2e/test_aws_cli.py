@@ -11,8 +11,11 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from sandbox.faults import Faults
 from sandbox.server import Sandbox, Settings
+from tests.aws_session import opened
 from tests.sandbox_client import KEY, REGION, Clock, client
+from tests.trail_roads import Road
 
 pytestmark = pytest.mark.e2e
 TRAIL = f"arn:aws:cloudtrail:{REGION}:111122223333:trail/main-trail"
@@ -27,9 +30,9 @@ def clock():
 
 
 @pytest.fixture
-def sandbox(clock):
-    """Serve a sandbox whose roads move when the test says."""
-    with Sandbox(Settings(delay=timedelta(0), deliver=False), clock=clock) as running:
+def sandbox(clock, request):
+    """Serve a sandbox whose roads move when the test says, with the faults that the test asks for."""
+    with Sandbox(Settings(delay=timedelta(0), deliver=False, faults=getattr(request, "param", Faults())), clock=clock) as running:
         yield running
 
 
@@ -96,3 +99,92 @@ def test_the_aws_command_line_validates_the_logs_and_finds_the_one_that_was_chan
     s3.delete_object(Bucket="example-trail", Key=logs[0])
     _, out = aws(*validate)
     assert f"{logs[0]}\tINVALID: not found" in out
+
+
+BUCKET = "example-trail"
+LOGS = f"AWSLogs/111122223333/CloudTrail/{REGION}/"
+
+
+def summary(out: str) -> dict[str, int]:
+    """Return how many files `validate-logs` calls valid and invalid: `3/4 log files valid, 1/4 log files INVALID`."""
+    found = re.findall(r"(\d+)/\d+ (digest|log) files (valid|INVALID)", out)
+    return {f"{kind} {verdict}": int(number) for number, kind, verdict in found}
+
+
+def ours(sandbox: Sandbox, clock: Clock) -> dict[str, dict[str, int]]:
+    """Return the verdicts of a source that reads the bucket for the first time."""
+    with opened(sandbox.url) as session:
+        road = Road(session, type="s3", bucket=BUCKET)
+        for _ in range(2):
+            road.restart()
+            assert road.poll(clock.now).errors == []
+        return {kind: road.kept.states(f"{kind}_total") for kind in ("trail_files", "digests")}
+
+
+def test_our_verdicts_are_those_of_the_aws_command_line(sandbox, clock, aws, aws_environment):
+    """It is what an auditor runs: where the two differ, one of them is wrong, and nobody will believe it is AWS's."""
+    begin = f"{clock.now - timedelta(minutes=1):%Y-%m-%dT%H:%M:%SZ}"
+    s3, trail, ec2 = (client(sandbox, name) for name in ("s3", "cloudtrail", "ec2"))
+    s3.create_bucket(Bucket=BUCKET)
+    trail.create_trail(Name="main-trail", S3BucketName=BUCKET, EnableLogFileValidation=True)
+    trail.start_logging(Name="main-trail")
+    for number in range(12):
+        ec2.create_security_group(GroupName=f"g{number}", Description="d")
+        clock.now += timedelta(minutes=20)
+        sandbox.deliver_files()
+    clock.now += timedelta(hours=4)
+    sandbox.deliver_files()
+    keys = [item["Key"] for item in s3.list_objects_v2(Bucket=BUCKET)["Contents"] if item["Size"]]
+    logs, digests = ([key for key in keys if part in key] for part in ("/CloudTrail/", "/CloudTrail-Digest/"))
+    end = f"{clock.now:%Y-%m-%dT%H:%M:%SZ}"
+
+    def theirs() -> dict[str, int]:
+        _, out = aws("cloudtrail", "validate-logs", "--trail-arn", TRAIL, "--start-time", begin, "--end-time", end, "--verbose")
+        return summary(out)
+
+    assert len(logs) == 12
+    assert theirs() == {"digest valid": len(digests), "log valid": 12}
+    assert ours(sandbox, clock) == {"digests": {"verified": len(digests)}, "trail_files": {"verified": 12}}
+
+    s3.put_object(Bucket=BUCKET, Key=logs[3], Body=gzip.compress(b'{"Records":[]}'))
+    assert theirs() == {"digest valid": len(digests), "log valid": 11, "log INVALID": 1}
+    assert ours(sandbox, clock)["trail_files"] == {"verified": 11, "modified": 1}
+
+    s3.delete_object(Bucket=BUCKET, Key=logs[5])
+    assert theirs() == {"digest valid": len(digests), "log valid": 10, "log INVALID": 2}
+    assert ours(sandbox, clock)["trail_files"] == {"verified": 10, "modified": 1, "missing": 1}
+
+    # AWS's command does not look for files that no digest names.
+    s3.put_object(Bucket=BUCKET, Key=logs[7].replace(".json.gz", "X.json.gz"), Body=gzip.compress(b'{"Records":[]}'))
+    assert theirs() == {"digest valid": len(digests), "log valid": 10, "log INVALID": 2}
+    assert ours(sandbox, clock)["trail_files"] == {"verified": 10, "modified": 1, "missing": 1, "unsigned": 1}
+
+    body = s3.get_object(Bucket=BUCKET, Key=digests[2])
+    s3.put_object(Bucket=BUCKET, Key=digests[2], Body=body["Body"].read())
+    assert theirs()["digest INVALID"] == 1
+    assert ours(sandbox, clock)["digests"] == {"verified": len(digests) - 1, "unsigned": 1}
+
+    s3.delete_object(Bucket=BUCKET, Key=digests[2])
+    assert theirs()["digest INVALID"] == 1
+    assert ours(sandbox, clock)["digests"] == {"verified": len(digests) - 1, "missing": 1}
+
+
+@pytest.mark.parametrize("sandbox", [Faults(backfill=1)], indirect=True)
+def test_the_aws_command_line_believes_backfill_digests(sandbox, clock, aws):
+    """Otherwise files that AWS signs late are unsigned in everybody's eyes but ours."""
+    begin = f"{clock.now - timedelta(minutes=1):%Y-%m-%dT%H:%M:%SZ}"
+    for words in (
+        ("s3api", "create-bucket", "--bucket", "example-trail"),
+        ("cloudtrail", "create-trail", "--name", "main-trail", "--s3-bucket-name", "example-trail", "--enable-log-file-validation"),
+        ("cloudtrail", "start-logging", "--name", "main-trail"),
+    ):
+        code, out = aws(*words)
+        assert code == 0, out
+    sandbox.deliver_files()
+    clock.now += timedelta(hours=1)
+    sandbox.deliver_files()
+    _, out = aws("cloudtrail", "validate-logs", "--trail-arn", TRAIL, "--start-time", begin)
+    if "backfill" not in out:
+        pytest.skip("this version of the AWS command line knows no backfill digests")
+    assert re.search(r"1/1 backfill digest files? valid", out), out
+    assert re.search(r"(\d+)/\1 log files valid", out), out

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from exporter.aws.operations import GET_OBJECT, LOOKUP_EVENTS
 from exporter.metrics.exposition import Exposition
 from exporter.metrics.telemetry import Telemetry
 from tests.series_store import SeriesStore
@@ -54,6 +55,11 @@ def page(openmetrics: bool) -> str:
     telemetry.register_job("poll files")
     telemetry.poll_finished("files", "", "", 0.25, NOW - 30, None)
     telemetry.event_stored("files", 299.5)
+    telemetry.event_repeated("files", 30.0)
+    telemetry.count_units(NOW)
+    telemetry.aws_request(LOOKUP_EVENTS, ACCOUNT, REGION, 0.125, None)
+    telemetry.aws_request(LOOKUP_EVENTS, ACCOUNT, REGION, 0.0625, "ThrottlingException")
+    telemetry.aws_request(GET_OBJECT, ACCOUNT, REGION, 0.25, None)
     telemetry.store_stats(store.stats())
     telemetry.page_refreshed(0.0625)
     exposition = Exposition(store, {group: 3}, timedelta(minutes=2), lambda: NOW, telemetry)

@@ -1,4 +1,4 @@
-"""History: a stored event becomes a row, the same for the command, the web page and the API."""
+"""A stored event becomes a row, the same for the command, the web page and the API."""
 
 from __future__ import annotations
 

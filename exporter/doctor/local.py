@@ -1,0 +1,45 @@
+"""Checks of this machine: the configuration and the store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from exporter.doctor.base import Examination
+from exporter.errors import StoreError
+from exporter.sources.base import Diagnosis
+from exporter.store import probe_store
+
+_LITTLE = 1024**3
+_TOO_LITTLE = 64 * 1024**2
+
+
+def configuration(examination: Examination) -> Iterator[Diagnosis]:
+    """Tell that the configuration is valid: whoever gets here has one that is."""
+    names = ", ".join(settings.name for settings in examination.config.sources)
+    yield Diagnosis("ok", examination.where, f"valid; sources: {names}")
+
+
+def store(examination: Examination) -> Iterator[Diagnosis]:
+    """Look at the store's file and directory without changing either."""
+    path = examination.config.store.path
+    try:
+        probe = probe_store(path)
+    except StoreError as error:
+        yield Diagnosis("failure", str(path), str(error), "a store that cannot be written stops every poll")
+        return
+    if not probe.version:
+        yield Diagnosis("ok", str(path), "does not exist yet; the directory is writable")
+    elif probe.in_use:
+        yield Diagnosis("ok", str(path), f"a store of ours, schema {probe.version}; another process is writing to it")
+    elif probe.version < probe.latest:
+        yield Diagnosis("ok", str(path), f"a store of ours, writable; schema {probe.version} becomes {probe.latest} at the next start")
+    else:
+        yield Diagnosis("ok", str(path), f"a store of ours, writable, schema {probe.version}")
+    free = f"{probe.free / 1024**3:.1f} GiB free"
+    remedy = "free space on it, move the store (store.path) or keep less (store.retention)"
+    if probe.free < _TOO_LITTLE:
+        yield Diagnosis("failure", "disk of the store", free, remedy)
+    elif probe.free < _LITTLE:
+        yield Diagnosis("warning", "disk of the store", free, remedy)
+    else:
+        yield Diagnosis("ok", "disk of the store", free)

@@ -1,0 +1,196 @@
+"""History straight from AWS: Event history of every account and region, without a store."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+
+from exporter.aws import Caller
+from exporter.catalog import WATCH_SETS, Watch
+from exporter.errors import MalformedRecord, SourceError
+from exporter.history.lookups import Lookup, lookups
+from exporter.history.matching import Matcher
+from exporter.logs import Logger
+from exporter.model import ChangeEvent, Ignored
+from exporter.parse import RecordParser
+from exporter.parse.record import Opened
+from exporter.sources.cloudtrail.ask import Asker, Sleep
+from exporter.sources.cloudtrail.clock import NOTABLE_SKEW, AwsClock
+from exporter.sources.cloudtrail.pages import LookupEvent, Page
+from exporter.sources.cloudtrail.settings import KEPT
+from exporter.sources.cloudtrail.walk import Walk
+from exporter.sources.scan import load
+from exporter.store.base import HistoryEvent, Query
+
+SOURCE = "cloudtrail"
+_GROUPS = "security_groups"
+_HOUR = timedelta(hours=1)
+_AT_ONCE = 8
+_PATIENCE = 60.0
+
+Progress = Callable[[int, int, int], None]
+"""Is told of lookups done, of how many, and of the events read so far."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Everything:
+    event_source: str = "*"
+    event_name: str = "*"
+
+
+@dataclass(slots=True)
+class Answer:
+    """The events that match, newest first; what could not be read (the answer lacks it), and what a person should know besides."""
+
+    events: list[HistoryEvent] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+class EventHistory:
+    """Searches Event history as `callers`, several accounts and regions at once. `watch` says what counts where no call is named."""
+
+    def __init__(self, callers: Sequence[Caller], watch: Watch, opened: Opened, log: Logger, sleep: Sleep = time.sleep) -> None:
+        self._callers, self._watch, self._log, self._sleep = callers, watch, log, sleep
+        # Everything is understood, so that calls beyond the watched ones are found by name or resource.
+        self._everything = Watch(WATCH_SETS, (_Everything(),))
+        self._parser = RecordParser(self._everything, opened)
+        self._stop = threading.Event()
+
+    def search(self, query: Query, now: datetime, progress: Progress = lambda _done, _all, _events: None) -> Answer:
+        """Return what matches a query; never raises for what AWS refuses, which is told as a problem instead."""
+        answer, oldest = Answer(), now - KEPT
+        if query.since is not None and query.since < oldest - _HOUR:
+            answer.notes.append("Event history keeps 90 days; what is older is in the store, or in a trail's files.")
+        wanted = lookups(query, self._watch.names())
+        tally = _Tally(len(wanted) * len(self._callers), progress)
+        found: dict[str, ChangeEvent] = {}
+        with ThreadPoolExecutor(_AT_ONCE, "event-history") as pool:
+            try:
+                for events, problem, notes in pool.map(lambda caller: self._unit(caller, wanted, query, now, tally), self._callers):
+                    answer.problems += [problem] if problem else []
+                    answer.notes += notes
+                    for event in events:
+                        _unite(found, event)
+            except BaseException:
+                # Whoever interrupts must not wait for two hundred regions to be read.
+                self._stop.set()
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+        newest = sorted(found.values(), key=lambda event: (event.event_time, event.event_id), reverse=True)
+        chosen = newest[query.offset : query.offset + query.limit]
+        answer.events = [HistoryEvent(event, now, live=False, sources=(SOURCE,)) for event in chosen]
+        return answer
+
+    def _unit(
+        self, caller: Caller, wanted: Iterable[Lookup], query: Query, now: datetime, tally: _Tally
+    ) -> tuple[list[ChangeEvent], str | None, list[str]]:
+        clock = AwsClock(lambda: now)
+        ask = Asker(caller, clock, _PATIENCE, self._log, self._stop.is_set, self._sleep)
+        search = _Search(self, ask, query, now, tally)
+        problem = None
+        try:
+            for lookup in wanted:
+                if self.stopped:
+                    break
+                search.look_up(lookup)
+                tally.done()
+        except SourceError as error:
+            problem = str(error)
+        notes = [f"{ask.where}: {search.malformed} records could not be understood."] if search.malformed else []
+        if clock.skew is not None and clock.skew > NOTABLE_SKEW + tally.seconds:
+            notes.append(f"{ask.where}: this machine's clock is about {clock.skew} s behind AWS's; the newest events may be missing.")
+        return list(search.found.values()), problem, notes
+
+    def understand(self, event: LookupEvent) -> ChangeEvent | None:
+        """Return the event that an entry tells of, None where it is none (an Insight); raise MalformedRecord."""
+        if event.CloudTrailEvent is None:
+            raise MalformedRecord("shape", "no CloudTrailEvent")
+        raw, record = load(event.CloudTrailEvent.encode())
+        parsed = self._parser.parse(record, raw)
+        return None if isinstance(parsed, Ignored) else parsed
+
+    def counts(self, event: ChangeEvent, query: Query) -> bool:
+        """Tell whether an event is of the calls that are asked about: those named, those of a group or rule, else those watched."""
+        named = query.event_names or query.security_groups or query.rule_ids
+        return bool(named) or self._watch.wanted(event.event_source, event.event_name)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether nobody waits for the answer any more."""
+        return self._stop.is_set()
+
+
+class _Tally:
+    """What all units have done so far, told to who watches."""
+
+    def __init__(self, lookups_: int, progress: Progress) -> None:
+        self._all, self._progress, self._lock = lookups_, progress, threading.Lock()
+        self._done = self._events = 0
+        self._begun = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._begun
+
+    def read(self, events: int) -> None:
+        with self._lock:
+            self._events += events
+            self._progress(self._done, self._all, self._events)
+
+    def done(self) -> None:
+        with self._lock:
+            self._done += 1
+            self._progress(self._done, self._all, self._events)
+
+
+class _Search:
+    """The lookups in one account and region; `found` by event id."""
+
+    def __init__(self, history: EventHistory, ask: Asker, query: Query, now: datetime, tally: _Tally) -> None:
+        self._history, self._ask, self._query, self._tally = history, ask, query, tally
+        self._matcher = Matcher(query)
+        self._start = int(max(query.since or now - KEPT, now - KEPT).timestamp())
+        self._end = int((now if query.until is None else min(query.until, now)).timestamp())
+        self.found: dict[str, ChangeEvent] = {}
+        self.malformed = 0
+
+    def look_up(self, lookup: Lookup) -> None:
+        """Read the pages of a lookup, newest first, until the newest that are asked for are there."""
+        if self._start > self._end:
+            return
+        attribute, value = lookup
+        walk = Walk(self._start, self._end, (f"{attribute}={value}" if attribute else "",))
+        enough, here = self._query.offset + self._query.limit, 0
+        for page in walk.steps(self._ask):
+            for event in self._matching(page, listed=attribute == "ResourceName"):
+                _unite(self.found, event)
+                here += 1
+            self._tally.read(page.count)
+            if here >= enough or self._history.stopped:
+                return
+
+    def _matching(self, page: Page, *, listed: bool) -> Iterator[ChangeEvent]:
+        self.malformed += len(page.broken)
+        for entry in page.events:
+            try:
+                event = self._history.understand(entry)
+            except MalformedRecord:
+                self.malformed += 1
+                continue
+            # AWS lists a group with the calls that change another one whose rules name it: there the record decides.
+            if event is None or not self._history.counts(event, self._query):
+                continue
+            if self._matcher.matches(event, listed=listed and event.watch_set != _GROUPS):
+                yield event if self._query.raw else replace(event, raw=b"")
+
+
+def _unite(found: dict[str, ChangeEvent], event: ChangeEvent) -> None:
+    """Keep one record of each event: the fuller version that AWS delivered later, where there is one."""
+    known = found.get(event.event_id)
+    if known is None or (event.supersedes and not known.supersedes):
+        found[event.event_id] = event

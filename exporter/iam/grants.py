@@ -1,0 +1,88 @@
+"""Every permission that a configuration needs, of the sources, of the section `aws` and of `doctor`, as whom."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from exporter.aws import Permission, RoleSettings
+from exporter.aws.settings import ALL
+from exporter.config import Config
+from exporter.doctor import PERMISSIONS as DOCTOR
+from exporter.doctor.base import configured_regions, regions_of, role_chains
+from exporter.sources import SOURCES
+
+HUB = "hub"
+MEMBER = "member"
+
+
+def permissions(config: Config) -> list[Permission]:
+    """Return what the configuration needs; nothing where no source reads from AWS. sts:GetCallerIdentity needs no permission."""
+    sources = [settings for settings in config.sources if SOURCES[settings.type].needs_aws]
+    if not sources:
+        return []
+    needed = [permission for settings in sources for permission in SOURCES[settings.type].permissions(settings)]
+    needed += _accounts(config)
+    needed += [permission for chain in role_chains(config) for permission in _chain(chain)]
+    if _asks_regions(config):
+        needed.append(Permission("ec2:DescribeRegions", ("*",), "Discover regions", MEMBER))
+    return [*needed, *DOCTOR]
+
+
+def members(config: Config) -> bool:
+    """Tell whether roles of watched accounts are assumed."""
+    return bool(config.aws.accounts or config.aws.organization)
+
+
+def partition(config: Config) -> str:
+    """Return the partition of the organization: that of its roles, else of the configured regions."""
+    organization = config.aws.organization
+    for role in (*(organization.via if organization else ()), *config.aws.accounts):
+        return role.partition
+    for region in configured_regions(config):
+        if region.startswith("us-gov-"):
+            return "aws-us-gov"
+        if region.startswith("cn-"):
+            return "aws-cn"
+    return "aws"
+
+
+def organization_roles(config: Config) -> tuple[str, ...]:
+    """Return the ARNs of the roles in the organization's accounts: of those included, else of all."""
+    organization = config.aws.organization
+    if organization is None:
+        return ()
+    name, where = organization.role_name.lstrip("/"), partition(config)
+    return tuple(f"arn:{where}:iam::{account}:role/{name}" for account in organization.include or ("*",))
+
+
+def _accounts(config: Config) -> Iterator[Permission]:
+    for account in config.aws.accounts:
+        yield from _chain((*account.via, account))
+    organization = config.aws.organization
+    if organization is not None:
+        yield from _chain(organization.via)
+        last = organization.via[-1].role_arn if organization.via else HUB
+        yield Permission("organizations:ListAccounts", ("*",), "List the accounts of the organization", last)
+        yield Permission("sts:AssumeRole", organization_roles(config), "Assume roles", last)
+
+
+def _chain(roles: Sequence[RoleSettings]) -> Iterator[Permission]:
+    """Yield that each link of a chain may assume the next."""
+    caller = HUB
+    for role in roles:
+        yield Permission("sts:AssumeRole", (role.role_arn,), "Assume roles", caller)
+        caller = role.role_arn
+
+
+def _asks_regions(config: Config) -> bool:
+    """Tell whether regions are discovered in any account: a source's own wish stands before the account's, and that before all others."""
+    aws = config.aws
+    for settings in config.sources:
+        if not SOURCES[settings.type].needs_aws:
+            continue
+        wishes = [regions_of(settings) or account.regions or aws.regions for account in aws.accounts]
+        if aws.organization is not None or aws.watches_own_account:
+            wishes.append(regions_of(settings) or aws.regions)
+        if any(ALL in wish for wish in wishes):
+            return True
+    return False

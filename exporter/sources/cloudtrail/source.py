@@ -1,0 +1,60 @@
+"""One unit of the source `cloudtrail`: the Event history of one account and region."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+from exporter.aws import Caller
+from exporter.model import Unit
+from exporter.sources.base import Batch, FetchContext
+from exporter.sources.cloudtrail.ask import Asker, Sleep
+from exporter.sources.cloudtrail.clock import AwsClock
+from exporter.sources.cloudtrail.live import keep_up
+from exporter.sources.cloudtrail.past import fill, look_again
+from exporter.sources.cloudtrail.plan import Plan
+from exporter.sources.cloudtrail.round import Round
+from exporter.sources.cloudtrail.settings import CloudTrailSettings
+
+_LEAST_PATIENCE, _MOST_PATIENCE = 5.0, 60.0
+_PATIENCE_ONCE = 120.0
+
+
+class CloudTrailSource:
+    """Polls LookupEvents as one caller. Cursor keys are `live/…`, `rescan/…` and `fill/…` with account and region."""
+
+    def __init__(
+        self, settings: CloudTrailSettings, caller: Caller, sleep: Sleep = time.sleep, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.name = settings.name
+        self.account_id, self.region = caller.account_id, caller.region
+        self._settings, self.caller = settings, caller
+        self._sleep, self._monotonic = sleep, monotonic
+        self._clock: AwsClock | None = None
+        self._said = False
+
+    def fetch(self, context: FetchContext) -> Iterator[Batch]:
+        """Yield what is new, then what came late, then some of the past; raises SourceError where the new could not all be read."""
+        settings = self._settings
+        clock = self._clock = self._clock or AwsClock(context.now)
+        ask = Asker(self.caller, clock, self._patience(context), context.log, context.stopping, self._sleep)
+        plan = Plan(settings.strategy, context.names, context.wanted, rescans=bool(settings.rescans))
+        if plan.blind and not self._said:
+            self._said = True
+            context.log.warning("patterns in watch.events match calls that only read, which this source does not see; set `strategy: all`")
+        unit = Unit(self.account_id, self.region)
+        round_ = Round(self.name, unit, settings, context, clock, ask, plan, self._monotonic)
+        live = yield from keep_up(round_)
+        if context.stopping():
+            return
+        if context.budget is not None:
+            round_.deadline = self._monotonic() + context.budget.total_seconds()
+            ask.patience = 0.0
+        yield from look_again(round_, live)
+        yield from fill(round_, live)
+
+    def _patience(self, context: FetchContext) -> float:
+        """Return for how many seconds on end AWS may throttle before a poll ends: half of the time until the next one."""
+        if context.budget is None:
+            return _PATIENCE_ONCE
+        return min(max(self._settings.poll_interval.total_seconds() / 2, _LEAST_PATIENCE), _MOST_PATIENCE)

@@ -1,0 +1,135 @@
+"""Events that the store knows already: duplicates, conflicts, fuller versions, and what comes alive after all."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from exporter.model import ChangeEvent
+from exporter.store import touched
+from exporter.store.base import StoredEvent
+from exporter.store.blocks import Blocks
+from exporter.store.codec import ADDENDUM, CONTENT_KNOWN, LIVE, Details, decode_details, details_of, encode_details
+from exporter.store.dimensions import Dimensions
+from exporter.store.search import load
+from exporter.store.series import CONFLICT, LIVE_EVENT, PAST_EVENT, PROMOTED_EVENT, SUPERSEDED, Tally, with_details
+
+_FIND = """SELECT s.id, s.fingerprint, s.addendum, e.event_time, e.flags, l.text
+    FROM seen s LEFT JOIN events e ON e.id = s.id LEFT JOIN strings l ON l.id = e.sources WHERE s.event_id = ?"""
+_KEEP_PAST = "INSERT OR IGNORE INTO past_details (event, first, addendum) VALUES (?, ?, ?)"
+_PAST = "SELECT first, addendum FROM past_details WHERE event = ?"
+_FORGET_PAST = "DELETE FROM past_details WHERE event = ?"
+
+
+@dataclass(slots=True)
+class Stored:
+    """What the store has of an event; without `event_time` and `sources` it was pruned, and only its id is remembered."""
+
+    number: int
+    fingerprint: bytes
+    addendum: bool
+    event_time: int | None
+    flags: int
+    sources: tuple[str, ...]
+
+
+@dataclass(slots=True)
+class Meetings:
+    """What one transaction brought of known events beside their fates."""
+
+    source: str
+    recorded_at: datetime
+    live_since: int
+    tally: Tally
+    promoted: list[ChangeEvent] = field(default_factory=list)
+    seconded: list[StoredEvent] = field(default_factory=list)
+
+
+class Known:
+    """Meets events whose id is stored, inside the transaction at hand."""
+
+    def __init__(self, dimensions: Dimensions, blocks: Blocks) -> None:
+        self._dimensions, self._blocks = dimensions, blocks
+
+    def find(self, connection: sqlite3.Connection, key: bytes) -> Stored | None:
+        """Return what is stored under an id, None where it is new."""
+        row = connection.execute(_FIND, (key,)).fetchone()
+        if row is None:
+            return None
+        number, fingerprint, addendum, event_time, flags, sources = row
+        return Stored(number, fingerprint, bool(addendum), event_time, flags or 0, tuple(json.loads(sources)) if sources else ())
+
+    def meet(self, connection: sqlite3.Connection, stored: Stored, event: ChangeEvent, key: bytes, meetings: Meetings) -> str:
+        """Return the reason that makes an event of a stored id a duplicate, and store and count what it brings.
+
+        A conflict changes nothing. A pruned event stays what it was: what it would count with is forgotten. Raises StoreError.
+        """
+        if not event.supersedes and not stored.addendum and stored.fingerprint != event.fingerprint:
+            return CONFLICT
+        if stored.event_time is None:
+            self._vouch(connection, stored, event)
+            return ""
+        if not stored.flags & LIVE and stored.event_time >= meetings.live_since:
+            counted = self._promote(connection, stored, key, meetings)
+            meetings.promoted.append(event if event.supersedes else counted)
+        self._vouch(connection, stored, event)
+        fate = self._supersede(connection, stored, event, key, meetings) if event.supersedes else ""
+        if meetings.source not in stored.sources:
+            text = self._dimensions.strings.number(connection, json.dumps([*stored.sources, meetings.source]))
+            connection.execute("UPDATE events SET sources = ? WHERE id = ?", (text, stored.number))
+            meetings.seconded.append(StoredEvent(event, bool(stored.flags & LIVE)))
+        return fate
+
+    def keep_past(self, connection: sqlite3.Connection, number: int, first: Details, revealed: Details | None) -> None:
+        """Remember the details that a past event counts with if it comes alive, before others take their place."""
+        connection.execute(_KEEP_PAST, (number, encode_details(first), None if revealed is None else encode_details(revealed)))
+
+    def _vouch(self, connection: sqlite3.Connection, stored: Stored, event: ChangeEvent) -> None:
+        """Let the original of an event of which only an addendum had come say from now on what a conflict is."""
+        if stored.addendum and not event.supersedes:
+            connection.execute("UPDATE seen SET fingerprint = ?, addendum = 0 WHERE id = ?", (event.fingerprint, stored.number))
+
+    def _promote(self, connection: sqlite3.Connection, stored: Stored, key: bytes, meetings: Meetings) -> ChangeEvent:
+        """Count a past event as if it had been live when it was stored; return it as stored."""
+        assert stored.event_time is not None
+        (found,) = load(connection, self._blocks, (stored.number,), raw=False)
+        event, add = found.event, meetings.tally
+        row = connection.execute(_PAST, (stored.number,)).fetchone()
+        first, revealed = (None, None) if row is None else row
+        counted = event if first is None else with_details(event, decode_details(first))
+        add.event(counted, key, stored.event_time, meetings.recorded_at, PROMOTED_EVENT)
+        if revealed is not None:
+            fuller = with_details(event, decode_details(revealed))
+            add.supplement(fuller, details_of(counted), key, stored.event_time, meetings.recorded_at, PROMOTED_EVENT)
+        if row is not None:
+            connection.execute(_FORGET_PAST, (stored.number,))
+        stored.flags |= LIVE
+        connection.execute("UPDATE events SET flags = ? WHERE id = ?", (stored.flags, stored.number))
+        return event
+
+    def _supersede(self, connection: sqlite3.Connection, stored: Stored, event: ChangeEvent, key: bytes, meetings: Meetings) -> str:
+        """Replace the details of a stored event by those of a superseding record, and count what the first of these reveals."""
+        assert stored.event_time is not None
+        body = self._blocks.read(connection, (stored.number,), raw=False)[stored.number][0]
+        details, fuller = details_of(event), encode_details(details_of(event))
+        if stored.flags & ADDENDUM and bool(stored.flags & CONTENT_KNOWN) == event.content_known and body == fuller:
+            return ""
+        before, live = decode_details(body), bool(stored.flags & LIVE)
+        if not stored.flags & ADDENDUM:
+            state = LIVE_EVENT if live else PAST_EVENT
+            meetings.tally.supplement(event, before, key, stored.event_time, meetings.recorded_at, state)
+        if not live:
+            self.keep_past(connection, stored.number, before, None if stored.flags & ADDENDUM else details)
+        touched.forget(connection, self._dimensions.strings, ((stored.number, stored.event_time, before),))
+        touched.remember(connection, self._dimensions.strings, ((stored.number, stored.event_time, details),))
+        self._blocks.replace(connection, stored.number, (fuller, event.raw))
+        stored.flags = flags(live, event)
+        connection.execute("UPDATE events SET flags = ? WHERE id = ?", (stored.flags, stored.number))
+        return SUPERSEDED
+
+
+def flags(live: bool, details: ChangeEvent) -> int:
+    """Return the bits of `events.flags`."""
+    return (LIVE if live else 0) | (CONTENT_KNOWN if details.content_known else 0) | (ADDENDUM if details.supersedes else 0)

@@ -1,0 +1,142 @@
+"""The units of a configured source as known now: asked for again and again, kept while unknown, and named where they cannot be told."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from exporter.errors import SourceError
+from exporter.logs import Logger
+from exporter.sources import Roster, Source, SourceSettings
+from exporter.sources.base import UnitKey, key_of
+
+_FIRST_RETRY = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A unit that should be watched and cannot be told; region, or account and region, are empty where it is more than one.
+
+    `fine_until` is when the source's units were last told without it, None where that never was.
+    """
+
+    key: UnitKey
+    error: SourceError
+    fine_until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What an answer brought: units to poll from now on, keys that are no more (units and failures alike), and all failures.
+
+    `retry` is how soon to ask again where there are failures.
+    """
+
+    added: tuple[Source, ...] = ()
+    gone: tuple[UnitKey, ...] = ()
+    failures: tuple[Failure, ...] = ()
+    retry: timedelta | None = None
+
+
+class Units:
+    """The units of one configured source. Safe to use from several threads.
+
+    A unit that is told again keeps the Source object that it had. One that is not told any more is gone, unless a failure may hide
+    it: incomplete is not empty.
+    """
+
+    def __init__(
+        self,
+        settings: SourceSettings,
+        ask: Callable[[], Roster],
+        now: Callable[[], datetime],
+        logger: Logger,
+        interval: timedelta,
+        earlier: Iterable[UnitKey] = (),
+    ) -> None:
+        """`earlier` are keys that are shown already and not confirmed yet; `interval` is how often the units are asked for."""
+        self.settings = settings
+        self.interval = interval
+        self._roster, self._now, self._log = ask, now, logger
+        self._asking, self._lock = threading.Lock(), threading.Lock()
+        self._known: dict[UnitKey, Source] = {}
+        self._failing: dict[UnitKey, Failure] = {}
+        self._earlier = set(earlier)
+        self._answered: datetime | None = None
+        self._failed_in_row = 0
+
+    @property
+    def sources(self) -> tuple[Source, ...]:
+        """What is to be polled."""
+        with self._lock:
+            return tuple(self._known.values())
+
+    @property
+    def failures(self) -> tuple[Failure, ...]:
+        """What could not be told when it was last asked for."""
+        with self._lock:
+            return tuple(self._failing.values())
+
+    def shown(self) -> frozenset[UnitKey]:
+        """Return all that is on the page: units, failures, and what an earlier configuration left until it is confirmed."""
+        with self._lock:
+            return frozenset((*self._known, *self._failing, *self._earlier))
+
+    def ask(self) -> Change:
+        """Ask for the units and return what changed; never raises what a source may fail with."""
+        with self._asking:
+            found: Mapping[UnitKey, Source] | None
+            errors: dict[UnitKey, SourceError] = {}
+            try:
+                roster = self._roster()
+                found = {key_of(source): source for source in roster.sources}
+                errors = {(self.settings.name, failure.account_id, failure.region): failure.error for failure in roster.failures}
+            except SourceError as error:
+                found, errors[self._whole] = None, error
+            except Exception as error:  # noqa: BLE001 - the boundary of one source: its fault is recorded and must not end the others
+                self._log.exception("units could not be told by a fault of the exporter", source=self.settings.name)
+                found, errors[self._whole] = None, SourceError("internal", f"{type(error).__name__}: {error}")
+            with self._lock:
+                return self._take(found, errors)
+
+    @property
+    def _whole(self) -> UnitKey:
+        return self.settings.name, "", ""
+
+    def _take(self, found: Mapping[UnitKey, Source] | None, errors: Mapping[UnitKey, SourceError]) -> Change:
+        before = dict(self._failing)
+        if found is None:
+            self._failing = {**before, **self._failures(errors)}
+            self._failed_in_row += 1
+            return Change(failures=tuple(self._failing[key] for key in errors), retry=self._retry())
+        self._failing = self._failures(errors)
+        added = tuple(source for key, source in found.items() if key not in self._known)
+        lost = (self._known.keys() | self._earlier) - found.keys()
+        gone = {key for key in lost if not any(_hides(failing, key) for failing in errors)}
+        for key in gone:
+            self._known.pop(key, None)
+        self._known.update({key_of(source): source for source in added})
+        self._earlier -= gone | found.keys()
+        # A failure that is over leaves, but not a unit of the same name.
+        gone |= before.keys() - errors.keys()
+        gone -= self._known.keys() | self._earlier
+        self._answered = self._now()
+        self._failed_in_row = self._failed_in_row + 1 if errors else 0
+        return Change(added, tuple(sorted(gone)), tuple(self._failing.values()), self._retry())
+
+    def _failures(self, errors: Mapping[UnitKey, SourceError]) -> dict[UnitKey, Failure]:
+        known = self._failing
+        return {key: Failure(key, error, known[key].fine_until if key in known else self._answered) for key, error in errors.items()}
+
+    def _retry(self) -> timedelta | None:
+        if not self._failed_in_row:
+            return None
+        doublings: int = min(self._failed_in_row - 1, 20)
+        return min(self.interval, _FIRST_RETRY * (1 << doublings))
+
+
+def _hides(failing: UnitKey, unit: UnitKey) -> bool:
+    """Return whether a failure leaves open if a unit is still there: of its region, its whole account, or everything."""
+    return failing[1] in ("", unit[1]) and failing[2] in ("", unit[2])
