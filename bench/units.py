@@ -196,7 +196,8 @@ def run() -> None:
         ],
         [
             "exporter: all of it, with store, log, page and a scrape each 3 s; baseline: calls and parsing only.",
-            f"Goals: <= 0.5 x CPU a page, RSS <= 150 MB, never more than {2 * INTERVAL:g} s between polls, no throttle.",
+            "What a page costs without all that is in the table of `aws`.",
+            f"Goals: <= 0.5 x CPU a page there, RSS <= 150 MB, never more than {2 * INTERVAL:g} s between polls, no throttle.",
         ],
     )
 
