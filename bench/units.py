@@ -42,15 +42,14 @@ _ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_
 def sandbox() -> Iterator[str]:
     """Run a sandbox in a process of its own and give its address."""
     command = [sys.executable, "-m", "sandbox", "--listen", "127.0.0.1:0"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-    try:
-        assert process.stdout is not None
-        url = process.stdout.readline().split(" on ")[1].split()[0]
-        _fill(url)
-        yield url
-    finally:
-        process.kill()
-        process.wait()
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        try:
+            assert process.stdout is not None
+            url = process.stdout.readline().split(" on ")[1].split()[0]
+            _fill(url)
+            yield url
+        finally:
+            process.kill()
 
 
 def _fill(url: str) -> None:

@@ -16,7 +16,7 @@ from exporter.metrics.telemetry import Telemetry
 from exporter.model import ChangeEvent, Ignored, Unit
 from exporter.parse import RecordParser
 from exporter.sources import SOURCES, Source
-from exporter.sources.base import Batch, FetchContext, SourceSettings, UnitKey, fields_of, key_of
+from exporter.sources.base import Batch, Clocked, FetchContext, SourceSettings, UnitKey, fields_of, key_of
 from exporter.store.base import BEGINNING, Ingest, IngestResult, Store
 
 
@@ -80,7 +80,6 @@ class Poller:
         report, begun = PollReport(*key_of(source), self._now()), time.monotonic()
         log = self._log.bind(**fields_of(key_of(source)))
         try:
-            self._go_live(source, settings, report.started_at)
             context = FetchContext(
                 lambda key: self._cursor(source, key),
                 self._watch.wanted,
@@ -91,6 +90,7 @@ class Poller:
                 budget,
                 log,
             )
+            self._go_live(source, settings, self._beginning(source, settings, context, report.started_at))
             for batch in source.fetch(context):
                 self._take(source, batch, report, log)
         except SourceError as error:
@@ -109,6 +109,14 @@ class Poller:
         self._say(report, log)
         self.reports[key_of(source)] = report
         return report
+
+    def _beginning(self, source: Source, settings: SourceSettings, context: FetchContext, now: datetime) -> datetime:
+        """Return when a unit begins to live: where our clock is ahead of that of its events, what happens next would pass for the past."""
+        if settings.live_since != "start" or not isinstance(source, Clocked):
+            return now
+        with self._telemetry.watching("go_live"):
+            known = self._store.live_since(source.name, source.account_id, source.region)
+        return source.time(context) if known is None else now
 
     def _go_live(self, source: Source, settings: SourceSettings, now: datetime) -> None:
         kind = SOURCES.get(settings.type)

@@ -126,7 +126,7 @@ def test_the_example_configuration_is_accepted():
     result = CliRunner().invoke(main, ["check-config", str(ROOT / "example.yml")])
     assert result.exit_code == 0, result.output
     config = load(ROOT / "example.yml")
-    assert [source.name for source in config.sources] == ["files", "evidence"]
+    assert [source.name for source in config.sources] == ["cloudtrail", "eventbridge", "s3", "evidence"]
 
 
 def blocks(language: str) -> list[tuple[str, str]]:

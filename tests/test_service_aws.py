@@ -119,3 +119,19 @@ def test_an_account_whose_role_cannot_be_assumed_fails_alone_and_its_external_id
     assert f"cloudtrail {MEMBER}" in result.stdout
     assert "INCOMPLETE (" in result.stdout
     assert secret not in result.output
+
+
+@pytest.mark.parametrize("faults", [Faults(clock_skew=timedelta(seconds=-40)), Faults(clock_skew=timedelta(seconds=40))])
+def test_what_happens_right_after_the_start_is_live_though_the_clocks_disagree(tmp_path: Path, sandbox: Sandbox) -> None:
+    """By our clock, 40 s ahead of AWS's, a change of the first 40 seconds would have happened before the start, and page nobody."""
+    data = configuration(tmp_path, sandbox, regions=[REGION])
+    data["sources"] = [{"type": "cloudtrail", "poll_interval": "1s", "backfill": "0s"}]
+    service = Service(validate(data, "test"), None, make_logger("error", "json", io.StringIO()))
+    service.start()
+    try:
+        opened = f'awschange_ingress_opened_total{{account_id="{ACCOUNT}",region="{REGION}",port_class="admin"}} '
+        wait_until(lambda: f"{opened}0" in service.pipeline.exposition.page().body.decode(), 30)
+        change(sandbox)
+        wait_until(lambda: f"{opened}1" in service.pipeline.exposition.page().body.decode(), 30)
+    finally:
+        service.stop()

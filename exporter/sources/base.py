@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from typing import Annotated, Any, Literal, Protocol
+from typing import Annotated, Any, Literal, Protocol, runtime_checkable
 
 import structlog
 from pydantic import BeforeValidator, Field, model_validator
@@ -171,6 +171,15 @@ def fields_of(key: UnitKey) -> dict[str, str]:
     """Return the fields by which log lines name a unit, without those that do not apply."""
     fields = dict(zip(("source", "account_id", "region"), key, strict=True))
     return {name: value for name, value in fields.items() if value}
+
+
+@runtime_checkable
+class Clocked(Protocol):
+    """A source that can ask for the time where its events get theirs, which decides what is past and what is live."""
+
+    def time(self, context: FetchContext) -> datetime:
+        """Return the time there; raise SourceError where it cannot be asked."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

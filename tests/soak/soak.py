@@ -159,14 +159,15 @@ class Soak:
             sys.executable, "-m", "sandbox", "--listen", "127.0.0.1:0", "--delay", "2s", "--bus-delay", "1s", "--trail-interval", "3s",
             "--digest-interval", "15s", "--seed", str(self.plan.seed), "--late-by", f"{self.plan.late_by:g}s", *switches,
         ]  # fmt: skip
-        with (self.directory / "sandbox.log").open("wb") as log:
-            process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True)
+        with (
+            (self.directory / "sandbox.log").open("wb") as log,
+            subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True) as process,
+        ):
             try:
                 assert process.stdout is not None
                 yield process.stdout.readline().split(" on ")[1].split()[0]
             finally:
                 process.kill()
-                process.wait()
 
     @contextmanager
     def _exporter(self, config: Path) -> Iterator[Exporter]:

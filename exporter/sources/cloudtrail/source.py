@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from datetime import datetime
 
 from exporter.aws import Caller
 from exporter.model import Unit
 from exporter.sources.base import Batch, FetchContext
 from exporter.sources.cloudtrail.ask import Asker, Sleep
-from exporter.sources.cloudtrail.clock import AwsClock
+from exporter.sources.cloudtrail.clock import AwsClock, moment
 from exporter.sources.cloudtrail.live import keep_up
 from exporter.sources.cloudtrail.past import fill, look_again
 from exporter.sources.cloudtrail.plan import Plan
@@ -36,8 +37,7 @@ class CloudTrailSource:
     def fetch(self, context: FetchContext) -> Iterator[Batch]:
         """Yield what is new, then what came late, then some of the past; raises SourceError where the new could not all be read."""
         settings = self._settings
-        clock = self._clock = self._clock or AwsClock(context.now)
-        ask = Asker(self.caller, clock, self._patience(context), context.log, context.stopping, self._sleep)
+        clock, ask = self._asking(context)
         plan = Plan(settings.strategy, context.names, context.wanted, rescans=bool(settings.rescans))
         if plan.blind and not self._said:
             self._said = True
@@ -52,6 +52,17 @@ class CloudTrailSource:
             ask.patience = 0.0
         yield from look_again(round_, live)
         yield from fill(round_, live)
+
+    def time(self, context: FetchContext) -> datetime:
+        """Return AWS's time; raise SourceError where it cannot be asked."""
+        clock, ask = self._asking(context)
+        if not clock.known:
+            ask.learn_time()
+        return moment(clock.now())
+
+    def _asking(self, context: FetchContext) -> tuple[AwsClock, Asker]:
+        clock = self._clock = self._clock or AwsClock(context.now)
+        return clock, Asker(self.caller, clock, self._patience(context), context.log, context.stopping, self._sleep)
 
     def _patience(self, context: FetchContext) -> float:
         """Return for how many seconds on end AWS may throttle before a poll ends: half of the time until the next one."""
