@@ -288,8 +288,8 @@ def test_only_files_that_are_asked_for_are_read(sandbox, aws):
     assert left(sandbox, url) == (0, 0)
 
 
-def test_digests_and_events_in_the_queue_are_no_poison(sandbox, aws):
-    """A bucket tells of its digests as of its logs: each hour somebody would be told of poison."""
+def test_digests_in_the_queue_are_no_poison_and_events_are_not_deleted(sandbox, aws):
+    """A bucket tells of its digests each hour. Events in this queue mean that two queues were mistaken: deleted, they would be lost."""
     url, _ = queue(sandbox, "files")
     digest = f"AWSLogs/{ACCOUNT}/CloudTrail-Digest/{REGION}/2026/01/31/{ACCOUNT}_CloudTrail-Digest_{REGION}_main_{REGION}_20260131T130000Z.json.gz"
     send(
@@ -301,7 +301,8 @@ def test_digests_and_events_in_the_queue_are_no_poison(sandbox, aws):
     files = source(aws, url)
     got = files.poll(NOW)
     assert (got.read, got.ignored) == (1, {"digest": 1})
-    assert files.kept.states("queue_messages_total") == {"done": 1, "unrelated": 1}
+    assert files.kept.states("queue_messages_total") == {"done": 1, "poison": 1}
+    assert left(sandbox, url) == (0, 1)
 
 
 def test_more_than_ten_messages_are_read_in_one_poll_and_a_stop_lets_the_rest_go(sandbox, aws):

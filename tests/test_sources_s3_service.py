@@ -125,7 +125,7 @@ def test_a_foreign_message_and_a_lost_one_change_nothing_of_the_truth(sandbox, c
     sandbox.deliver_files()
     series = polled(source)
     assert events(series) == 1
-    assert series["queue_messages_total", "s3", "unrelated"] == 1
+    assert series["queue_messages_total", "s3", "poison"] == 1
     assert series["trail_files_total", "s3", ACCOUNT, REGION, "verified"] == 1
 
 

@@ -18,7 +18,7 @@ from exporter.settings import Duration, Size
 from exporter.sources.base import Batch, Diagnosis, FetchContext, Roster, SourceSettings, SourceType
 from exporter.sources.file_messages import LONGEST_FETCH
 from exporter.sources.findings import Findings
-from exporter.sources.notifications import Event, Greeting, Objects, Poison, Unrelated, understand
+from exporter.sources.notifications import Event, Greeting, Objects, Poison, understand
 from exporter.sources.queue import DONE, POISON, TEST, UNRELATED, Message, Queue, QueueSettings, reader
 from exporter.sources.s3_checks import diagnose_queue, queue_permissions
 from exporter.sources.scan import Fates, Selector
@@ -80,6 +80,9 @@ class EventBridgeSource:
         done: list[Message] = []
         for message in messages:
             said = understand(message.body)
+            if isinstance(said, Objects):
+                # Deleted, the files of a queue that was taken for another would be told of to nobody.
+                said = Poison("a notification of new files; a source of type s3 reads such a queue")
             if isinstance(said, Poison):
                 # Once for a message, not for each time that it comes.
                 counted[POISON] += message.deliveries <= 1
@@ -98,14 +101,10 @@ class EventBridgeSource:
                 counted[TEST] += 1
             else:
                 counted[UNRELATED] += 1
-                context.log.info("a message is unrelated and deleted", queue=self._settings.queue_url, message=message.id, what=_what(said))
+                context.log.info("a message is unrelated and deleted", queue=self._settings.queue_url, message=message.id, what=said.what)
             done.append(message)
         counts = tuple((QUEUE_MESSAGES.name, (self.name, fate), float(number)) for fate, number in counted.items() if number)
         return replace(findings.batch({}), counts=counts), done
-
-
-def _what(said: Unrelated | Objects) -> str:
-    return said.what if isinstance(said, Unrelated) else "a notification of new files; a source of type s3 reads such a queue"
 
 
 def completed(event: Event) -> bytes:

@@ -87,6 +87,9 @@ class FileMessages:
         found = _Sorted()
         for message in messages:
             said = understand(message.body)
+            if isinstance(said, Event):
+                # Deleted, the changes of a queue that was taken for another would be lost.
+                said = Poison("an event of CloudTrail; a source of type eventbridge reads such a queue")
             if isinstance(said, Poison):
                 # Once for a message, not for each time that it comes.
                 found.fates[POISON] += message.deliveries <= 1
@@ -107,11 +110,8 @@ class FileMessages:
                 fate = DONE if digests else UNRELATED
                 if not digests:
                     self._log.debug("a message names no file of the trail", queue=self._settings.queue_url, keys=others[:5])
-            elif isinstance(said, Unrelated | Event):
-                what = (
-                    said.what if isinstance(said, Unrelated) else "an event of CloudTrail; a source of type eventbridge reads such a queue"
-                )
-                self._log.info("a message is unrelated and deleted", queue=self._settings.queue_url, message=message.id, what=what)
+            elif isinstance(said, Unrelated):
+                self._log.info("a message is unrelated and deleted", queue=self._settings.queue_url, message=message.id, what=said.what)
             found.fates[fate] += 1
             found.done.append(message)
         found.fates += Counter()

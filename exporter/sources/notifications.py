@@ -116,7 +116,7 @@ def _understand(text: str, *, wrapped: bool) -> Notification:
         return Event(text.encode())
     if "Records" in value:
         return _from_s3(value["Records"])
-    return Unrelated("a JSON object that is no notification of S3, SNS, CloudTrail or EventBridge")
+    return Poison("a JSON object that is no notification of S3, SNS, CloudTrail or EventBridge")
 
 
 def _from_sns(value: Mapping[str, Any], *, wrapped: bool) -> Notification:
