@@ -84,13 +84,7 @@ class EventBridgeSource:
                 # Deleted, the files of a queue that was taken for another would be told of to nobody.
                 said = Poison("a notification of new files; a source of type s3 reads such a queue")
             if isinstance(said, Poison):
-                # Once for a message, not for each time that it comes.
-                counted[POISON] += message.deliveries <= 1
-                context.log.warning(
-                    "poison: a message is not understood; it stays in the queue until the queue's redrive policy moves it away",
-                    queue=self._settings.queue_url, message=message.id, deliveries=message.deliveries, why=said.why,
-                )  # fmt: skip
-                queue.keep(message)
+                counted[POISON] += queue.leave(message, said.why)
                 continue
             if isinstance(said, Event):
                 counted[DONE] += 1

@@ -91,13 +91,7 @@ class FileMessages:
                 # Deleted, the changes of a queue that was taken for another would be lost.
                 said = Poison("an event of CloudTrail; a source of type eventbridge reads such a queue")
             if isinstance(said, Poison):
-                # Once for a message, not for each time that it comes.
-                found.fates[POISON] += message.deliveries <= 1
-                self._log.warning(
-                    "poison: a message is not understood; it stays in the queue until the queue's redrive policy moves it away",
-                    queue=self._settings.queue_url, message=message.id, deliveries=message.deliveries, why=said.why,
-                )  # fmt: skip
-                queue.keep(message)
+                found.fates[POISON] += queue.leave(message, said.why)
                 continue
             fate = TEST if isinstance(said, Greeting) else UNRELATED
             if isinstance(said, Objects):

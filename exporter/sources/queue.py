@@ -170,6 +170,15 @@ class Queue:
         self._kept.add(message.id)
         self._let_go(message)
 
+    def leave(self, message: Message, why: str) -> bool:
+        """Keep a message that is not understood and say why; return whether it is to be counted: once, not each time that it comes."""
+        self._log.warning(
+            "poison: a message is not understood; it stays in the queue until the queue's redrive policy moves it away",
+            queue=self._url, message=message.id, deliveries=message.deliveries, why=why,
+        )  # fmt: skip
+        self.keep(message)
+        return message.deliveries <= 1
+
     def delete(self, messages: Sequence[Message]) -> SourceError | None:
         """Delete messages whose batch is committed; return what failed. A message that stays is read again and does no harm."""
         left = list(messages)
