@@ -18,11 +18,13 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, fi
 
 from exporter.aws import AwsSettings
 from exporter.catalog import DEFAULT_WATCH_SETS, WATCH_SETS
+from exporter.checks import STATE_FAMILIES
 from exporter.errors import ConfigError
 from exporter.families import FAMILIES
 from exporter.posture.ports import DEFAULT_PORT_CLASSES, PortRanges, parse_ports
+from exporter.posture.settings import NAME, PostureSettings
 from exporter.settings import AnyDuration, Duration, Settings
-from exporter.sources import SourceConfig, default_sources
+from exporter.sources import SOURCES, SourceConfig, default_sources
 
 
 def _not_blank(value: object) -> object:
@@ -101,7 +103,7 @@ class MetricsSettings(Settings):
     @field_validator("budgets")
     @classmethod
     def _known_families(cls, budgets: Mapping[str, int]) -> Mapping[str, int]:
-        names = [family.name for family in FAMILIES]
+        names = [family.name for family in (*FAMILIES, *STATE_FAMILIES)]
         for name in budgets:
             if name not in names:
                 raise ValueError(f"unknown metric family {name!r}; choose from {', '.join(names)}")
@@ -162,6 +164,7 @@ class Config(Settings):
     )
     aws: AwsSettings = Field(default_factory=AwsSettings, description="Which accounts and regions of AWS are watched, and as whom.")
     watch: WatchSettings = Field(default_factory=WatchSettings, description="Which calls are changes worth recording.")
+    posture: PostureSettings = Field(default_factory=PostureSettings, description="What is read of what stands open now.")
     metrics: MetricsSettings = Field(default_factory=MetricsSettings, description="How metrics are shown.")
     port_classes: PortClassSettings = Field(default_factory=PortClassSettings, description="Which ports belong to which class.")
     web: WebSettings = Field(default_factory=WebSettings, description="What the web endpoints tell of themselves.")
@@ -173,8 +176,22 @@ class Config(Settings):
         for index, source in enumerate(sources):
             if source.name in names:
                 raise ValueError(f"two sources are named {source.name!r}; give sources[{index}] another `name`")
+            if source.name == NAME:
+                raise ValueError(f"the name {NAME!r} is that of the readings of what stands; give sources[{index}] another `name`")
             names.add(source.name)
         return sources
+
+    @property
+    def reads_posture(self) -> bool:
+        """Whether what stands is read."""
+        if self.posture.enabled is None:
+            return any(SOURCES[settings.type].needs_aws for settings in self.sources)
+        return self.posture.enabled
+
+    @property
+    def needs_aws(self) -> bool:
+        """Whether anything is read from AWS."""
+        return self.reads_posture or any(SOURCES[settings.type].needs_aws for settings in self.sources)
 
 
 _SECRET_KEYS = frozenset({"external_id"})

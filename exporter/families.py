@@ -304,4 +304,16 @@ QUEUE_MESSAGES = Family(
 SOURCE_FAMILIES: tuple[Family, ...] = (GAPS, GAP_SECONDS, LATE_EVENTS, TRAIL_FILES, DIGESTS, VERIFIED_UNTIL, QUEUE_MESSAGES)
 """What sources count beside records (`Batch.counts`), stored in the transaction of the batch. A count of 0 makes a series exist."""
 
-FAMILIES: tuple[Family, ...] = EVENT_FAMILIES + RECORD_FAMILIES + SOURCE_FAMILIES
+UNEXPLAINED = Family(
+    "awschange_unexplained_rule_changes_total",
+    "counter",
+    "Rules that differ from the reading before although no event says who changed them, once posture.lag_budget is over: someone works in the dark. "
+    "The history names each as UnexplainedRuleChange.",
+    ("account_id", "region"),
+    5_000,
+    ("account_id", "region"),
+)
+POSTURE_FAMILIES: tuple[Family, ...] = (UNEXPLAINED,)
+"""What readings of what stands count (`PostureChange.counts`). A unit's series exist at 0 from its first reading."""
+
+FAMILIES: tuple[Family, ...] = EVENT_FAMILIES + RECORD_FAMILIES + SOURCE_FAMILIES + POSTURE_FAMILIES

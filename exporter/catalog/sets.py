@@ -31,7 +31,7 @@ WATCH_SETS: Mapping[str, tuple[EventSpec, ...]] = MappingProxyType(
 )
 """Every watch set by name; where several chosen sets hold a call, the first one here has it."""
 
-DEFAULT_WATCH_SETS = ("security_groups", "legacy_security_groups")
+DEFAULT_WATCH_SETS = ("security_groups", "legacy_security_groups", "prefix_lists")
 
 CORE_EVENTS: tuple[tuple[str, str], ...] = tuple((spec.event_source, spec.event_name) for spec in SECURITY_GROUPS)
 """The (event source, event name) pairs whose counters exist at 0 from the start."""

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from exporter.families import Labels
 from exporter.model import ChangeEvent, Outcome, Unit
+from exporter.posture.chronicle import Amendment
 
 BEGINNING = datetime.min.replace(tzinfo=UTC)
 """As `live_since` of `go_live`: every event counts."""
@@ -126,6 +127,69 @@ class StoreStats:
     schema_version: int
 
 
+DocumentKey = tuple[str, str]
+"""Kind and id of a document."""
+
+StoredSample = tuple[str, Labels, float]
+"""One series of a gauge of what stands: family name, label values, value."""
+
+
+@dataclass(frozen=True, slots=True)
+class PostureState:
+    """What the store keeps of what stands in a unit, without the bodies of its documents.
+
+    `sequence` grows with each change and is 0 while there is nothing; `joined` is the number of the last event that was looked at;
+    `digests` are those of the bodies, by kind and id (`digest_of`).
+    """
+
+    sequence: int = 0
+    joined: int = 0
+    digests: Mapping[DocumentKey, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class PostureChange:
+    """All that one reading of what stands in a unit changes, in one transaction.
+
+    `sequence` is that of the state it was worked out from. A document of None is forgotten; the bodies are opaque bytes. `samples`
+    replace all gauges of the unit; None leaves them. `amendments` change what is stored of events: their rule changes are replaced,
+    groups and opened classes added; what they reveal of a live event is counted as what an addendum reveals
+    (docs/decisions/0009). `events` are entries of the history that no record brought (event source `aws-change-exporter`): stored
+    as live under the name of the posture source and counted in no family of events, records or sources. `explained` are
+    (entry, event id) pairs: the entry's `shared_event_id` becomes the id of the event that explains it after all. `counts` are added
+    to POSTURE_FAMILIES; an amount of 0 makes a series exist.
+    """
+
+    account_id: str
+    region: str
+    sequence: int
+    recorded_at: datetime
+    source: str
+    joined: int = 0
+    documents: Mapping[DocumentKey, bytes | None] = field(default_factory=dict)
+    samples: Sequence[StoredSample] | None = None
+    amendments: Sequence[Amendment] = ()
+    events: Sequence[ChangeEvent] = ()
+    explained: Sequence[tuple[str, str]] = ()
+    counts: Sequence[tuple[str, Labels, float]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What events have touched since a number: groups and resources by id (`name:…` for a group that is known by name alone)."""
+
+    last: int
+    touched: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class SampleChanges:
+    """The units whose gauges changed after a revision, with all that each has now, and the revision that this reading shows."""
+
+    revision: int
+    units: Mapping[Unit, Sequence[StoredSample]]
+
+
 class Store(Protocol):
     """Keeps events, counts and cursors. Safe to use from several threads; every method raises StoreError on failure."""
 
@@ -188,6 +252,34 @@ class Store(Protocol):
         """Return the events that match, newest first."""
         ...
 
+    def posture(self, account_id: str, region: str) -> PostureState:
+        """Return what is kept of what stands in a unit."""
+        ...
+
+    def documents(self, account_id: str, region: str, kind: str, ids: Iterable[str] | None = None) -> Mapping[str, bytes]:
+        """Return the bodies of a unit's documents of a kind, by id; all, or those asked for that there are."""
+        ...
+
+    def news(self, account_id: str, region: str, after: int) -> News:
+        """Return what successful events of a unit that were stored after the event of this number touched."""
+        ...
+
+    def replace_posture(self, change: PostureChange) -> bool:
+        """Store what a reading changed in one transaction; False, and nothing stored, where another has changed the state meanwhile."""
+        ...
+
+    def posture_units(self) -> frozenset[Unit]:
+        """Return the units of which anything is kept."""
+        ...
+
+    def forget_posture(self, units: Iterable[Unit]) -> None:
+        """Forget documents and gauges of units that are watched no more; history and counters stay."""
+        ...
+
+    def samples(self, after: int = 0) -> SampleChanges:
+        """Return the units whose gauges changed after a revision, forgotten ones with none; see `revision`."""
+        ...
+
     def prune(self, before: datetime, stored_before: datetime | None = None) -> int:
         """Forget events from before a time, of those stored before another if one is given; lower no count; return how many."""
         ...
@@ -203,13 +295,19 @@ class Store(Protocol):
 
 __all__ = [
     "BEGINNING",
+    "DocumentKey",
     "HistoryEvent",
     "Ingest",
     "IngestResult",
+    "News",
+    "PostureChange",
+    "PostureState",
     "Query",
+    "SampleChanges",
     "SeriesChanges",
     "SeriesRow",
     "Store",
     "StoreStats",
     "StoredEvent",
+    "StoredSample",
 ]
