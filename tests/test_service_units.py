@@ -240,6 +240,7 @@ def test_a_unit_that_hangs_delays_no_other(running: Running, world: World) -> No
 
 def test_an_account_that_cannot_be_told_is_a_failing_unit_with_its_remedy(running: Running, world: World) -> None:
     """An account whose role is missing would otherwise simply not be there."""
+    wait_until(lambda: ("cloudtrail", B, EAST) in world.polled())
     world.failures = [UnitFailure(B, "", DENIED)]
     world.units["cloudtrail"] = [(A, EAST)]
     wait_until(lambda: running.page().get(unit("poll_success", B, "")) == 0)

@@ -44,6 +44,7 @@ class Outcome:
     twice: int = 0
     longest: float = 0.0
     first_by: Counter[str] = field(default_factory=Counter)
+    brought_by: Counter[str] = field(default_factory=Counter)
     fates: dict[str, float] = field(default_factory=dict)
 
 
@@ -117,6 +118,7 @@ class Soak:
         ids = Counter(item.event.event_id for item in found)
         outcome.twice = sum(count - 1 for count in ids.values())
         outcome.first_by = Counter(item.sources[0] for item in found)
+        outcome.brought_by = Counter(source for item in found for source in item.sources)
         # Changes have AWS's time, the store ours.
         outcome.longest = max((item.recorded_at + SKEW - item.event.event_time).total_seconds() for item in found)
 
