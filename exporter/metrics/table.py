@@ -106,6 +106,12 @@ RELOAD_SUCCESS_TIME = SelfMetric(
 )
 RELOADS = SelfMetric(PREFIX + "config_reloads_total", "counter", "Attempts to load the configuration, the one at the start included.")
 RELOAD_FAILURES = SelfMetric(PREFIX + "config_reload_failures_total", "counter", "Attempts to load the configuration that failed.")
+EXCEPTION_EXPIRY = SelfMetric(
+    PREFIX + "exception_expiry_timestamp_seconds",
+    "gauge",
+    "When an exception of posture.exceptions ends, or has ended; from then on what it covered counts as open. Renew it, or close the rule.",
+    ("exception",),
+)
 STORE_SIZE = SelfMetric(PREFIX + "store_size_bytes", "gauge", "Size of the store on disk.")
 STORE_EVENTS = SelfMetric(PREFIX + "store_events", "gauge", "Events in the history; store.retention bounds them.")
 STORE_OLDEST = SelfMetric(
@@ -190,6 +196,7 @@ TELEMETRY: tuple[SelfMetric, ...] = (
     RELOAD_SUCCESS_TIME,
     RELOADS,
     RELOAD_FAILURES,
+    EXCEPTION_EXPIRY,
     STORE_SIZE,
     STORE_EVENTS,
     STORE_OLDEST,
