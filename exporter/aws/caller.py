@@ -63,6 +63,10 @@ class AwsCaller:
         """The account; empty as long as it is that of the default credentials and nobody has asked AWS which that is."""
         return self._account(False)
 
+    def elsewhere(self, region: str) -> AwsCaller:
+        """Return a caller for another region; see Caller."""
+        return AwsCaller(self._road, self._credentials, self._account, region, self._road.endpoints.partition(region))
+
     def lookup_events(self, parameters: Mapping[str, Any]) -> Reply:
         """Call cloudtrail:LookupEvents; see Caller."""
         body = orjson.dumps({key: _epoch(value) for key, value in parameters.items()})

@@ -9,8 +9,9 @@ from typing import Any
 
 from exporter.aws.operations import DESCRIBE_TRAILS, GET_EVENT_SELECTORS, GET_TRAIL_STATUS
 from exporter.doctor.base import Examination, Status, WatchedUnit, denial, who
-from exporter.doctor.selectors import excluded
 from exporter.errors import SourceError
+from exporter.posture.lights import STOPPED, owner_of, trail_gap, trail_name
+from exporter.posture.selectors import excluded
 from exporter.sources.base import Diagnosis
 
 _FED_BY_TRAILS = ("eventbridge", "s3")
@@ -37,7 +38,7 @@ class _Trails:
         caller = self._examination.aws.caller(unit.region, unit.account)
         found = caller.call(DESCRIBE_TRAILS).get("trailList") or ()
         judged = [(trail, self._problem(unit, trail)) for trail in found]
-        recording = [_name(trail) for trail, problem in judged if problem is None]
+        recording = [trail_name(trail) for trail, problem in judged if problem is None]
         if recording:
             yield Diagnosis("ok", str(unit), f"trail {recording[0]} records every write")
         elif not judged:
@@ -60,25 +61,23 @@ class _Trails:
 
     def _problem(self, unit: WatchedUnit, trail: Mapping[str, Any]) -> Diagnosis | None:
         """Return why a trail does not bring every write of a unit, None where it does."""
-        name, arn, home = _name(trail), str(trail.get("TrailARN", "")), str(trail.get("HomeRegion") or unit.region)
+        name, arn, home = trail_name(trail), str(trail.get("TrailARN", "")), str(trail.get("HomeRegion") or unit.region)
         subject = f"{unit}, trail {name}"
         # An organization's trail is seen from each account, and changed in its own alone.
-        owner = arn.split(":")[4] if arn.count(":") == 5 else unit.account.account_id
+        owner = owner_of(trail) or unit.account.account_id
         there = f" in account {owner}" if owner != unit.account.account_id else ""
         try:
             # Of a trail made elsewhere only the ARN is understood; its status is told region by region.
             status = self._examination.aws.caller(unit.region, unit.account).call(GET_TRAIL_STATUS, Name=arn or name)
-            reason = self._reason(unit, arn or name, home)
+            gap = trail_gap(status, self._reason(unit, arn or name, home))
         except SourceError as error:
             remedy = denial(error, who(unit.account)) or (f"look at it{there}, which owns it" if there else "")
             return Diagnosis("warning", subject, str(error), remedy)
-        if not status.get("IsLogging"):
-            return self._said(
-                subject, "it is stopped", f"start it: `aws cloudtrail start-logging --name {quote(name)} --region {home}`{there}"
-            )
-        if reason:
+        if gap == STOPPED:
+            return self._said(subject, gap, f"start it: `aws cloudtrail start-logging --name {quote(name)} --region {home}`{there}")
+        if gap:
             remedy = f"let it record the writes of all management events: `aws cloudtrail put-event-selectors --trail-name {quote(name)}`"
-            return self._said(subject, reason, f"{remedy} in {home}{there}")
+            return self._said(subject, gap, f"{remedy} in {home}{there}")
         if status.get("LatestDeliveryError"):
             detail = f"its last delivery to the bucket {trail.get('S3BucketName')} failed: {status['LatestDeliveryError']}"
             return self._said(subject, detail, "let CloudTrail write to the bucket: see its bucket policy and its KMS key")
@@ -96,7 +95,3 @@ class _Trails:
         with self._lock:
             self._excluded[known] = reason
         return reason
-
-
-def _name(trail: Mapping[str, Any]) -> str:
-    return str(trail.get("Name") or trail.get("TrailARN", ""))

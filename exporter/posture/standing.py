@@ -94,7 +94,8 @@ class Attachment:
 class TrailLight:
     """One trail as it covers this account and region.
 
-    `gap` says why it does not record every management write here (stopped, its selectors); empty where it does.
+    `gap` says why it does not record every management write here (stopped, its selectors); empty where it does. `unknown` says why
+    nobody can tell from here (the trail of another account, whose selectors may not be seen); then `gap` is empty and says nothing.
     """
 
     name: str
@@ -102,6 +103,7 @@ class TrailLight:
     last_delivery: datetime | None = None
     delivery_error: str = ""
     validates: bool = False
+    unknown: str = ""
 
 
 @dataclass(frozen=True, slots=True)
