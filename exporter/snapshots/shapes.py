@@ -15,6 +15,7 @@ from exporter.errors import SourceError
 from exporter.model import Direction, PeerType, Rule
 from exporter.parse.dialect import LONGEST_LIST, as_list, lowered, text, truth
 from exporter.parse.rule_shapes import network_of, permitted_rules
+from exporter.posture.open_ingress import parse_network
 from exporter.posture.standing import Attachment
 from exporter.text import visible
 
@@ -140,8 +141,11 @@ def entries_in(entries: Iterable[Any], where: str) -> tuple[tuple[str, str], ...
     for index, entry in enumerate(entries):
         place = f"{where}, entry {index}"
         fields = {"cidr": entry} if isinstance(entry, str) else fields_of(entry, place)
-        _, cidr = network_of(required(fields, "cidr", place, "Cidr"), PeerType.IPV4)
-        found.append((cidr or "", text(fields.get("description"), 255) or ""))
+        spelled = required(fields, "cidr", place, "Cidr")
+        _, cidr = network_of(spelled, PeerType.IPV4)
+        if cidr is None or parse_network(cidr) is None:
+            unreadable(place, f"{spelled} is no range of addresses")
+        found.append((cidr, text(fields.get("description"), 255) or ""))
     return tuple(sorted(found))
 
 
