@@ -106,7 +106,7 @@ def build_pipeline(
     Units of sources that stay as they are are taken over. Raises ConfigError or AwsError where AWS cannot even be set up.
     """
     watch = Watch(config.watch.sets, config.watch.events)
-    parser = RecordParser(watch, OpenedIngress(config.port_classes.ranges()))
+    parser = RecordParser(watch, OpenedIngress(config.port_classes.ranges(), config.posture.internet))
     poller = Poller(store, parser, watch, telemetry, logger, stopping=stopping)
     lease = _lease(config, telemetry, previous, aws)
     units = tuple(_units(settings, config.aws.discovery_interval, lease, logger, previous) for settings in config.sources)
