@@ -130,8 +130,8 @@ class Reading:
     """What one round of questions brought of one account and region; a part is None where it was not asked for or not read whole.
 
     `balanced` are the groups of targets behind internet-facing load balancers. `untold` are parts of which this origin cannot tell
-    how they are now: no failure, but an older answer must not be taken for the present one, and the picture forgets it. `started_at` and `ended_at` bound the round, by
-    our clock: whatever is in it was so at some time between.
+    how they are now: that is no failure, but an older answer must not be taken for the present one, and the picture forgets it.
+    `started_at` and `ended_at` bound the round, by our clock: whatever is in it was so at some time between.
     """
 
     account_id: str

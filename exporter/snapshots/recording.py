@@ -47,8 +47,8 @@ class Recording:
         """Tell whether changes of a type are recorded as they happen, not once a day."""
         for override in _list(_of(self.mode, "recordingModeOverrides")):
             if resource_type in _list(_of(override, "resourceTypes")):
-                return _of(override, "recordingFrequency") != "DAILY"
-        return _of(self.mode, "recordingFrequency") != "DAILY"
+                return str(_of(override, "recordingFrequency")) != "DAILY"
+        return str(_of(self.mode, "recordingFrequency")) != "DAILY"
 
 
 def records(group: Mapping[str, Any] | None, resource_type: str) -> bool:
@@ -74,7 +74,11 @@ def recording_of(recorders: Any, states: Any) -> Recording:
         state = next((state for state in _list(states) if _of(state, "name") == name), None)
         failing = str(_of(state, "lastErrorCode") or "Failure") if str(_of(state, "lastStatus")).lower() == "failure" else ""
         return Recording(
-            name, _of(state, "recording") is True, failing, _mapping(_of(recorder, "recordingGroup")), _mapping(_of(recorder, "recordingMode"))
+            name,
+            _of(state, "recording") is True,
+            failing,
+            _mapping(_of(recorder, "recordingGroup")),
+            _mapping(_of(recorder, "recordingMode")),
         )
     return Recording()
 
