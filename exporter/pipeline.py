@@ -23,7 +23,7 @@ from exporter.posture.judge import Judge
 from exporter.posture.open_ingress import OpenedIngress
 from exporter.posture.settings import NAME, PostureSettings
 from exporter.report import PollReport, Report, SurveyReport
-from exporter.snapshots import Reader, readers
+from exporter.snapshots import Choice, LightsReader, Reader
 from exporter.sources import SOURCES, Source, SourceSettings, roster
 from exporter.sources.base import Polled, UnitFailure, UnitKey
 from exporter.store import Store
@@ -198,8 +198,10 @@ def _posture(config: Config, lease: Lease, logger: Logger, previous: Pipeline | 
     if before is not None and before.settings == settings and previous is not None and previous.lease is lease:
         return before
 
+    choice = Choice(settings, lease.aws, LightsReader())
+
     def ask() -> _Readers:
-        found = readers(settings, lease.aws)
+        found = choice.readers()
         return _Readers(found.readers, found.failures)
 
     return Units(settings, ask, utc_now, logger, config.aws.discovery_interval, before.shown() if before else ())

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from exporter.doctor.base import Examination, denial, failure, in_parallel, who
 from exporter.errors import SourceError
 from exporter.posture.standing import Reading
-from exporter.snapshots import Reader, ReadContext, readers
+from exporter.snapshots import ReadContext, Reader, readers
 from exporter.sources.base import Diagnosis
 
 
@@ -24,7 +24,11 @@ def posture(examination: Examination) -> Iterator[Diagnosis]:
     def read(reader: Reader) -> list[Diagnosis]:
         subject = " ".join(filter(None, (reader.account_id, reader.region))) or "aggregator"
         try:
-            return [diagnosis for reading in reader.read(ReadContext(examination.now)) for diagnosis in _judged(reading, principals.get(reading.account_id, "hub"))]
+            return [
+                diagnosis
+                for reading in reader.read(ReadContext(examination.now))
+                for diagnosis in _judged(reading, principals.get(reading.account_id, "hub"))
+            ]
         except SourceError as error:
             return [failure(subject, error, principals.get(reader.account_id, "hub"))]
 

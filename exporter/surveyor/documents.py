@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from exporter.model import Rule
 from exporter.posture.chronicle import GROUP, PREFIX_LIST, Chronicle
@@ -93,7 +94,8 @@ class Kept:
         if self.picture is None:
             return Standing(self.account_id, self.region)
         read_at = self.picture.read_at
-        parts = {part: decode(body, kind) for part, kind in _BODIES.items() if (body := self._one(part_key(part))) is not None}
+        bodies = {part: self._one(part_key(part)) for part in _BODIES}
+        parts: dict[Part, Any] = {part: decode(body, _BODIES[part]) for part, body in bodies.items() if body is not None}
         return Standing(
             self.account_id,
             self.region,

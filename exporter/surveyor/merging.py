@@ -30,6 +30,7 @@ class Change:
     rules: tuple[Rule, ...] | None
     after: datetime
     until: datetime
+    begun: datetime
     owned: bool = True
 
 
@@ -49,23 +50,12 @@ class Merged:
 def merge(reading: Reading, kept: Kept) -> Merged:
     """Return what a reading makes of what is kept: a part that was not read whole stays as it was, as old as it was."""
     before = kept.picture or Picture(reading.origin)
-    old = kept.standing(groups=False)
     documents: dict[DocumentKey, bytes | None] = {}
     changes: list[Change] = []
     read_at = dict(before.read_at)
-    parts = {
-        Part.INTERFACES: reading.attachments,
-        Part.LOAD_BALANCERS: reading.balanced,
-        Part.TRAILS: reading.trails,
-        Part.RECORDER: reading.recorder,
-    }
-    for part, value in parts.items():
-        if value is not None:
-            _put(documents, kept, part_key(part), encode(value))
-            read_at[part] = reading.started_at
+    parts = _parts(reading, kept, documents, read_at)
     groups, lists, new_lists = None, None, []
     switched = kept.picture is not None and reading.origin is not before.origin
-    origin = reading.origin if reading.groups is not None else before.origin
     if reading.groups is not None:
         wanted = {group.group_id: normal(group) for group in reading.groups}
         groups = _Items(GROUP, kept.groups, _group_rules, before.read_at.get(Part.GROUPS), switched).merge(
@@ -80,31 +70,46 @@ def merge(reading: Reading, kept: Kept) -> Merged:
         read_at[Part.PREFIX_LISTS] = reading.started_at
         known = kept.ids(PREFIX_LIST)
         new_lists = [prefix_list for name, prefix_list in lists.items() if name not in known]
-    first_read_at = dict(before.first_read_at)
-    for part in read_at.keys() - first_read_at.keys():
-        first_read_at[part] = reading.ended_at
+    origin = reading.origin if groups is not None else before.origin
     standing = Standing(
         reading.account_id,
         reading.region,
         origin,
         tuple(groups.values()) if groups is not None else _all(kept.groups, Part.GROUPS in read_at),
         lists if lists is not None else (kept.prefix_lists() if Part.PREFIX_LISTS in read_at else None),
-        old.attachments if reading.attachments is None else reading.attachments,
-        old.balanced if reading.balanced is None else reading.balanced,
-        old.trails if reading.trails is None else reading.trails,
-        old.recorder if reading.recorder is None else reading.recorder,
+        parts[Part.INTERFACES],
+        parts[Part.LOAD_BALANCERS],
+        parts[Part.TRAILS],
+        parts[Part.RECORDER],
         read_at,
     )
+    first_read_at = {**dict.fromkeys(read_at, reading.ended_at), **before.first_read_at}
     picture = replace(before, origin=origin, read_at=read_at, first_read_at=first_read_at)
-    return Merged(
-        standing,
-        picture,
-        reading.ended_at,
-        documents,
-        changes,
-        new_lists,
-        first=Part.GROUPS in read_at and Part.GROUPS not in before.read_at,
-    )
+    first = Part.GROUPS in read_at and Part.GROUPS not in before.read_at
+    return Merged(standing, picture, reading.ended_at, documents, changes, new_lists, first)
+
+
+def _parts(reading: Reading, kept: Kept, documents: dict[DocumentKey, bytes | None], read_at: dict[Part, datetime]) -> dict[Part, Any]:
+    """Return the parts that are one document each: as read, else as kept; what this origin cannot tell is forgotten."""
+    old = kept.standing(groups=False)
+    read: Mapping[Part, tuple[Any, Any]] = {
+        Part.INTERFACES: (reading.attachments, old.attachments),
+        Part.LOAD_BALANCERS: (reading.balanced, old.balanced),
+        Part.TRAILS: (reading.trails, old.trails),
+        Part.RECORDER: (reading.recorder, old.recorder),
+    }
+    parts: dict[Part, Any] = {}
+    for part, (value, before) in read.items():
+        parts[part] = value if value is not None else before
+        if value is not None:
+            _put(documents, kept, part_key(part), encode(value))
+            read_at[part] = reading.started_at
+        elif part in reading.untold:
+            parts[part] = None
+            read_at.pop(part, None)
+            if part_key(part) in kept.state.digests:
+                documents[part_key(part)] = None
+    return parts
 
 
 def entry_rules(prefix_list: PrefixList) -> tuple[Rule, ...]:
@@ -185,7 +190,8 @@ class _Items:
             start = reading.started_at - _LONGEST_UNRECORDED if before is None else before.captured_at or start
         end = reading.ended_at if after is None or after.captured_at is None else after.captured_at
         item = after or before
-        changes.append(Change(self.kind, name, item.name, rules, now, min(start, end), end, _owned(item, reading.account_id)))
+        begun = reading.started_at if after is None or after.captured_at is None else after.captured_at
+        changes.append(Change(self.kind, name, item.name, rules, now, min(start, end), end, begun, _owned(item, reading.account_id)))
 
 
 def _owned(item: Group | PrefixList, account_id: str) -> bool:
