@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from exporter.doctor.access import accounts, clock, credentials, region, regions
 from exporter.doctor.base import FAULT, REPORT, Examination, Finding, finding
 from exporter.doctor.local import configuration, store
-from exporter.doctor.posture import posture
 from exporter.doctor.recorder import recorder
 from exporter.doctor.trails import trails
 from exporter.errors import SourceError
@@ -36,7 +35,6 @@ CHECKS: tuple[Check, ...] = (
     Check("regions", regions, ("credentials", "region")),
     Check("trails", trails, ("credentials", "region")),
     Check("aws_config", recorder, ("credentials", "region")),
-    Check("posture", posture, ("credentials", "region")),
 )
 """Every check but those of the sources, which are as many as are configured and come last."""
 

@@ -8,7 +8,7 @@ from exporter.aws import Permission, RoleSettings
 from exporter.aws.settings import ALL
 from exporter.config import Config
 from exporter.doctor import PERMISSIONS as DOCTOR
-from exporter.doctor.base import configured_regions, role_chains, wanted_regions
+from exporter.doctor.base import configured_regions, regions_of, role_chains
 from exporter.sources import SOURCES
 
 HUB = "hub"
@@ -77,10 +77,12 @@ def _chain(roles: Sequence[RoleSettings]) -> Iterator[Permission]:
 def _asks_regions(config: Config) -> bool:
     """Tell whether regions are discovered in any account: a source's own wish stands before the account's, and that before all others."""
     aws = config.aws
-    for own in wanted_regions(config):
-        wishes = [own or account.regions or aws.regions for account in aws.accounts]
+    for settings in config.sources:
+        if not SOURCES[settings.type].needs_aws:
+            continue
+        wishes = [regions_of(settings) or account.regions or aws.regions for account in aws.accounts]
         if aws.organization is not None or aws.watches_own_account:
-            wishes.append(own or aws.regions)
+            wishes.append(regions_of(settings) or aws.regions)
         if any(ALL in wish for wish in wishes):
             return True
     return False
