@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from exporter.model import ChangeEvent, Outcome, Rule
+from exporter.model import ChangeEvent, Outcome, PeerType, Rule
 from exporter.posture.chronicle import GROUP, PREFIX_LIST, Amendment, Chronicle, Joined, Unexplained, Version
 from exporter.posture.codec import encode
-from exporter.posture.join import extend
+from exporter.posture.join import SLACK, join
 from exporter.posture.judge import Judge
+from exporter.posture.memory import extend
+from exporter.posture.ports import PORT_CLASSES
 from exporter.posture.standing import Part, PrefixList, Standing
 from exporter.store.base import DocumentKey, Query, Store
 from exporter.surveyor.documents import Kept, chronicle_key
 from exporter.surveyor.merging import Change, Merged, entry_rules
 
-SLACK = timedelta(seconds=60)
-"""How far our clock, AWS's and EC2's eventual consistency may be apart."""
-
-_LEAST_HORIZON = timedelta(days=2)
 _MOST_EVENTS = 10_000
 
 EVENT_NAMES: Mapping[str, tuple[str, ...]] = {
@@ -50,7 +48,6 @@ class Outcomes:
     explained: list[tuple[str, str]] = field(default_factory=list)
     unsettled: list[DocumentKey] = field(default_factory=list)
     pending: int = 0
-    names: dict[DocumentKey, str] = field(default_factory=dict)
 
 
 class Joiner:
@@ -90,7 +87,7 @@ class Joiner:
             title = change.name if change is not None else "" if group is None else group.name
             chronicle = _first(kind, name, title, rules, since)
         if change is not None:
-            chronicle = extend(chronicle, change.rules, change.after, change.until)
+            chronicle = extend(replace(chronicle, owned=change.owned), change.rules, change.after, change.until, change.begun)
         return chronicle
 
     def _join(self, outcomes: Outcomes, standing: Standing, chronicle: Chronicle, kept: Kept) -> None:
@@ -98,20 +95,55 @@ class Joiner:
         joined = self._joined(standing, chronicle, events)
         self._keep(outcomes, joined.chronicle)
         key = chronicle.kind, chronicle.id
-        outcomes.names[key] = chronicle.name
         outcomes.amendments += joined.amendments
         outcomes.unexplained += joined.unexplained
         outcomes.explained += joined.explained
         outcomes.pending += joined.pending
-        if any(not version.settled for version in joined.chronicle.versions):
+        if any(not version.settled for version in joined.chronicle.versions[1:]):
             outcomes.unsettled.append(key)
 
     def _joined(self, standing: Standing, chronicle: Chronicle, events: Sequence[ChangeEvent]) -> Joined:
-        raise NotImplementedError
+        lists = standing.prefix_lists or {}
+
+        def opened_in_group(before: Sequence[Rule], after: Sequence[Rule]) -> tuple[str, ...]:
+            return self._judge.newly_open(before, after, lists, lists)
+
+        def opened_by_list(before: Sequence[Rule], after: Sequence[Rule]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+            return self._opened_by_list(standing, chronicle.id, before, after)
+
+        return join(
+            chronicle,
+            events,
+            self._now,
+            self._read_until,
+            self._lag,
+            opened_in_group,
+            opened_by_list,
+            account_id=standing.account_id,
+            region=standing.region,
+        )
+
+    def _opened_by_list(
+        self, standing: Standing, list_id: str, before: Sequence[Rule], after: Sequence[Rule]
+    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return the groups and port classes that other entries of a prefix list open, by the rules that name it now."""
+        lists = standing.prefix_lists or {}
+        was, now = ({**lists, list_id: _listed(list_id, entries)} for entries in (before, after))
+        groups: list[str] = []
+        classes: set[str] = set()
+        for group in standing.groups or ():
+            if any(rule.peer_type is PeerType.PREFIX_LIST and rule.peer == list_id for rule in group.rules):
+                found = self._judge.newly_open(group.rules, group.rules, was, now)
+                groups += [group.group_id] if found else []
+                classes.update(found)
+        return tuple(groups), tuple(name for name in PORT_CLASSES if name in classes)
 
     def _events(self, kept: Kept, chronicle: Chronicle) -> list[ChangeEvent]:
         """Return what is stored of events of a chronicle since the first version that it remembers."""
-        since = chronicle.versions[0].until
+        first = chronicle.versions[0]
+        beginning = first.begun or first.until
+        # The join itself decides about what happened while the first version was read.
+        since = None if beginning is None else beginning - 2 * SLACK
         ids = (chronicle.id, f"name:{chronicle.name}") if chronicle.kind == GROUP and chronicle.name else (chronicle.id,)
         query = Query(
             security_groups=ids,
@@ -150,6 +182,5 @@ def _keys(touched: Iterable[str], names: Mapping[str, list[str]]) -> Iterable[Do
                 yield GROUP, group_id
 
 
-def lists_of(standing: Standing) -> Mapping[str, PrefixList]:
-    """Return the prefix lists of a picture."""
-    return standing.prefix_lists or {}
+def _listed(list_id: str, entries: Sequence[Rule]) -> PrefixList:
+    return PrefixList(list_id, entries=tuple((rule.peer or "", rule.description or "") for rule in entries))

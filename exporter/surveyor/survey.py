@@ -16,7 +16,7 @@ from exporter.metrics.telemetry import Telemetry
 from exporter.model import Rule, Unit
 from exporter.posture.chronicle import GROUP
 from exporter.posture.codec import encode
-from exporter.posture.join import unexplained_event
+from exporter.posture.entries import unexplained_event
 from exporter.posture.judge import Judge
 from exporter.posture.settings import NAME, PostureSettings
 from exporter.posture.standing import Reading, Standing
