@@ -15,7 +15,7 @@ from exporter.store.append import Appender, New
 from exporter.store.blocks import Blocks
 from exporter.store.codec import LIVE, Details, decode_details, encode_details, event_key, to_microseconds
 from exporter.store.dimensions import Dimensions
-from exporter.store.kept import Kept, keep, load_kept, together, with_groups
+from exporter.store.kept import NOTHING, Kept, keep, load_kept, together, with_groups
 from exporter.store.known import Known, Stored
 from exporter.store.search import load
 from exporter.store.series import LIVE_EVENT, PAST_EVENT, Book, Tally, with_details
@@ -61,19 +61,20 @@ class Amender:
         found = self._find(connection, amendment.event_id)
         if found is None:
             return
-        number = found.stored.number
-        kept = load_kept(connection, number, found.shown)
-        fuller = with_groups(found.shown, amendment.security_groups, amendment.opened_port_classes)
-        fuller = replace(fuller, rule_changes=tuple(amendment.rule_changes))
-        counted = together(
-            kept.counted, dict.fromkeys(amendment.security_groups), dict.fromkeys(amendment.opened_port_classes)
-        )  # fmt: skip
-        if counted != kept.counted:
-            self._count(connection, found, kept, counted, tally, recorded_at)
-        if counted == kept.counted and encode_details(fuller) == found.body:
+        kept = load_kept(connection, found.stored.number)
+        counted = kept.counted or found.shown
+        groups, opened = dict.fromkeys(amendment.security_groups), dict.fromkeys(amendment.opened_port_classes)
+        more = together(counted, groups, opened)
+        if more != counted:
+            self._count(connection, found, counted, more, tally, recorded_at)
+        fuller = replace(with_groups(found.shown, groups, opened), rule_changes=tuple(amendment.rule_changes))
+        added = together(kept.added or NOTHING, groups, opened)
+        amended = Kept(kept.recorded or found.shown, added, kept.counted and more)
+        if encode_details(fuller) != found.body:
+            self._replace(connection, found, fuller)
+        elif amended == replace(kept, recorded=amended.recorded):
             return
-        keep(connection, number, kept.recorded, counted if kept.apart else None)
-        self._replace(connection, found, fuller)
+        keep(connection, found.stored.number, amended)
 
     def explain(self, connection: sqlite3.Connection, entry: str, event_id: str) -> None:
         """Let an entry of the history name the event that explains it after all. Raises StoreError for an unknown entry."""
@@ -83,13 +84,14 @@ class Amender:
             self._replace(connection, found, replace(found.shown, shared_event_id=event_id))
 
     def _count(
-        self, connection: sqlite3.Connection, found: _Found, kept: Kept, counted: Details, tally: Tally, recorded_at: datetime
+        self, connection: sqlite3.Connection, found: _Found, counted: Details, more: Details, tally: Tally, recorded_at: datetime
     ) -> None:
+        """Count what more groups and opened classes reveal beyond those that counted; of an entry of ours nothing counts."""
         (loaded,) = load(connection, self._blocks, (found.stored.number,), raw=False)
         if loaded.event.event_source != EVENT_SOURCE:
             state = LIVE_EVENT if found.stored.flags & LIVE else PAST_EVENT
-            event = with_details(loaded.event, counted)
-            tally.supplement(event, kept.counted, event_key(event.event_id), found.event_time, recorded_at, state)
+            event = with_details(loaded.event, more)
+            tally.supplement(event, counted, event_key(event.event_id), found.event_time, recorded_at, state)
 
     def _find(self, connection: sqlite3.Connection, event_id: str) -> _Found | None:
         stored = self._known.find(connection, event_key(event_id))

@@ -16,7 +16,7 @@ from exporter.store.base import Ingest, IngestResult, StoredEvent
 from exporter.store.blocks import Blocks
 from exporter.store.codec import details_of, encode_details, event_key, floor_to_second, to_microseconds
 from exporter.store.dimensions import Dimensions
-from exporter.store.kept import keep, next_number, together
+from exporter.store.kept import Kept, keep, next_number, together
 from exporter.store.known import Known, Meetings, flags
 from exporter.store.series import (
     CONFLICT,
@@ -155,7 +155,8 @@ class Appender:
             items.append((encode_details(detail), met.details.raw))
             if met.details is not met.event:
                 more = met.revealed or met.event
-                keep(connection, at, None, together(details_of(met.event), more.security_groups, more.opened_port_classes))
+                counted = together(details_of(met.event), more.security_groups, more.opened_port_classes)
+                keep(connection, at, Kept(counted=counted))
         connection.executemany(_INSERT_SEEN, seen)
         connection.executemany(_INSERT_EVENT, rows)
         touched.remember(connection, self._dimensions.strings, details)

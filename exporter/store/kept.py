@@ -12,44 +12,35 @@ from exporter.model import Resource
 from exporter.posture.ports import PORT_CLASSES
 from exporter.store.codec import Details, decode_details, encode_details
 
-_FIND = "SELECT recorded, counted FROM kept_details WHERE event = ?"
-_KEEP = """INSERT INTO kept_details (event, recorded, counted) VALUES (?, ?, ?)
-    ON CONFLICT (event) DO UPDATE SET recorded = excluded.recorded, counted = excluded.counted"""
+_FIND = "SELECT recorded, added, counted FROM kept_details WHERE event = ?"
+_KEEP = "INSERT OR REPLACE INTO kept_details (event, recorded, added, counted) VALUES (?, ?, ?, ?)"
 _NEXT_NUMBER = "SELECT max(coalesce((SELECT max(id) FROM seen), 0), coalesce((SELECT max(number) FROM revised), 0)) + 1"
 _REVISE = "INSERT INTO revised (number, event) VALUES (?, ?)"
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What an event shows; what its last record told; and the groups and opened classes that it has counted with.
+    """What is kept of an event beside the details that it shows; None where it is nothing else.
 
-    A past event counts with them if it comes alive. `apart` says that they were kept beside the shown details.
+    `recorded` is what the last record of an amended event told, `added` has the groups and opened classes of all its amendments.
+    `counted` has the groups and opened classes that it has counted with (a past event: counts with if it comes alive), where an
+    addendum has replaced them since.
     """
 
-    shown: Details
-    recorded: Details
-    counted: Details
-    amended: bool
-    apart: bool
+    recorded: Details | None = None
+    added: Details | None = None
+    counted: Details | None = None
 
 
-def load_kept(connection: sqlite3.Connection, number: int, shown: Details) -> Kept:
-    """Return what is kept of an event that shows these details. Raises StoreError for damage."""
+def load_kept(connection: sqlite3.Connection, number: int) -> Kept:
+    """Return what is kept of an event. Raises StoreError for damage."""
     row = connection.execute(_FIND, (number,)).fetchone()
-    recorded, counted = (None, None) if row is None else row
-    return Kept(
-        shown,
-        shown if recorded is None else _inflate(recorded),
-        shown if counted is None else _inflate(counted),
-        recorded is not None,
-        counted is not None,
-    )
+    return Kept() if row is None else Kept(*(None if body is None else _inflate(body) for body in row))
 
 
-def keep(connection: sqlite3.Connection, number: int, recorded: Details | None, counted: Details | None) -> None:
-    """Keep details of an event beside those that it shows; None where they are the shown ones."""
-    if recorded is not None or counted is not None:
-        connection.execute(_KEEP, (number, _deflate(recorded), _deflate(counted)))
+def keep(connection: sqlite3.Connection, number: int, kept: Kept) -> None:
+    """Keep this of an event."""
+    connection.execute(_KEEP, (number, *(_deflate(details) for details in (kept.recorded, kept.added, kept.counted))))
 
 
 def next_number(connection: sqlite3.Connection) -> int:
@@ -83,25 +74,27 @@ def with_groups(details: Details, groups: Iterable[str], opened: Iterable[str]) 
     return replace(fuller, resources=(*details.resources, *(found for found in resources if found not in details.resources)))
 
 
-def amended_anew(kept: Kept, details: Details) -> Details:
-    """Return the details of a new record with what amendments had added to the record before it.
+def amended_anew(shown: Details, kept: Kept, details: Details) -> Details:
+    """Return the details of a new record of an event with what amendments had added to those before it.
 
     Groups and opened classes stay. The rule changes do where the new record tells the same as the old one; else they are the
     record's, until the next amendment.
     """
-    if not kept.amended:
+    if kept.recorded is None or kept.added is None:
         return details
-    groups = [group for group in kept.shown.security_groups if group not in kept.recorded.security_groups]
-    opened = [name for name in kept.shown.opened_port_classes if name not in kept.recorded.opened_port_classes]
-    fuller = with_groups(details, groups, opened)
+    fuller = with_groups(details, kept.added.security_groups, kept.added.opened_port_classes)
     same = details.rule_changes == kept.recorded.rule_changes
-    return replace(fuller, rule_changes=kept.shown.rule_changes) if same else fuller
+    return replace(fuller, rule_changes=shown.rule_changes) if same else fuller
 
 
 def in_order(opened: Iterable[str]) -> tuple[str, ...]:
     """Return port classes in the order of PORT_CLASSES, others after them as they came."""
     place = {name: at for at, name in enumerate(PORT_CLASSES)}
     return tuple(sorted(opened, key=lambda name: place.get(name, len(place))))
+
+
+NOTHING = Details((), (), (), None, (), None)
+"""No details at all."""
 
 
 def _deflate(details: Details | None) -> bytes | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from exporter.model import ChangeEvent
@@ -89,8 +89,8 @@ class Known:
         """Count a past event as if it had been live when it was stored, amendments included; return it as stored."""
         assert stored.event_time is not None
         (found,) = load(connection, self._blocks, (stored.number,), raw=False)
-        counted = load_kept(connection, stored.number, details_of(found.event)).counted
-        event = with_details(found.event, counted)
+        counted = load_kept(connection, stored.number).counted
+        event = found.event if counted is None else with_details(found.event, counted)
         meetings.tally.event(event, key, stored.event_time, meetings.recorded_at, PROMOTED_EVENT)
         stored.flags |= LIVE
         connection.execute("UPDATE events SET flags = ? WHERE id = ?", (stored.flags, stored.number))
@@ -103,19 +103,19 @@ class Known:
         """
         assert stored.event_time is not None
         body = self._blocks.read(connection, (stored.number,), raw=False)[stored.number][0]
-        kept, details = load_kept(connection, stored.number, decode_details(body)), details_of(event)
-        told_before = encode_details(kept.recorded) == encode_details(details)
+        before, details, kept = decode_details(body), details_of(event), load_kept(connection, stored.number)
+        told_before = encode_details(kept.recorded or before) == encode_details(details)
         if stored.flags & ADDENDUM and bool(stored.flags & CONTENT_KNOWN) == event.content_known and told_before:
             return ""
-        counted, live = kept.counted, bool(stored.flags & LIVE)
+        counted, live = kept.counted or before, bool(stored.flags & LIVE)
         if not stored.flags & ADDENDUM:
             state = LIVE_EVENT if live else PAST_EVENT
             meetings.tally.supplement(event, counted, key, stored.event_time, meetings.recorded_at, state)
             counted = together(counted, details.security_groups, details.opened_port_classes)
-        keep(connection, stored.number, details if kept.amended else None, counted)
+        keep(connection, stored.number, replace(kept, recorded=kept.recorded and details, counted=counted))
         revise(connection, stored.number)
-        shown = amended_anew(kept, details)
-        touched.forget(connection, self._dimensions.strings, ((stored.number, stored.event_time, kept.shown),))
+        shown = amended_anew(before, kept, details)
+        touched.forget(connection, self._dimensions.strings, ((stored.number, stored.event_time, before),))
         touched.remember(connection, self._dimensions.strings, ((stored.number, stored.event_time, shown),))
         self._blocks.replace(connection, stored.number, encode_details(shown), event.raw)
         stored.flags = flags(live, event)

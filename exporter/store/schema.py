@@ -96,9 +96,9 @@ _TABLES_3 = (
     """CREATE TABLE documents (unit INTEGER NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL, digest BLOB NOT NULL, body INTEGER NOT NULL,
         PRIMARY KEY (unit, kind, id)) WITHOUT ROWID""",
     "CREATE TABLE bodies (id INTEGER PRIMARY KEY, body BLOB NOT NULL)",
-    # Compressed details (kept.py) of events whose details as stored tell less: recorded, what the last record said, of an amended event;
-    # counted, what the event counts with, where an addendum replaced that.
-    "CREATE TABLE kept_details (event INTEGER PRIMARY KEY, recorded BLOB, counted BLOB)",
+    # Compressed details (kept.py) of events whose details as stored tell less. recorded: what the last record said, and added: the
+    # groups and opened classes of all amendments, of an amended event; counted: what it counts with, where an addendum replaced that.
+    "CREATE TABLE kept_details (event INTEGER PRIMARY KEY, recorded BLOB, added BLOB, counted BLOB)",
     # Never pruned, as `seen`: its numbers go on from those of events, and none is given twice. Stored events that an addendum changed.
     "CREATE TABLE revised (number INTEGER PRIMARY KEY, event INTEGER NOT NULL)",
 )
@@ -115,7 +115,7 @@ def _third(connection: sqlite3.Connection) -> None:
         for place in (0, 4):
             details[place] += [text for text in more[place] if text not in details[place]]
         counted = zlib.compress(json.dumps(details, separators=(",", ":")).encode("ascii"))
-        connection.execute("INSERT INTO kept_details (event, recorded, counted) VALUES (?, NULL, ?)", (event, counted))
+        connection.execute("INSERT INTO kept_details (event, counted) VALUES (?, ?)", (event, counted))
     connection.execute("DROP TABLE past_details")
 
 
