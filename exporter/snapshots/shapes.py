@@ -15,7 +15,7 @@ from exporter.errors import SourceError
 from exporter.model import Direction, PeerType, Rule
 from exporter.parse.dialect import LONGEST_LIST, as_list, lowered, text, truth
 from exporter.parse.rule_shapes import network_of, permitted_rules
-from exporter.posture.open_ingress import parse_network
+from exporter.posture.networks import parse_network
 from exporter.posture.standing import Attachment
 from exporter.text import visible
 
