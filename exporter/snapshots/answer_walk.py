@@ -55,7 +55,7 @@ _UNPROCESSED = ("unprocessedresourcekeys", "unprocessedresourceidentifiers")
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """One configuration item of a group; no group where it says that it is deleted."""
+    """One configuration item of a group: no group where it is deleted, or has a `problem`, which counts if it is the newest."""
 
     group_id: str
     group: Group | None
@@ -63,6 +63,7 @@ class Recorded:
     region: str
     captured_at: datetime | None
     state_id: int
+    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,7 @@ class Walk:
             if fits(fields):
                 self.found.known += 1
                 try:
-                    read(self.found, value, fields)
+                    read(self.found, value, fields, path)
                 except SourceError as error:
                     self._tell(self.found.problems, f"{path}: {error}")
                 return
@@ -179,7 +180,7 @@ def _item_kind(fields: Mapping[str, Any]) -> str:
     return ""
 
 
-def _read_item(found: Found, item: dict[str, Any], fields: Mapping[str, Any]) -> None:
+def _read_item(found: Found, item: dict[str, Any], fields: Mapping[str, Any], path: str) -> None:
     kind = _item_kind(fields)
     if kind not in (config_shapes.SECURITY_GROUP, config_shapes.PREFIX_LIST):
         return
@@ -189,15 +190,24 @@ def _read_item(found: Found, item: dict[str, Any], fields: Mapping[str, Any]) ->
             found.prefix_lists.append(config_shapes.prefix_list_of(timed))
         return
     account_id, region = config_shapes.account_and_region(item)
-    group = None if config_shapes.is_deleted(item) else config_shapes.group_of(timed)
+    captured, resource_id = config_shapes.captured_at(timed), text_of(fields, "resourceid")
+    group, problem = None, ""
+    if not config_shapes.is_deleted(item):
+        try:
+            group = config_shapes.group_of(timed)
+        except SourceError as error:
+            if captured is None or not resource_id:
+                raise
+            problem = f"{path}: {error}"
     found.recorded.append(
         Recorded(
-            group.group_id if group else text_of(fields, "resourceid"),
+            group.group_id if group else resource_id,
             group,
             account_id or (group.owner_id if group else ""),
             region or _region(text_of(fields, "arn")),
-            config_shapes.captured_at(timed),
+            captured,
             whole_of(fields, "configurationstateid") or 0,
+            problem,
         )
     )
 
@@ -215,24 +225,24 @@ def _moment(value: Any) -> Any:
         return value
 
 
-def _read_oversized(_found: Found, _item: dict[str, Any], fields: Mapping[str, Any]) -> None:
+def _read_oversized(_found: Found, _item: dict[str, Any], fields: Mapping[str, Any], _path: str) -> None:
     summary = lowered(fields["configurationitemsummary"])
     if text_of(summary, "resourcetype") in (config_shapes.SECURITY_GROUP, ""):
         unreadable(text_of(summary, "resourceid"), "the item is too large for a notification; get it with get-resource-config-history")
 
 
-def _read_group(found: Found, item: dict[str, Any], fields: Mapping[str, Any]) -> None:
+def _read_group(found: Found, item: dict[str, Any], fields: Mapping[str, Any], _path: str) -> None:
     if "ippermissions" not in fields:
         unreadable(text_of(fields, "groupid"), "has no IpPermissions")
     found.described.append((ec2_shapes.group_of(item), _region(text_of(fields, "securitygrouparn"))))
 
 
-def _read_rule(found: Found, item: dict[str, Any], fields: Mapping[str, Any]) -> None:
+def _read_rule(found: Found, item: dict[str, Any], fields: Mapping[str, Any], _path: str) -> None:
     group_id, rule = ec2_shapes.rule_of(item)
     found.rules.append(Described(group_id, rule, text_of(fields, "groupownerid"), _region(text_of(fields, "securitygrouprulearn"))))
 
 
-def _read_list(found: Found, item: dict[str, Any], fields: Mapping[str, Any]) -> None:
+def _read_list(found: Found, item: dict[str, Any], fields: Mapping[str, Any], _path: str) -> None:
     entries = fields.get("entries", fields.get("cidrs"))
     if entries is None:
         list_id = text_of(fields, "prefixlistid")
@@ -245,7 +255,7 @@ def _read_list(found: Found, item: dict[str, Any], fields: Mapping[str, Any]) ->
         unreadable(text_of(fields, "prefixlistid"), "Entries is no list")
 
 
-def _read_named_lists(found: Found, item: dict[str, Any], _fields: Mapping[str, Any]) -> None:
+def _read_named_lists(found: Found, item: dict[str, Any], _fields: Mapping[str, Any], _path: str) -> None:
     for list_id, value in item.items():
         entries = value if isinstance(value, list) else lowered(value).get("entries", lowered(value).get("cidrs"))
         if not isinstance(entries, list):
@@ -253,7 +263,7 @@ def _read_named_lists(found: Found, item: dict[str, Any], _fields: Mapping[str, 
         found.prefix_lists.append(PrefixList(f"{list_id:.256}", entries=entries_in(entries, list_id)))
 
 
-def _read_nameless(_found: Found, _item: dict[str, Any], _fields: Mapping[str, Any]) -> None:
+def _read_nameless(_found: Found, _item: dict[str, Any], _fields: Mapping[str, Any], _path: str) -> None:
     unreadable("Entries", "do not say of which prefix list; put PrefixListId beside Entries")
 
 
@@ -269,7 +279,7 @@ def _region(arn: str) -> str:
     return parts[3] if len(parts) > 4 else ""
 
 
-_Read = Callable[[Found, dict[str, Any], Mapping[str, Any]], None]
+_Read = Callable[[Found, dict[str, Any], Mapping[str, Any], str], None]
 _KINDS: tuple[tuple[Callable[[Mapping[str, Any]], bool], _Read], ...] = (
     (_is_item, _read_item),
     (lambda fields: isinstance(fields.get("configurationitemsummary"), dict), _read_oversized),

@@ -17,7 +17,7 @@ from exporter.errors import SourceError
 from exporter.model import Rule
 from exporter.posture.standing import Group, PrefixList
 from exporter.snapshots.answer_text import read_text, values_in
-from exporter.snapshots.answer_walk import ACCEPTED, Found, Walk
+from exporter.snapshots.answer_walk import ACCEPTED, Found, Recorded, Walk
 from exporter.snapshots.shapes import ordered
 from exporter.text import visible
 
@@ -51,11 +51,15 @@ def read_answers(file: BinaryIO, name: str) -> Answers:
     if not found.known:
         unknown = "\n".join(found.unknown[:3]) or "$ holds nothing"
         raise SourceError("unreadable", "\n".join(f"{visible(name)}: {visible(line, 600)}" for line in (*unknown.splitlines(), ACCEPTED)))
-    sightings = (*_recorded(found), *_described(found))
+    recorded = tuple(_newest(found.recorded))
+    sightings = (
+        *(Sighting(item.group, item.account_id, item.region) for item in recorded if item.group),
+        *_described(found),
+    )
     return Answers(
         tuple(sorted(sightings, key=lambda sighting: (sighting.account_id, sighting.region, sighting.group.group_id))),
         merged_lists(found.prefix_lists),
-        (*problems, *found.problems, *found.unknown),
+        (*problems, *found.problems, *(item.problem for item in recorded if item.problem), *found.unknown),
         tuple(found.notes),
     )
 
@@ -79,20 +83,17 @@ def _age(found: PrefixList) -> tuple[int, datetime]:
     return -1 if found.version is None else found.version, found.captured_at or datetime.min.replace(tzinfo=UTC)
 
 
-def _recorded(found: Found) -> Iterable[Sighting]:
-    """Yield the newest state of each group that AWS Config recorded; of items without a time each distinct one."""
-    timed: dict[tuple[str, str, str], tuple[datetime, int, Sighting | None]] = {}
-    untimed: dict[Sighting, None] = {}
-    for item in found.recorded:
-        sighting = Sighting(item.group, item.account_id, item.region) if item.group else None
+def _newest(items: Iterable[Recorded]) -> Iterable[Recorded]:
+    """Return the newest item of each group; of items without a time each distinct one."""
+    timed: dict[tuple[str, str, str], tuple[datetime, int, Recorded]] = {}
+    untimed: dict[Recorded, None] = {}
+    for item in items:
         key = item.account_id, item.region, item.group_id
         if item.captured_at is None:
-            if sighting:
-                untimed.setdefault(sighting)
+            untimed.setdefault(item)
         elif key not in timed or (item.captured_at, item.state_id) > timed[key][:2]:
-            timed[key] = item.captured_at, item.state_id, sighting
-    yield from (sighting for _, _, sighting in timed.values() if sighting)
-    yield from untimed
+            timed[key] = item.captured_at, item.state_id, item
+    return (*(item for _, _, item in timed.values()), *untimed)
 
 
 def _described(found: Found) -> Iterable[Sighting]:
