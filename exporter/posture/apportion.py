@@ -8,7 +8,7 @@ from functools import reduce
 
 from exporter.model import Direction, Rule
 from exporter.posture.excepted import Cover, divided
-from exporter.posture.internet import Internet
+from exporter.posture.internet import Internet, meets
 from exporter.posture.ports import PortRanges
 from exporter.posture.reach import Peers, Reach
 from exporter.posture.standing import PrefixList
@@ -64,11 +64,11 @@ class Apportioning:
         self, version: int, parties: Sequence[_Party], union: Sequence[int], own: Sequence[tuple[Cover, ...]]
     ) -> Iterator[tuple[int, list[Part]]]:
         """Yield the parts of the rules that only together are the internet."""
-        rows, owners = [], []
-        for index in union:
-            for row in _rows_of(parties[index], version):
-                rows.append(row)
-                owners.append(index)
+        owned = [(row, index) for index in union for row in _rows_of(parties[index], version)]
+        # Where even all ports together reach no stretch that is wide enough, no single port does: most rules are left out here.
+        stretches = self._internets[version].stretches(row.network for row, _ in owned)
+        owned = [(row, index) for row, index in owned if meets(row.network, stretches)]
+        rows, owners = [row for row, _ in owned], [index for _, index in owned]
         full = self._shared(version, rows, owners)
         if not any(own[index] for index in full):
             for index, opened in full.items():
@@ -77,7 +77,7 @@ class Apportioning:
         # What an exception covers takes no part in what is open without it, yet is told as excepted where it takes part with it.
         beside = [
             (replace(row, without=_named_ports(own[index])), index)
-            for row, index in zip(rows, owners, strict=True)
+            for row, index in owned
             if all(cover.ports is not None for cover in own[index])
         ]
         left = self._shared(version, [row for row, _ in beside], [index for _, index in beside])

@@ -7,8 +7,9 @@ small to matter by default, and are left in, so that examples can be written wit
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 from exporter.posture.networks import BITS, Network, parse_network
 from exporter.posture.settings import InternetSettings
@@ -34,16 +35,20 @@ class Internet:
 
     public: tuple[tuple[int, int], ...]
     wide: int
+    size: int = field(init=False)
+    """How many addresses are public; who lets in all of them is open whatever `wide` says."""
+    least: int = field(init=False)
+    """How many public addresses a union must exceed, at the least, to be open."""
 
-    @property
-    def size(self) -> int:
-        """How many addresses are public; who lets in all of them is open whatever `wide` says."""
-        return sum(end - start for start, end in self.public)
+    def __post_init__(self) -> None:
+        size = sum(end - start for start, end in self.public)
+        object.__setattr__(self, "size", size)
+        object.__setattr__(self, "least", min(self.wide, size - 1) if size else 1 << 129)
 
-    @property
-    def least(self) -> int:
-        """How many public addresses a union must exceed, at the least, to be open."""
-        return min(self.wide, self.size - 1) if self.public else 1 << 129
+    def size_of(self, network: Network) -> int:
+        """Return how many public addresses a block of this IP version has."""
+        start, end = network.start, network.end
+        return sum(min(last, end) - max(first, start) for first, last in self.public if first < end and start < last)
 
     def clipped(self, networks: Iterable[Network]) -> list[tuple[int, int]]:
         """Return the public intervals that blocks of this IP version cover together, in order; those that touch are one."""
@@ -62,11 +67,18 @@ class Internet:
                 at += 1
         return out
 
-    def lets_in(self, intervals: Sequence[tuple[int, int]]) -> bool:
-        """Tell whether intervals, as `clipped` returns them, are the internet."""
-        return any(end - start > self.wide for start, end in intervals) or (
-            bool(intervals) and sum(end - start for start, end in intervals) == self.size
-        )
+    def stretches(self, networks: Iterable[Network]) -> list[tuple[int, int]]:
+        """Return the public intervals that let in the internet, where each reaches every address: in order, none where none does."""
+        intervals = self.clipped(networks)
+        if sum(end - start for start, end in intervals) == self.size:
+            return intervals
+        return [(start, end) for start, end in intervals if end - start > self.wide]
+
+
+def meets(network: Network, intervals: list[tuple[int, int]]) -> bool:
+    """Tell whether a block has an address in one of some intervals, which are in order and apart."""
+    index = bisect_right(intervals, (network.start, 1 << 129))
+    return (index > 0 and intervals[index - 1][1] > network.start) or (index < len(intervals) and intervals[index][0] < network.end)
 
 
 def _complement(version: int, blocks: Iterable[str]) -> tuple[tuple[int, int], ...]:

@@ -14,7 +14,9 @@ from exporter.posture.ports import PORT_CLASSES, PortRanges, classes_of
 from exporter.posture.reach import Peers
 from exporter.posture.settings import ExceptionSettings, InternetSettings
 from exporter.posture.standing import Exposure, Group, PrefixList, Standing
-from exporter.posture.traffic import difference
+from exporter.posture.traffic import Opened, difference
+
+_MOST_RANGES = 1 << 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ class Judge:
         self._internets = internets_of(internet)
         self._peers = Peers(self._internets)
         self._apportioning = Apportioning(self._internets, self._peers)
+        self._classes: dict[tuple[str, int | None, int | None], tuple[str, ...]] = {}
         self._covers = read_exceptions(exceptions)
 
     def open_rules(self, standing: Standing, now: datetime) -> list[OpenRule]:
@@ -114,12 +117,21 @@ class Judge:
         """
         found: set[str] = set()
         for part in difference(self._apportioning.opened(after, lists_after), self._apportioning.opened(before, lists_before)):
-            found.update(classes_of(self._port_classes, part.protocol, part.from_port, part.to_port))
+            found.update(self._classes_of(part))
         return tuple(name for name in PORT_CLASSES if name in found)
+
+    def _classes_of(self, part: Opened) -> tuple[str, ...]:
+        ports = part.protocol, part.from_port, part.to_port
+        found = self._classes.get(ports)
+        if found is None:
+            if len(self._classes) >= _MOST_RANGES:
+                self._classes.clear()
+            found = self._classes[ports] = classes_of(self._port_classes, *ports)
+        return found
 
     def _rows(self, standing: Standing | None, group: Group, judged: Iterable[tuple[Rule, list[Part]]]) -> Iterator[OpenRule]:
         for rule, parts in judged:
             for part, exception in parts:
                 exposure = standing.exposure(group.group_id, part.ip_version) if standing else Exposure.UNKNOWN
-                for name in classes_of(self._port_classes, part.protocol, part.from_port, part.to_port):
+                for name in self._classes_of(part):
                     yield OpenRule(group, rule, part.protocol, part.from_port, part.to_port, part.ip_version, name, exposure, exception)

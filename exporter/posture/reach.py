@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from exporter.model import Direction, PeerType, Rule
 from exporter.posture.internet import Internet
@@ -26,7 +27,11 @@ class Reach:
     readable: bool = True
 
 
-NOBODY = Reach((), {4: 0, 6: 0}, frozenset())
+_NO_VERSION: frozenset[int] = frozenset()
+_NO_SIZE: Mapping[int, int] = MappingProxyType({4: 0, 6: 0})
+_UNREADABLE = Reach((), _NO_SIZE, _NO_VERSION, readable=False)
+
+NOBODY = Reach((), _NO_SIZE, _NO_VERSION)
 """The reach of a referenced group, of no peer, and of a prefix list without entries."""
 
 
@@ -35,7 +40,8 @@ class Peers:
 
     def __init__(self, internets: Mapping[int, Internet]) -> None:
         self._internets = internets
-        self._cidrs: dict[tuple[str, PeerType], Reach] = {}
+        self._cidrs4: dict[str, Reach] = {}
+        self._cidrs6: dict[str, Reach] = {}
         self._lists: dict[str, tuple[PrefixList, Reach]] = {}
         # Ends of CIDRs that are far too small to matter one by one, with their number of addresses. An IPv6 address without a
         # prefix length may end in the same characters; it is smaller still, and these numbers are upper bounds.
@@ -48,12 +54,14 @@ class Peers:
             return NOBODY
         if kind is PeerType.PREFIX_LIST:
             return self._list_reach(peer, lists)
-        reach = self._cidrs.get((peer, kind))
+        cidrs = self._cidrs6 if kind is PeerType.IPV6 else self._cidrs4
+        reach = cidrs.get(peer)
         if reach is None:
-            reach = self._reach([peer], 6 if kind is PeerType.IPV6 else 4)
-            if len(self._cidrs) >= _MOST_PEERS:
-                self._cidrs.clear()
-            self._cidrs[peer, kind] = reach
+            network = peer_network(peer, 6 if kind is PeerType.IPV6 else 4)
+            reach = _UNREADABLE if network is None else self._reach_of(network)
+            if len(cidrs) >= _MOST_PEERS:
+                cidrs.clear()
+            cidrs[peer] = reach
         return reach
 
     def screen(self, rules: Sequence[Rule], lists: Mapping[str, PrefixList]) -> tuple[list[Rule], bool]:
@@ -62,6 +70,7 @@ class Peers:
         A rule whose direction is unknown counts as ingress, so that nothing open vanishes.
         """
         alone: list[Rule] = []
+        seen: set[str | None] = set()
         small4, small6 = self._small[4], self._small[6]
         size4 = size6 = 0
         ipv4, ipv6, egress = PeerType.IPV4, PeerType.IPV6, Direction.EGRESS
@@ -85,6 +94,9 @@ class Peers:
                 continue
             if reach.alone:
                 alone.append(rule)
+            if peer in seen:
+                continue
+            seen.add(peer)
             size4 += 0 if 4 in reach.alone else reach.sizes[4]
             size6 += 0 if 6 in reach.alone else reach.sizes[6]
         return alone, size4 > self._internets[4].least or size6 > self._internets[6].least
@@ -95,23 +107,32 @@ class Peers:
             return None
         known = self._lists.get(list_id)
         if known is None or known[0] is not prefix_list:
-            known = prefix_list, self._reach((cidr for cidr, _ in prefix_list.entries), 4)
+            known = prefix_list, self._reach([peer_network(cidr, 4) for cidr, _ in prefix_list.entries])
             if len(self._lists) >= _MOST_LISTS:
                 self._lists.clear()
             self._lists[list_id] = known
         return known[1]
 
-    def _reach(self, cidrs: Iterable[str], version: int) -> Reach:
-        read = [peer_network(cidr, version) for cidr in cidrs]
+    def _reach_of(self, network: Network) -> Reach:
+        internet = self._internets[network.version]
+        size = internet.size_of(network)
+        if not size:
+            return Reach((network,), _NO_SIZE, _NO_VERSION)
+        sizes = {4: size, 6: 0} if network.version == 4 else {4: 0, 6: size}
+        is_internet = size > internet.least and internet.stretches((network,))
+        return Reach((network,), sizes, frozenset({network.version}) if is_internet else _NO_VERSION)
+
+    def _reach(self, read: Sequence[Network | None]) -> Reach:
         networks = tuple(network for network in read if network is not None)
-        sizes: dict[int, int] = {}
-        alone = set()
-        for number, internet in self._internets.items():
-            intervals = internet.clipped(network for network in networks if network.version == number)
-            sizes[number] = sum(end - start for start, end in intervals)
-            if internet.lets_in(intervals):
-                alone.add(number)
-        return Reach(networks, sizes, frozenset(alone), readable=None not in read)
+        sizes = {4: 0, 6: 0}
+        alone = _NO_VERSION
+        for version in {network.version for network in networks}:
+            internet = self._internets[version]
+            own = [network for network in networks if network.version == version]
+            sizes[version] = sum(end - start for start, end in internet.clipped(own))
+            if sizes[version] > internet.least and internet.stretches(own):
+                alone |= {version}
+        return Reach(networks, sizes, alone, readable=None not in read)
 
 
 def _small(bits: int, least: int) -> dict[str, int]:
