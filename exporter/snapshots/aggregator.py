@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime, timedelta
 
 from exporter.aws import Caller
 from exporter.aws.operations import SELECT_AGGREGATE_CONFIG
 from exporter.aws.settings import ALL
 from exporter.errors import SourceError
 from exporter.posture.settings import AggregatorSettings, PostureSettings
-from exporter.posture.standing import PrefixList, Reading
+from exporter.posture.standing import Group, PrefixList, Reading
 from exporter.snapshots.asking import Asker, Stopping
 from exporter.snapshots.base import ReadContext
-from exporter.snapshots.config_parts import Answers, Trust, ask, reading_of
+from exporter.snapshots.config_parts import Trust, reading_of
+from exporter.snapshots.config_shapes import SECURITY_GROUP
 from exporter.snapshots.coverage import Coverage, Status, coverage
+from exporter.snapshots.found import Answers, Found, ask, ask_recorders
 from exporter.snapshots.queries import Query, Unit
 from exporter.snapshots.recording import Recording
+
+KEPT = timedelta(hours=6)
+"""How long an account and region that fails in the aggregator is still awaited there, before it is read otherwise."""
 
 
 class AggregateReader:
     """Reads an aggregator; see exporter.snapshots.base.Reader. Its account and region are empty, for it yields many readings.
 
-    Safe to use from several threads: the readers of single accounts and regions ask it which of them it brings. `elsewhere` are those
-    that would be read otherwise: of these it brings none that it never had whole.
+    Safe to use from several threads: the readers of single accounts and regions ask it which of them it covers. `elsewhere` are those
+    that are read otherwise where it does not; of these it yields only what it covers.
     """
 
     account_id = region = ""
@@ -39,21 +45,26 @@ class AggregateReader:
         self.elsewhere: frozenset[Unit] = frozenset()
         self._settings, self._aggregator, self._caller, self._asker = settings, aggregator.name, caller, asker
         self._lock = threading.Lock()
-        self._covered: frozenset[Unit] | None = None
+        self._covered: dict[Unit, datetime] | None = None
+        self._brought: set[Unit] = set()
         self._said: frozenset[tuple[str, Status]] = frozenset()
 
     def covers(self, unit: Unit, context: ReadContext) -> bool:
-        """Tell whether an account and region is read from here: it was there whole once since the start, and still is a source.
+        """Tell whether an account and region is read from here.
 
-        Asks AWS where that was never asked. Where this fails, nothing is known to be covered until the aggregator can be read.
+        It is where it is a source that succeeded, groups are recorded, and there is any sign of that: a group, or the recorder's own
+        item. It stays so for KEPT after its last success, for changing sides would show rules as they were minutes ago. Where that was
+        never asked, AWS is; where this fails, nothing is covered until the aggregator can be read.
         """
         if not self._wanted(unit):
             return False
         with self._lock:
             if self._covered is None:
-                self._covered = frozenset()
+                self._covered = {}
+                asker = self._asker(self._caller, context)
                 try:
-                    self._learn(coverage(self._asker(self._caller, context), self._aggregator))
+                    sources = coverage(asker, self._aggregator)
+                    self._learn(sources, ask_recorders(Query(asker, aggregator=self._aggregator)), None, context.now())
                 except (SourceError, Stopping):
                     # Its own reading fails as well, and says what is wrong.
                     return False
@@ -71,18 +82,30 @@ class AggregateReader:
         ended_at = context.now()
         self._say(sources, context)
         with self._lock:
-            covered = self._learn(sources, answers.units)
+            covered = self._learn(sources, answers.recorders, answers.groups if answers.groups.error is None else None, ended_at)
         for unit in sorted({*sources.units, *answers.units}):
             if self._wanted(unit) and (unit in covered or unit not in self.elsewhere):
-                trust = _trust(unit, sources, answers)
+                trust = _trust(unit, sources, answers.recorders)
                 yield reading_of(trust, answers, started_at, ended_at, _shared(unit, sources, answers))
 
-    def _learn(self, sources: Coverage, seen: Iterable[Unit] = ()) -> frozenset[Unit]:
-        """Take what is whole now. What was whole before stays while it is a source: changing sides would show rules as they were."""
-        before = self._covered or frozenset()
-        whole = {unit for unit in (*sources.units, *seen) if sources.error(unit) is None}
-        self._covered = frozenset(whole | {unit for unit in before if unit in sources.units or sources.error(unit) is None})
-        return self._covered
+    def _learn(self, sources: Coverage, recorders: Found[Recording], groups: Found[Group] | None, now: datetime) -> Mapping[Unit, datetime]:
+        """Take what is covered now, each with the time of its last success; `groups` are None where they are not known."""
+        before, covered = self._covered or {}, dict[Unit, datetime]()
+        seen = {*groups.units, *groups.failed} if groups is not None else set()
+        for unit in {*sources.units, *before, *seen}:
+            trust = _trust(unit, sources, recorders)
+            is_source = unit in sources.units or trust.error is None
+            if not is_source or not trust.records(SECURITY_GROUP):
+                continue
+            if trust.error is not None:
+                if unit in before and now - before[unit] < KEPT:
+                    covered[unit] = before[unit]
+            elif groups is None or unit in seen or unit in recorders.units or unit in self._brought:
+                covered[unit] = now
+        if groups is not None:
+            self._brought = {unit for unit in covered if unit in seen or unit in recorders.units or unit in self._brought}
+        self._covered = covered
+        return covered
 
     def _wanted(self, unit: Unit) -> bool:
         regions = self._settings.regions
@@ -100,13 +123,13 @@ class AggregateReader:
         self._said = wrong
 
 
-def _trust(unit: Unit, sources: Coverage, answers: Answers) -> Trust:
+def _trust(unit: Unit, sources: Coverage, recorders: Found[Recording]) -> Trust:
     error = sources.error(unit)
     recording: Recording | None = None
     if error is None:
         try:
             # One at most; an aggregator whose filter leaves recorders out has none, and then nobody tells.
-            recording = next(iter(answers.recorders.of(unit).values()), None)
+            recording = next(iter(recorders.of(unit).values()), None)
         except SourceError as raised:
             error = raised
     return Trust(unit, SELECT_AGGREGATE_CONFIG.action, error, recording, sources.types)

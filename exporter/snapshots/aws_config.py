@@ -16,9 +16,11 @@ from exporter.posture.settings import PostureSettings
 from exporter.posture.standing import Reading
 from exporter.snapshots.asking import Asker, Stopping
 from exporter.snapshots.base import ReadContext
-from exporter.snapshots.config_parts import Trust, ask, named_lists, nothing, reading_of
+from exporter.snapshots.config_parts import Trust, reading_of
 from exporter.snapshots.config_shapes import SECURITY_GROUP
 from exporter.snapshots.ec2 import Lights, no_lights
+from exporter.snapshots.ec2_groups import named_lists
+from exporter.snapshots.found import ask, nothing
 from exporter.snapshots.queries import Query
 from exporter.snapshots.recording import Recording, recording_of
 from exporter.text import visible
@@ -54,7 +56,7 @@ class ConfigReader:
     ) -> None:
         self.name, self.account_id, self.region = settings.name, caller.account_id, caller.region
         self._balancers, self._caller, self._lights, self._asker = settings.load_balancers, caller, lights, asker
-        self._unknown_lists: set[str] = set()
+        self._unknown_lists: frozenset[str] = frozenset()
 
     def read(self, context: ReadContext) -> Iterator[Reading]:
         """Yield one reading; none where all is to end. Raises SourceError where the recorder cannot be asked."""

@@ -1,117 +1,22 @@
-"""What AWS Config has, by part and by account and region: all items of each type, and a reading made of them."""
+"""A reading of what AWS Config has of one account and region: each part whole, and as things are, or a failure."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Any, Generic, TypeVar
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
 
 from exporter.errors import SourceError
-from exporter.model import PeerType
 from exporter.posture.standing import Attachment, Group, Origin, Part, PartFailure, PrefixList, Reading
-from exporter.snapshots.config_shapes import (
-    NETWORK_INTERFACE,
-    PREFIX_LIST,
-    SECURITY_GROUP,
-    captured_at,
-    configuration_of,
-    group_of,
-    interface_of,
-    prefix_list_of,
-)
-from exporter.snapshots.queries import BALANCERS, RECORDER, Item, Query, Unit
-from exporter.snapshots.recording import Recording, recording_of_item
-from exporter.snapshots.shapes import Interface, attachments_of, fields_of, text_of
+from exporter.snapshots.config_shapes import NETWORK_INTERFACE, PREFIX_LIST, SECURITY_GROUP
+from exporter.snapshots.ec2_groups import named_lists
+from exporter.snapshots.found import Answers
+from exporter.snapshots.queries import BALANCERS, Unit
+from exporter.snapshots.recording import Recording
+from exporter.snapshots.shapes import attachments_of
 
 T = TypeVar("T")
-_BEGINNING = datetime.min.replace(tzinfo=UTC)
-_FACING = "internet-facing"
-
-
-@dataclass(slots=True)
-class Found(Generic[T]):
-    """All items of one type: by account and region, by id. `failed` says of which units an item could not be understood."""
-
-    units: dict[Unit, dict[str, T]] = field(default_factory=dict)
-    failed: dict[Unit, SourceError] = field(default_factory=dict)
-    error: SourceError | None = None
-
-    def of(self, unit: Unit) -> Mapping[str, T]:
-        """Return the items of a unit, by id; raise SourceError where they are not all there."""
-        error = self.error or self.failed.get(unit)
-        if error is not None:
-            raise error
-        return self.units.get(unit, {})
-
-
-def find(query: Query, resource_type: str, read: Callable[[Mapping[str, Any]], T]) -> Found[T]:
-    """Return all items of a type. What fails for one account and region fails there alone; a page that is missing, everywhere."""
-    found: Found[T] = Found()
-    newest: dict[tuple[Unit, str], datetime] = {}
-    try:
-        for item in query.items(resource_type):
-            # What changes while pages are read may be on two of them: the later look at it stands.
-            key, moment = (item.unit, item.resource_id), captured_at(item.row) or _BEGINNING
-            if moment >= newest.get(key, _BEGINNING):
-                newest[key] = moment
-                _take(found, item, read)
-    except SourceError as error:
-        return Found(error=error)
-    return found
-
-
-def _take(found: Found[T], item: Item, read: Callable[[Mapping[str, Any]], T]) -> None:
-    try:
-        found.units.setdefault(item.unit, {})[item.resource_id] = read(item.row)
-    except SourceError as error:
-        found.failed.setdefault(item.unit, error)
-
-
-@dataclass(frozen=True, slots=True)
-class Answers:
-    """All that was asked of AWS Config in one round; `balancers` is None where load balancers were not asked for.
-
-    `recorders` are those that AWS Config has as items, which only an aggregator is asked for.
-    """
-
-    groups: Found[Group]
-    prefix_lists: Found[PrefixList]
-    interfaces: Found[Interface]
-    balancers: tuple[Found[bool], ...] | None
-    recorders: Found[Recording]
-
-    @property
-    def units(self) -> set[Unit]:
-        """All accounts and regions that anything was found of."""
-        parts: Iterable[Found[Any]] = (self.groups, self.prefix_lists, self.interfaces, *(self.balancers or ()), self.recorders)
-        return {unit for part in parts for unit in (*part.units, *part.failed)}
-
-
-def nothing() -> Answers:
-    """Return no answers: for where nothing that AWS Config has would be trusted."""
-    return Answers(Found(), Found(), Found(), (), Found())
-
-
-def ask(query: Query, *, balancers: bool) -> Answers:
-    """Ask for everything, one type after the other; what fails for one type is in its part."""
-    return Answers(
-        find(query, SECURITY_GROUP, group_of),
-        find(query, PREFIX_LIST, prefix_list_of),
-        find(query, NETWORK_INTERFACE, interface_of),
-        tuple(find(query, kind, _is_facing) for kind in BALANCERS) if balancers else None,
-        find(query, RECORDER, _recorder) if query.aggregator else Found(),
-    )
-
-
-def _is_facing(item: Mapping[str, Any]) -> bool:
-    configuration = configuration_of(fields_of(item, "an item of AWS Config for a load balancer"), "AWS Config, a load balancer")
-    return text_of(configuration, "scheme").lower() == _FACING
-
-
-def _recorder(item: Mapping[str, Any]) -> Recording:
-    where = "AWS Config, a configuration recorder"
-    return recording_of_item(configuration_of(fields_of(item, where), where))
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,11 +120,6 @@ def reading_of(
         failures=tuple(failures),
         untold=frozenset({Part.LOAD_BALANCERS}) if certain is False else frozenset(),
     )
-
-
-def named_lists(groups: Iterable[Group]) -> set[str]:
-    """Return the prefix lists that rules name."""
-    return {rule.peer for group in groups for rule in group.rules if rule.peer_type is PeerType.PREFIX_LIST and rule.peer}
 
 
 def _ordered(items: Mapping[str, T]) -> tuple[T, ...]:
