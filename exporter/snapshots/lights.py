@@ -18,7 +18,17 @@ from typing import Any, NamedTuple
 from exporter.aws import Caller, Permission
 from exporter.aws.operations import DESCRIBE_RECORDER_STATUS, DESCRIBE_RECORDERS, DESCRIBE_TRAILS, GET_EVENT_SELECTORS, GET_TRAIL_STATUS
 from exporter.errors import AwsError, SourceError
-from exporter.posture.lights import PASSING, covers, has_default_selectors, moment, own_recorder, owner_of, recorder_light, trail_gap, trail_name
+from exporter.posture.lights import (
+    PASSING,
+    covers,
+    has_default_selectors,
+    moment,
+    own_recorder,
+    owner_of,
+    recorder_light,
+    trail_gap,
+    trail_name,
+)
 from exporter.posture.selectors import excluded
 from exporter.posture.standing import Part, PartFailure, RecorderLight, TrailLight
 from exporter.snapshots.base import ReadContext
