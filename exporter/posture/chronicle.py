@@ -41,6 +41,9 @@ class Chronicle:
     owned: bool = True
 
 
+EVENT_SOURCE = "aws-change-exporter"
+"""The event source of entries of the history that no record brought; AWS's own are names of hosts."""
+
 GROUP, PREFIX_LIST = "group", "prefix_list"
 """The kinds of chronicles."""
 
