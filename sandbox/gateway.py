@@ -54,11 +54,11 @@ class Gateway:
         gate: Gate,
         actions: ActionLog,
         control: Control,
+        ec2: Ec2,
     ) -> None:
         self._backend, self._recorder, self._identities, self._keep = backend, recorder, identities, keep
         self._clock, self._own, self._seen, self._gate = clock, own, seen, gate
-        self._actions, self._control = actions, control
-        self._ec2 = Ec2(backend)
+        self._actions, self._control, self._ec2 = actions, control, ec2
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""

@@ -17,6 +17,8 @@ from sandbox.backend import Backend
 from sandbox.bus import Bus
 from sandbox.control import Control
 from sandbox.digests import Digests, SigningKey
+from sandbox.ec2 import Ec2
+from sandbox.ec2_reads import Associations
 from sandbox.faults import Faults
 from sandbox.gate import Gate
 from sandbox.gateway import Gateway, Operation
@@ -116,7 +118,8 @@ class Sandbox:
         self.policies = Policies(settings.policies)
         gate = Gate(faults, self.policies, Trust(self.backend), clock, self._stop)
         self.control = control = Control(self.actions, self.journal, self.keep)
-        told = (clock, own, trails.seen, gate, self.actions, control)
+        self._associations = Associations()
+        told = (clock, own, trails.seen, gate, self.actions, control, Ec2(self.backend, self._associations))
         self.application = Gateway(self.backend, recorder, self.identities, self.keep, *told)
         self._threads: list[threading.Thread] = []
         self._server: BaseWSGIServer | None = None
@@ -130,6 +133,7 @@ class Sandbox:
     def start(self) -> None:
         """Begin to serve; returns when requests are answered. Raises OSError where the address is taken."""
         self.backend.reset()
+        self._associations.forget()
         self._server = make_server(self.settings.host, self.settings.port, self.application, threaded=True, request_handler=_QuietHandler)
         self._stop.clear()
         work: list[Callable[[], object]] = [lambda: server.serve_forever(_POLL_SECONDS)]
