@@ -116,6 +116,11 @@ class Backend:
         answer = self.send({**where, **named, **signed("s3", "us-east-1", account_id), **_PLAIN}, body)
         return None if answer.ok else element_of(answer.body).findtext("Code", "InternalError")
 
+    def has_bucket(self, bucket: str) -> bool:
+        """Tell whether a bucket exists, in any account."""
+        where = {"REQUEST_METHOD": "HEAD", "PATH_INFO": f"/{bucket}", **signed("s3", "us-east-1", ""), **_PLAIN}
+        return self.send(where, b"").status != HTTPStatus.NOT_FOUND
+
     def publish(self, account_id: str, topic_arn: str, message: str) -> str | None:
         """Publish a message to a topic, as an account. Returns the code of SNS's error; a topic that is gone loses the message."""
         fields = {"Action": "Publish", "Version": "2010-03-31", "TopicArn": topic_arn, "Message": message}

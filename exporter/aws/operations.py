@@ -48,9 +48,17 @@ DESCRIBE_TARGET_GROUPS = Operation("elbv2", "DescribeTargetGroups", "elasticload
 DESCRIBE_TARGET_HEALTH = Operation("elbv2", "DescribeTargetHealth", "elasticloadbalancing:DescribeTargetHealth")
 DESCRIBE_CLASSIC_BALANCERS = Operation("elb", "DescribeLoadBalancers", "elasticloadbalancing:DescribeLoadBalancers")
 
-# What `doctor` asks; posture will need the recorder.
+# Whether AWS Config records: `doctor` asks, and whoever reads rules from it, because what a stopped recorder left is old.
 DESCRIBE_RECORDERS = Operation("config", "DescribeConfigurationRecorders", "config:DescribeConfigurationRecorders")
 DESCRIBE_RECORDER_STATUS = Operation("config", "DescribeConfigurationRecorderStatus", "config:DescribeConfigurationRecorderStatus")
+
+# Advanced queries of AWS Config are free (AWS Config pricing: what is recorded costs); their limits are not documented.
+SELECT_CONFIG = Operation("config", "SelectResourceConfig", "config:SelectResourceConfig")
+SELECT_AGGREGATE_CONFIG = Operation("config", "SelectAggregateResourceConfig", "config:SelectAggregateResourceConfig")
+DESCRIBE_AGGREGATORS = Operation("config", "DescribeConfigurationAggregators", "config:DescribeConfigurationAggregators")
+DESCRIBE_AGGREGATOR_SOURCES = Operation(
+    "config", "DescribeConfigurationAggregatorSourcesStatus", "config:DescribeConfigurationAggregatorSourcesStatus"
+)
 
 # Amazon S3 pricing, us-east-1, standard class: 0.0004 USD for 1,000 GET, 0.005 USD for 1,000 LIST.
 GET_OBJECT = Operation("s3", "GetObject", "s3:GetObject", cost=0.0004 / 1000)
@@ -85,6 +93,10 @@ OPERATIONS: tuple[Operation, ...] = (
     DESCRIBE_CLASSIC_BALANCERS,
     DESCRIBE_RECORDERS,
     DESCRIBE_RECORDER_STATUS,
+    SELECT_CONFIG,
+    SELECT_AGGREGATE_CONFIG,
+    DESCRIBE_AGGREGATORS,
+    DESCRIBE_AGGREGATOR_SOURCES,
     GET_OBJECT,
     LIST_OBJECTS,
     RECEIVE_MESSAGE,

@@ -131,8 +131,9 @@ class PartFailure:
 class Reading:
     """What one round of questions brought of one account and region; a part is None where it was not asked for or not read whole.
 
-    `balanced` are the groups of targets behind internet-facing load balancers. `started_at` and `ended_at` bound the round, by
-    our clock: whatever is in it was so at some time between.
+    `balanced` are the groups of targets behind internet-facing load balancers. `untold` are parts of which this origin cannot tell
+    how they are now: that is no failure, but an older answer must not be taken for the present one, and the picture forgets it.
+    `started_at` and `ended_at` bound the round, by our clock: whatever is in it was so at some time between.
     """
 
     account_id: str
@@ -147,6 +148,7 @@ class Reading:
     trails: tuple[TrailLight, ...] | None = None
     recorder: tuple[RecorderLight, ...] | None = None
     failures: tuple[PartFailure, ...] = ()
+    untold: frozenset[Part] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
