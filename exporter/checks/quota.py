@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from operator import attrgetter
 
 from exporter.checks.base import Check, Sample, Sight
 from exporter.families import Family
@@ -34,6 +35,7 @@ _Weight = tuple[tuple[int, ...], int]
 """The IP versions that a rule counts in, and as how many rules."""
 _CIDR: Mapping[PeerType, _Weight] = {PeerType.IPV4: ((4,), 1), PeerType.IPV6: ((6,), 1)}
 _ONE: _Weight = (_BOTH, 1)
+_KIND = attrgetter("direction", "peer_type")
 
 RATIO = Family(
     "awschange_security_group_rules_quota_ratio",
@@ -60,13 +62,16 @@ def _weight(listed: PrefixList) -> _Weight:
 def _used(group: Group, lists: Mapping[str, _Weight]) -> int:
     """Return how much of the quota a group uses in its fullest direction and IP version."""
     used: Counter[tuple[Direction | None, int]] = Counter()
-    for rule in group.rules:
-        if rule.peer_type is PeerType.PREFIX_LIST:
-            versions, weight = lists.get(rule.peer or "", _ONE)
+    # Rules by kind first: it is what a group of many rules has few of.
+    for (direction, kind), count in Counter(map(_KIND, group.rules)).items():
+        if kind is PeerType.PREFIX_LIST:
+            named = Counter(rule.peer for rule in group.rules if rule.peer_type is kind and rule.direction is direction)
+            weights = [(lists.get(peer or "", _ONE), times) for peer, times in named.items()]
         else:
-            versions, weight = _ONE if rule.peer_type is None else _CIDR.get(rule.peer_type, _ONE)
-        for version in versions:
-            used[rule.direction, version] += weight
+            weights = [(_ONE if kind is None else _CIDR.get(kind, _ONE), count)]
+        for (versions, weight), times in weights:
+            for version in versions:
+                used[direction, version] += weight * times
     return max(used.values(), default=0)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from exporter.aws.operations import DESCRIBE_TRAILS, GET_EVENT_SELECTORS, GET_TRAIL_STATUS
 from exporter.doctor.base import Examination, Status, WatchedUnit, denial, who
 from exporter.errors import SourceError
-from exporter.posture.lights import STOPPED, owner_of, trail_gap, trail_name
+from exporter.posture.lights import PASSING, STOPPED, has_default_selectors, owner_of, trail_gap, trail_name
 from exporter.posture.selectors import excluded
 from exporter.sources.base import Diagnosis
 
@@ -69,7 +69,7 @@ class _Trails:
         try:
             # Of a trail made elsewhere only the ARN is understood; its status is told region by region.
             status = self._examination.aws.caller(unit.region, unit.account).call(GET_TRAIL_STATUS, Name=arn or name)
-            gap = trail_gap(status, self._reason(unit, arn or name, home))
+            gap = trail_gap(status, self._reason(unit, trail, home))
         except SourceError as error:
             remedy = denial(error, who(unit.account)) or (f"look at it{there}, which owns it" if there else "")
             return Diagnosis("warning", subject, str(error), remedy)
@@ -86,12 +86,18 @@ class _Trails:
     def _said(self, subject: str, detail: str, remedy: str) -> Diagnosis:
         return Diagnosis("failure" if "eventbridge" in self._fed else "warning", subject, detail, remedy)
 
-    def _reason(self, unit: WatchedUnit, arn: str, home: str) -> str:
+    def _reason(self, unit: WatchedUnit, trail: Mapping[str, Any], home: str) -> str:
+        arn = str(trail.get("TrailARN") or trail_name(trail))
         known = (unit.account.account_id, arn)
         with self._lock:
             if known in self._excluded:
                 return self._excluded[known]
-        reason = excluded(self._examination.aws.caller(home, unit.account).call(GET_EVENT_SELECTORS, TrailName=arn))
+        try:
+            reason = excluded(self._examination.aws.caller(home, unit.account).call(GET_EVENT_SELECTORS, TrailName=arn))
+        except SourceError as error:
+            if owner_of(trail) in {"", unit.account.account_id} or error.reason in PASSING or not has_default_selectors(trail):
+                raise
+            reason = ""  # the account that owns it tells no other, but it has nothing to tell
         with self._lock:
             self._excluded[known] = reason
         return reason

@@ -15,6 +15,8 @@ STOPPED = "it is stopped"
 OFF = "it is off"
 LEAVES_OUT = f"it leaves out {GROUP}"
 
+PASSING = frozenset({"throttled", "unavailable", "credentials"})
+"""Reasons of an error that say nothing of the trail that was asked for: it is asked again with the next reading."""
 _LONGEST = 256
 _COLONS_OF_ARN = 5
 
@@ -33,6 +35,14 @@ def owner_of(trail: Mapping[str, Any]) -> str:
 def covers(trail: Mapping[str, Any], region: str) -> bool:
     """Tell whether a trail is one of a region: made there, or of many regions (API reference, Trail)."""
     return bool(trail.get("IsMultiRegionTrail")) or trail.get("HomeRegion") in {None, "", region}
+
+
+def has_default_selectors(trail: Mapping[str, Any]) -> bool:
+    """Tell whether DescribeTrails says that a trail has no selectors of its own: then it records all management events.
+
+    Members are told so of an organization's trail, whose selectors they may not see (API reference, Trail and EventSelector).
+    """
+    return trail.get("HasCustomEventSelectors") is False
 
 
 def trail_gap(status: Mapping[str, Any], excluded: str) -> str:

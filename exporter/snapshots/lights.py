@@ -18,7 +18,17 @@ from typing import Any, NamedTuple
 from exporter.aws import Caller, Permission
 from exporter.aws.operations import DESCRIBE_RECORDER_STATUS, DESCRIBE_RECORDERS, DESCRIBE_TRAILS, GET_EVENT_SELECTORS, GET_TRAIL_STATUS
 from exporter.errors import AwsError, SourceError
-from exporter.posture.lights import covers, moment, own_recorder, owner_of, recorder_light, trail_gap, trail_name
+from exporter.posture.lights import (
+    PASSING,
+    covers,
+    has_default_selectors,
+    moment,
+    own_recorder,
+    owner_of,
+    recorder_light,
+    trail_gap,
+    trail_name,
+)
 from exporter.posture.selectors import excluded
 from exporter.posture.standing import Part, PartFailure, RecorderLight, TrailLight
 from exporter.snapshots.base import ReadContext
@@ -26,8 +36,6 @@ from exporter.text import visible
 
 _REMEMBERED = 120.0
 """Seconds: long enough for the regions of one round, short enough that the next round sees what somebody changed."""
-_PASSING = frozenset({"throttled", "unavailable", "credentials"})
-"""Reasons that say nothing of the trail: it is asked again with the next reading."""
 _LONGEST = 256
 
 
@@ -102,7 +110,7 @@ class LightsReader:
             # Of a trail made elsewhere only the ARN is understood.
             status = caller.call(GET_TRAIL_STATUS, Name=arn or name)
         except SourceError as error:
-            if not foreign or error.reason in _PASSING:
+            if not foreign or error.reason in PASSING:
                 raise
             return replace(light, unknown=self._unknown(caller, context, arn, error))
         light = replace(
@@ -115,7 +123,7 @@ class LightsReader:
             return replace(light, gap=trail_gap(status, told.excluded))
         if not foreign:
             raise told.refused
-        if trail.get("HasCustomEventSelectors") is False:
+        if has_default_selectors(trail):
             return light
         return replace(light, unknown=self._unknown(caller, context, arn, told.refused))
 
@@ -135,7 +143,7 @@ class LightsReader:
         try:
             key, told = keys[0], _Told(until, excluded(home.call(GET_EVENT_SELECTORS, TrailName=arn)))
         except SourceError as error:
-            if error.reason in _PASSING:
+            if error.reason in PASSING:
                 raise
             key, told = keys[1], _Told(until, refused=error)
         with self._lock:
