@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import stat
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -62,7 +60,8 @@ def _judge(config: Config, answers: Answers, lists: dict[str, PrefixList], now: 
         for list_id in judge.unknown_lists(standing):
             unknown.setdefault(list_id, region)
         verdict.problems += (
-            f"{group_id}: a rule from {peer}: is not judged: no range of addresses" for group_id, peer in judge.unreadable_peers(standing)
+            f"{group_id}: a rule from {peer} is not judged: that is no range of addresses, or a list with one that is none"
+            for group_id, peer in judge.unreadable_peers(standing)
         )
     verdict.rows += rows
     verdict.notes += _unknown_lists(unknown)
@@ -107,8 +106,6 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
         yield sys.stdin.buffer
         return
     with path.open("rb") as file:
-        if stat.S_ISDIR(os.fstat(file.fileno()).st_mode):
-            raise OSError("is a directory")
         yield file
 
 

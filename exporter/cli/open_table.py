@@ -17,6 +17,8 @@ from exporter.history.open_rows import OpenRow, open_to_csv, open_to_json
 from exporter.text import visible
 
 _PIPED_WIDTH = 160
+_WIDE = 110  # from here on ids of a group and of its VPC stand beside a rule without breaking it
+_LONGEST_ID = 24
 _COLOURS = {"public": "bold red", "attached": "yellow"}
 
 
@@ -31,18 +33,22 @@ def _write_csv(rows: Sequence[OpenRow]) -> None:
 
 
 def _write_table(rows: Sequence[OpenRow]) -> None:
-    """Print each row; columns of which nothing is known are left out."""
+    """Print each row; columns of which nothing is known are left out, and on narrow terminals the place stands below the group."""
     if not rows:
         return
     rows = _folded(rows)
-    every = [(title, ratio, [make(row) for row in rows]) for title, ratio, make in _COLUMNS]
-    columns = [column for column in every if any(cell.plain for cell in column[2])]
     console = Console(highlight=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else _PIPED_WIDTH)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_lines=False)
-    for title, ratio, _ in columns:
-        table.add_column(title, ratio=ratio, overflow="fold")
-    for index in range(len(rows)):
-        table.add_row(*(cells[index] for _, _, cells in columns))
+    shown: list[list[Text]] = []
+    for title, make in _WIDE_COLUMNS if console.width >= _WIDE else _NARROW_COLUMNS:
+        cells = [make(row) for row in rows]
+        if any(cell.plain for cell in cells):
+            # No id is broken: it must be found by eye, by mouse and by grep.
+            widest = max(len(word) for cell in cells for word in cell.plain.split())
+            table.add_column(title, overflow="fold", width=min(widest, _LONGEST_ID) if title in ("group", "where") else None)
+            shown.append(cells)
+    for row in zip(*shown, strict=True):
+        table.add_row(*row)
     with console.capture() as printed:
         console.print(table)
     sys.stdout.writelines(f"{line.rstrip()}\n" for line in printed.get().splitlines())
@@ -58,18 +64,27 @@ def _folded(rows: Sequence[OpenRow]) -> list[OpenRow]:
 
 def _group(row: OpenRow) -> Text:
     text = Text(visible(row.security_group_id, 64), style="bold")
-    return text.append(f"\n{visible(row.security_group_name, 128)}", style="not bold dim") if row.security_group_name else text
+    for line in (row.rule_id, row.security_group_name):
+        if line:
+            text.append(f"\n{visible(line, 128)}", style="not bold dim")
+    return text
+
+
+def _group_and_place(row: OpenRow) -> Text:
+    place = _place(row).plain
+    return _group(row).append(f"\n{place}", style="not bold") if place else _group(row)
 
 
 def _rule(row: OpenRow) -> Text:
-    text = Text(f"{_traffic(row)} from {visible(row.peer or '?', 64)}")
-    return text.append(f"\n{visible(row.rule_id, 64)}", style="dim") if row.rule_id else text
+    # Of a range its spelling tells the version; a prefix list may hold ranges of both.
+    version = f" over IPv{row.ip_version}" if row.peer and row.peer.startswith("pl-") else ""
+    return Text(f"{_traffic(row)} from {visible(row.peer or '?', 64)}{version}")
 
 
 def _traffic(row: OpenRow) -> str:
     ports = (row.from_port, row.to_port)
     if row.protocol == "all":
-        return f"all traffic (IPv{row.ip_version})"
+        return "all traffic"
     if row.protocol in ("icmp", "icmpv6"):
         kind = "" if ports[0] in (None, -1) else f" type {ports[0]}"
         return f"{row.protocol}{kind}{'' if not kind or ports[1] in (None, -1) else f' code {ports[1]}'}"
@@ -90,21 +105,22 @@ def _since(row: OpenRow) -> Text:
     return Text(format_time(row.since).replace("T", " ").removesuffix("Z") if row.since else "")
 
 
+def _by(row: OpenRow) -> Text:
+    return Text(visible(row.by or "", 128))
+
+
+def _since_and_by(row: OpenRow) -> Text:
+    return Text("\n".join(filter(None, (_since(row).plain, _by(row).plain))))
+
+
 def _place(row: OpenRow) -> Text:
-    words = " ".join(word for word in (row.account_id, row.region) if word)
-    return Text("\n".join(visible(word, 128) for word in (words, row.vpc_id) if word))
+    return Text("\n".join(visible(word, 128) for word in (row.account_id, row.region, row.vpc_id) if word))
 
 
-_COLUMNS: tuple[tuple[str, int, Callable[[OpenRow], Text]], ...] = (
-    ("group", 4, _group),
-    ("open", 5, _rule),
-    ("class", 2, lambda row: Text(row.port_class)),
-    ("exposure", 2, _exposure),
-    ("since (UTC)", 3, _since),
-    ("by", 3, lambda row: Text(visible(row.by or "", 128))),
-    ("where", 4, _place),
-)
-"""The columns: title, share of the width, cell."""
+_Columns = tuple[tuple[str, Callable[[OpenRow], Text]], ...]
+_COLUMNS: _Columns = (("open", _rule), ("class", lambda row: Text(row.port_class)), ("exposure", _exposure))
+_WIDE_COLUMNS: _Columns = (("group", _group), *_COLUMNS, ("since (UTC)", _since), ("by", _by), ("where", _place))
+_NARROW_COLUMNS: _Columns = (("group", _group_and_place), *_COLUMNS, ("since (UTC), by", _since_and_by))
 
 WRITERS: dict[str, Callable[[Sequence[OpenRow]], None]] = {"table": _write_table, "json": _write_json, "csv": _write_csv}
 """What prints rows to standard output, by the value of --format."""
