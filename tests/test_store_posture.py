@@ -388,7 +388,9 @@ def test_news_are_of_successful_events_of_the_unit_since_a_number(store: SqliteS
     first = store.news(*HERE, 0)
     assert first.touched == {"name:web", GROUP}
     store.append(ingest(make_event(3, region="eu-west-1")))
-    store.append(ingest(make_event(4, security_groups=(OTHER_GROUP,), resources=(Resource("AWS::EC2::PrefixList", "pl-0123456789abcdef0"),))))
+    store.append(
+        ingest(make_event(4, security_groups=(OTHER_GROUP,), resources=(Resource("AWS::EC2::PrefixList", "pl-0123456789abcdef0"),)))
+    )
     second = store.news(*HERE, first.last)
     assert second.touched == {OTHER_GROUP, "pl-0123456789abcdef0"}
     assert second.last > first.last
