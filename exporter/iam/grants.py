@@ -23,7 +23,7 @@ def permissions(config: Config) -> list[Permission]:
     sources = [settings for settings in config.sources if SOURCES[settings.type].needs_aws]
     needed = [permission for settings in sources for permission in SOURCES[settings.type].permissions(settings)]
     if config.reads_posture:
-        needed += standing(config.posture)
+        needed += standing(config.posture, config.aws)
     needed += _accounts(config)
     needed += [permission for chain in role_chains(config) for permission in _chain(chain)]
     if _asks_regions(config):
