@@ -388,7 +388,9 @@ def test_news_are_of_successful_events_of_the_unit_since_a_number(store: SqliteS
     first = store.news(*HERE, 0)
     assert first.touched == {"name:web", GROUP}
     store.append(ingest(make_event(3, region="eu-west-1")))
-    store.append(ingest(make_event(4, security_groups=(OTHER_GROUP,), resources=(Resource("AWS::EC2::PrefixList", "pl-0123456789abcdef0"),))))
+    store.append(
+        ingest(make_event(4, security_groups=(OTHER_GROUP,), resources=(Resource("AWS::EC2::PrefixList", "pl-0123456789abcdef0"),)))
+    )
     second = store.news(*HERE, first.last)
     assert second.touched == {OTHER_GROUP, "pl-0123456789abcdef0"}
     assert second.last > first.last
@@ -422,10 +424,10 @@ def test_a_document_that_is_damaged_is_not_taken_for_what_stands(tmp_path: Path)
             connection.execute("UPDATE posture SET samples = x'00'")
             connection.commit()
         for id_ in ("1", "2"):
-            with pytest.raises(StoreError, match=f"the document a {id_} is .*restore a copy"):
+            with pytest.raises(StoreError, match=rf"the document a {id_} is .*restore a copy"):
                 store.documents(*HERE, "a", [id_])
         assert store.documents(*HERE, "b") == {"1": b"whole"}
-        with pytest.raises(StoreError, match="gauges .* cannot be read .*restore a copy"):
+        with pytest.raises(StoreError, match=r"gauges .* cannot be read .*restore a copy"):
             store.samples()
 
 
