@@ -25,7 +25,6 @@ _FORGET = "UPDATE posture SET sequence = sequence + 1, joined = 0, forgotten = 1
 _SHOW = "UPDATE posture SET samples = ?, revision = ? WHERE unit = ?"
 _INSERT_BODY = "INSERT INTO bodies (body) VALUES (?)"
 _INSERT_DOCUMENT = "INSERT INTO documents (unit, kind, id, digest, body) VALUES (?, ?, ?, ?, ?)"
-_UPDATE_DOCUMENT = "UPDATE documents SET digest = ? WHERE unit = ? AND kind = ? AND id = ?"
 _DELETE_DOCUMENT = "DELETE FROM documents WHERE unit = ? AND kind = ? AND id = ?"
 _DELETE_BODIES = "DELETE FROM bodies WHERE id IN (SELECT body FROM documents WHERE unit = ?)"
 _UNITS = "SELECT account_id, region FROM posture WHERE NOT forgotten"
@@ -43,6 +42,14 @@ class Standing:
     sequence: int
     joined: int
     samples: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PackedDocument:
+    """A document as it is stored."""
+
+    digest: bytes
+    body: bytes
 
 
 def check(change: PostureChange) -> None:
@@ -69,6 +76,11 @@ def find(connection: sqlite3.Connection, account_id: str, region: str) -> Standi
         return None
     unit, sequence, joined, forgotten, samples = row
     return Standing(unit, 0 if forgotten else sequence, joined, samples)
+
+
+def sequence_of(known: Standing | None) -> int:
+    """Return the sequence of a unit, 0 while nothing is kept of it."""
+    return known.sequence if known else 0
 
 
 def state(connection: sqlite3.Connection, account_id: str, region: str) -> PostureState:
@@ -102,22 +114,33 @@ def enter(connection: sqlite3.Connection, account_id: str, region: str, joined: 
     return unit
 
 
-def write_documents(connection: sqlite3.Connection, unit: int, changed: Mapping[DocumentKey, bytes | None]) -> None:
-    """Store the documents that are another than what is stored; forget those that are None."""
-    for (kind, id_), body in changed.items():
-        row = connection.execute(_DOCUMENT, (unit, kind, id_)).fetchone()
+def pack_changed(
+    connection: sqlite3.Connection, unit: int | None, documents: Mapping[DocumentKey, bytes | None]
+) -> dict[DocumentKey, PackedDocument | None]:
+    """Return those documents that are another than what is stored, ready to be written; None for those that are to be forgotten."""
+    changed: dict[DocumentKey, PackedDocument | None] = {}
+    for (kind, id_), body in documents.items():
+        row = None if unit is None else connection.execute(_DOCUMENT, (unit, kind, id_)).fetchone()
         if body is None:
             if row is not None:
-                connection.execute("DELETE FROM bodies WHERE id = ?", (row[1],))
-                connection.execute(_DELETE_DOCUMENT, (unit, kind, id_))
+                changed[kind, id_] = None
             continue
         digest = digest_of(body)
-        if row is None:
-            number = connection.execute(_INSERT_BODY, (_pack(body),)).lastrowid
-            connection.execute(_INSERT_DOCUMENT, (unit, kind, id_, digest, number))
-        elif row[0] != digest:
-            connection.execute("UPDATE bodies SET body = ? WHERE id = ?", (_pack(body), row[1]))
-            connection.execute(_UPDATE_DOCUMENT, (digest, unit, kind, id_))
+        if row is None or row[0] != digest:
+            changed[kind, id_] = PackedDocument(digest, _pack(body))
+    return changed
+
+
+def write_documents(connection: sqlite3.Connection, unit: int, changed: Mapping[DocumentKey, PackedDocument | None]) -> None:
+    """Store what `pack_changed` found."""
+    for (kind, id_), document in changed.items():
+        row = connection.execute(_DOCUMENT, (unit, kind, id_)).fetchone()
+        if row is not None:
+            connection.execute("DELETE FROM bodies WHERE id = ?", (row[1],))
+            connection.execute(_DELETE_DOCUMENT, (unit, kind, id_))
+        if document is not None:
+            number = connection.execute(_INSERT_BODY, (document.body,)).lastrowid
+            connection.execute(_INSERT_DOCUMENT, (unit, kind, id_, document.digest, number))
 
 
 def show(connection: sqlite3.Connection, unit: int, samples: bytes, revision: int) -> None:

@@ -189,9 +189,15 @@ class SqliteStore:
         posture.check(change)
         samples = None if change.samples is None else posture.encode_samples(change.samples)
         recorded_at = to_microseconds(change.recorded_at)
+        # Packing thousands of documents takes a while, in which nobody else should wait for a turn to write.
+        with self._database.reading("read what stands") as reader:
+            known = posture.find(reader, change.account_id, change.region)
+            if posture.sequence_of(known) != change.sequence:
+                return False
+            documents = posture.pack_changed(reader, known.unit if known else None, change.documents)
         with self._database.writing("store what stands") as writer:
             known = posture.find(writer, change.account_id, change.region)
-            if (known.sequence if known else 0) != change.sequence:
+            if posture.sequence_of(known) != change.sequence:
                 return False
             tally = self._book.tally()
             self._amender.enter(writer, change.events, change.source, recorded_at)
@@ -203,7 +209,7 @@ class SqliteStore:
                 tally.posture_count(name, labels, amount)
             self._book.apply(writer, tally)
             unit = posture.enter(writer, change.account_id, change.region, change.joined)
-            posture.write_documents(writer, unit, change.documents)
+            posture.write_documents(writer, unit, documents)
             if samples is not None and samples != (known.samples if known else posture.NO_SAMPLES):
                 posture.show(writer, unit, samples, self._book.raise_revision(writer))
         return True
