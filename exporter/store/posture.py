@@ -1,17 +1,16 @@
-"""What stands in each unit: documents, gauges and the number that tells whether another has changed them meanwhile."""
+"""What stands in each unit: documents and the number that tells whether another has changed them meanwhile."""
 
 from __future__ import annotations
 
-import json
-import math
 import sqlite3
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from exporter.errors import StoreError
 from exporter.model import Unit
-from exporter.store.base import DocumentKey, PostureChange, PostureState, SampleChanges, StoredSample, digest_of
+from exporter.store.base import DocumentKey, PostureChange, PostureState, digest_of
+from exporter.store.gauges import NO_SAMPLES, show
 
 _STATE = "SELECT unit, sequence, joined, forgotten, samples FROM posture WHERE account_id = ? AND region = ?"
 _DIGESTS = "SELECT kind, id, digest FROM documents WHERE unit = ?"
@@ -22,13 +21,11 @@ _INSERT_UNIT = """INSERT INTO posture (account_id, region, sequence, joined, for
     RETURNING unit"""
 _ADVANCE = "UPDATE posture SET sequence = sequence + 1, joined = ?, forgotten = 0 WHERE unit = ?"
 _FORGET = "UPDATE posture SET sequence = sequence + 1, joined = 0, forgotten = 1 WHERE unit = ?"
-_SHOW = "UPDATE posture SET samples = ?, revision = ? WHERE unit = ?"
 _INSERT_BODY = "INSERT INTO bodies (body) VALUES (?)"
 _INSERT_DOCUMENT = "INSERT INTO documents (unit, kind, id, digest, body) VALUES (?, ?, ?, ?, ?)"
 _DELETE_DOCUMENT = "DELETE FROM documents WHERE unit = ? AND kind = ? AND id = ?"
 _DELETE_BODIES = "DELETE FROM bodies WHERE id IN (SELECT body FROM documents WHERE unit = ?)"
 _UNITS = "SELECT account_id, region FROM posture WHERE NOT forgotten"
-_CHANGED = "SELECT account_id, region, samples FROM posture WHERE revision > ? ORDER BY account_id, region"
 
 _PLAIN, _PACKED = b"-", b"z"
 """First byte of a stored body: as it is, or compressed."""
@@ -143,11 +140,6 @@ def write_documents(connection: sqlite3.Connection, unit: int, changed: Mapping[
             connection.execute(_INSERT_DOCUMENT, (unit, kind, id_, document.digest, number))
 
 
-def show(connection: sqlite3.Connection, unit: int, samples: bytes, revision: int) -> None:
-    """Replace the gauges of a unit."""
-    connection.execute(_SHOW, (samples, revision, unit))
-
-
 def forget(connection: sqlite3.Connection, units: Iterable[Unit], revision: int) -> None:
     """Forget what is kept of units; their gauges are gone as of a revision."""
     for unit in units:
@@ -164,40 +156,6 @@ def forget(connection: sqlite3.Connection, units: Iterable[Unit], revision: int)
 def units(connection: sqlite3.Connection) -> frozenset[Unit]:
     """Return the units of which anything is kept."""
     return frozenset(Unit(*row) for row in connection.execute(_UNITS))
-
-
-def changed_samples(connection: sqlite3.Connection, after: int) -> SampleChanges:
-    """Return the gauges of the units whose gauges changed after a revision."""
-    revision = int(connection.execute("SELECT value FROM meta WHERE key = 'revision'").fetchone()[0])
-    rows = connection.execute(_CHANGED, (after,)).fetchall()
-    return SampleChanges(revision, {Unit(account_id, region): _decode_samples(body) for account_id, region, body in rows})
-
-
-def encode_samples(samples: Sequence[StoredSample]) -> bytes:
-    """Return gauges as compressed JSON, the same ones in any order as the same bytes.
-
-    Raises StoreError for two of one name and labels, which no scrape would take, and for a value that is no number.
-    """
-    rows: dict[tuple[str, tuple[str, ...]], float] = {}
-    for family, labels, value in samples:
-        # UTF-8 has no lone surrogates, and one odd label must not stop the page.
-        key = family, tuple([label.encode("utf-8", "replace").decode("utf-8") for label in labels])
-        if key in rows or not math.isfinite(value):
-            what = "twice" if key in rows else f"as {value!r}"
-            raise StoreError(f"{family} {key[1]!r:.300} is to be shown {what}; this is a fault of the exporter")
-        rows[key] = float(value)
-    text = json.dumps([[family, labels, value] for (family, labels), value in sorted(rows.items())], separators=(",", ":"))
-    return zlib.compress(text.encode("ascii"))
-
-
-NO_SAMPLES = encode_samples(())
-
-
-def _decode_samples(body: bytes) -> tuple[StoredSample, ...]:
-    try:
-        return tuple([(family, tuple(labels), value) for family, labels, value in json.loads(zlib.decompress(body))])
-    except (ValueError, TypeError, zlib.error) as error:
-        raise StoreError(f"gauges of what stands cannot be read ({error}): the file is damaged; restore a copy") from error
 
 
 def _pack(body: bytes) -> bytes:
