@@ -82,9 +82,13 @@ class Inventory:
         yield from self._instances(*unit)
         yield from self._prefix_lists(*unit)
         yield from self._vpc_associations(*unit)
-        yield from self._load_balancers(*unit)
-        yield from self._classic_load_balancers(*unit)
+        yield from self.balancers(*unit)
         yield from self._target_groups(*unit)
+
+    def balancers(self, account_id: str, region: str) -> Iterator[Resource]:
+        """Yield the load balancers, classic ones too."""
+        yield from self._load_balancers(account_id, region)
+        yield from self._classic_load_balancers(account_id, region)
 
     def _interfaces(self, account_id: str, region: str) -> Iterator[Resource]:
         for interface in self._ec2(account_id, region, "DescribeNetworkInterfaces").get("NetworkInterfaces", []):

@@ -11,6 +11,7 @@ from typing import Any, Protocol, TypeAlias
 from sandbox.actions import Action, ActionLog
 from sandbox.asked import Asked, asked_of
 from sandbox.backend import Answer, Backend, Environ, element_of
+from sandbox.balancers import Balancers
 from sandbox.calls import Call, access_key_of, read_call, region_of
 from sandbox.config_recording import Recording
 from sandbox.control import Control
@@ -57,10 +58,12 @@ class Gateway:
         control: Control,
         ec2: Ec2,
         recording: Recording,
+        balancers: Balancers,
     ) -> None:
         self._backend, self._recorder, self._identities, self._keep = backend, recorder, identities, keep
         self._clock, self._own, self._seen, self._gate = clock, own, seen, gate
         self._actions, self._control, self._ec2, self._recording = actions, control, ec2, recording
+        self._balancers = balancers
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
@@ -86,6 +89,7 @@ class Gateway:
                 self._recording.before((identity.account_id, call.region))
             answer = denied or self._done(call, environ, body, identity)
             if call is not None:
+                self._balancers.changed(call, answer, identity.account_id)
                 self._recording.changed(call, answer, identity.account_id)
                 self._learn(call, answer, at)
                 self._record(call, answer, identity, at)

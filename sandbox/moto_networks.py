@@ -2,7 +2,8 @@
 
 - A changed prefix list keeps its name, an entry that is there already gets the new description, a stale version is refused.
 - An interface has its own groups alone; those of its instance are those of its first interface, which ends with the instance.
-- Elastic IP addresses are public ones.
+- Elastic IP addresses are public ones. A load balancer faces the internet unless it is told not to.
+- An interface that a service manages is attached by that service.
 
 Source: Amazon EC2 API reference, ModifyManagedPrefixList, ModifyInstanceAttribute, RunInstances.
 """
@@ -19,6 +20,7 @@ from moto.ec2.models.elastic_network_interfaces import NetworkInterface
 from moto.ec2.models.instances import Instance, InstanceBackend
 from moto.ec2.models.managed_prefixes import ManagedPrefixList, ManagedPrefixListBackend
 from moto.ec2.utils import random_public_ip
+from moto.elbv2.models import ELBv2Backend
 
 from sandbox.identities import partition_of
 
@@ -37,6 +39,9 @@ def correct() -> None:
         (ManagedPrefixList, "arn", _list_arn),
         (ManagedPrefixListBackend, "modify_managed_prefix_list", _modify_list),
         (NetworkInterface, "group_set", property(lambda interface: interface._group_set)),  # noqa: SLF001 - moto has no other way
+        (NetworkInterface, "attachment", property(_attachment(NetworkInterface.attachment))),
+        (NetworkInterface, "managed_attachment", None),
+        (ELBv2Backend, "create_load_balancer", _facing(ELBv2Backend.create_load_balancer)),
     )
     for kind, name, value in overrides:
         setattr(kind, name, value)
@@ -96,3 +101,18 @@ def _with_interface(original: Callable[..., Any]) -> Callable[..., Any]:
         return instance
 
     return modify
+
+
+def _attachment(original: Any) -> Callable[[Any], Any]:
+    def attachment(interface: Any) -> Any:
+        return interface.managed_attachment or original.fget(interface)
+
+    return attachment
+
+
+def _facing(original: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(original)
+    def create(backend: Any, *rest: Any, scheme: str | None = None, **named: Any) -> Any:
+        return original(backend, *rest, scheme=scheme or "internet-facing", **named)
+
+    return create

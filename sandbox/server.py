@@ -14,6 +14,7 @@ from werkzeug.serving import BaseWSGIServer, make_server
 
 from sandbox.actions import ActionLog
 from sandbox.backend import Backend
+from sandbox.balancers import Balancers
 from sandbox.bus import Bus
 from sandbox.config_aggregators import ConfigAggregators
 from sandbox.config_calls import ConfigCalls
@@ -46,8 +47,9 @@ from sandbox.trails import Trails
 class Settings:
     """What a sandbox is told. Port 0 is any free one; `delay` is from a call to its visibility in Event history.
 
-    `config_delay` is from a change to its visibility in AWS Config. `deliver` is False for a sandbox whose owner calls `deliver_events` and `deliver_files` itself. `policies` are IAM policies by
-    access key or by ARN of a user or role: what they do not allow is denied; whoever has none may do everything.
+    `config_delay` is from a change to its visibility in AWS Config. `deliver` is False for a sandbox whose owner calls
+    `deliver_events` and `deliver_files` itself. `policies` are IAM policies by access key or by ARN of a user or role: what they do
+    not allow is denied; whoever has none may do everything.
     """
 
     host: str = "127.0.0.1"
@@ -129,7 +131,17 @@ class Sandbox:
         self.policies = Policies(settings.policies)
         gate = Gate(faults, self.policies, Trust(self.backend), clock, self._stop)
         self.control = control = Control(self.actions, self.journal, self.keep, self.config, self.aggregators, gate)
-        told = (clock, own, trails.seen, gate, self.actions, control, Ec2(self.backend, self._associations), self.config)
+        told = (
+            clock,
+            own,
+            trails.seen,
+            gate,
+            self.actions,
+            control,
+            Ec2(self.backend, self._associations),
+            self.config,
+            Balancers(inventory),
+        )
         self.application = Gateway(self.backend, recorder, self.identities, self.keep, *told)
         self._threads: list[threading.Thread] = []
         self._server: BaseWSGIServer | None = None

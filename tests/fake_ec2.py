@@ -169,7 +169,12 @@ def world() -> World:
     made.target_group("addresses", "ip", ["10.0.0.13", "10.0.9.9"], front)
     made.target_group("hidden", "instance", ["i-0123456789abcdef0"], inner)
     made.classic = [
-        {"LoadBalancerName": f"classic-{number}", "Scheme": scheme, "VPCId": VPC, "Instances": [{"InstanceId": f"i-0123456789abcdef{number}"}]}
+        {
+            "LoadBalancerName": f"classic-{number}",
+            "Scheme": scheme,
+            "VPCId": VPC,
+            "Instances": [{"InstanceId": f"i-0123456789abcdef{number}"}],
+        }
         for number, scheme in enumerate((INTERNAL, FACING, INTERNAL))
     ]
     return made
@@ -216,4 +221,6 @@ class FakeCaller:
 
 def failure(operation: Operation, reason: str = "access_denied", code: str = "UnauthorizedOperation") -> AwsError:
     """Return the error of a call that fails."""
-    return AwsError(reason, f"{operation.action} in account {ACCOUNT} {REGION} failed: {code}; do something about it", operation.action, code)
+    return AwsError(
+        reason, f"{operation.action} in account {ACCOUNT} {REGION} failed: {code}; do something about it", operation.action, code
+    )

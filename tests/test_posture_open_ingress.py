@@ -13,8 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exporter.model import Direction, PeerType, Rule, RuleAction, RuleChange
-from exporter.posture.open_ingress import Internet, Network, Opened, OpenedIngress, Row, opened_ports, parse_network
+from exporter.posture.internet import Internet
+from exporter.posture.networks import Network, parse_network
+from exporter.posture.open_ingress import OpenedIngress
 from exporter.posture.ports import DEFAULT_PORT_CLASSES, PORT_CLASSES, parse_ports
+from exporter.posture.traffic import Opened, Row
+from exporter.posture.union import opened_ports
 
 DATA = Path(__file__).parent.parent.parent / "shared" / "data"
 OPENED = OpenedIngress({name: parse_ports(entries) for name, entries in DEFAULT_PORT_CLASSES.items()})
@@ -122,7 +126,7 @@ def test_a_rule_for_all_protocols_completes_one_for_a_single_protocol() -> None:
         Row("tcp", 443, 443, _network("3.0.0.0/8")),
         Row("icmp", 8, -1, _network("3.0.0.0/8")),
     ]
-    assert opened_ports(rows) == [Opened(4, "icmp"), Opened(4, "tcp", 443, 443)]
+    assert opened_ports(rows) == [Opened(4, "icmp", 8, -1), Opened(4, "tcp", 443, 443)]
 
 
 def test_ip_versions_are_judged_apart() -> None:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from exporter.aws import operations as op
 from exporter.errors import AwsError, SourceError
 from exporter.posture.settings import PostureSettings
-from exporter.posture.standing import Attachment, Origin, Part
+from exporter.posture.standing import Attachment, Origin, Part, PartFailure, TrailLight
 from exporter.snapshots.base import ReadContext
 from exporter.snapshots.ec2 import Ec2Reader
 from tests.fake_ec2 import (
@@ -225,7 +225,9 @@ def test_the_end_is_seen_while_it_waits():
         raise failure(called, "throttled", "RequestLimitExceeded")
 
     caller.before = throttle
-    told = Ec2Reader(caller, PostureSettings(), wait=lambda _seconds, stopping: ending.append(stopping())).read(context(lambda: bool(ending)))
+    told = Ec2Reader(caller, PostureSettings(), wait=lambda _seconds, stopping: ending.append(stopping())).read(
+        context(lambda: bool(ending))
+    )
     assert list(told) == []
     assert len(caller.calls) == 1
 
@@ -510,7 +512,9 @@ def test_a_call_that_a_region_does_not_know_is_said_once(operation, code):
     assert readings[0].groups[1].vpc_ids == (() if operation is op.DESCRIBE_ASSOCIATIONS else CLEAN.groups[1].vpc_ids)
 
 
-@pytest.mark.parametrize("error", [failure(op.DESCRIBE_INTERFACES, "internal", "UnknownParameter"), AwsError("internal", "unknown parameter")])
+@pytest.mark.parametrize(
+    "error", [failure(op.DESCRIBE_INTERFACES, "internal", "UnknownParameter"), AwsError("internal", "unknown parameter")]
+)
 def test_interfaces_are_read_where_the_parameter_of_hidden_ones_is_not_known(error):
     """Otherwise a region, or a botocore, that is behind reads no interfaces at all."""
     caller = FakeCaller(world())
@@ -651,8 +655,6 @@ def test_without_load_balancers_interfaces_that_fail_leave_them_off():
 
 def test_lights_are_read_by_whoever_is_given():
     """Otherwise trails and recorder never come into a reading."""
-    from exporter.posture.standing import PartFailure, TrailLight
-
     failed = PartFailure(Part.RECORDER, SourceError("access_denied", "no"))
     made = Ec2Reader(FakeCaller(world()), PostureSettings(), lights=lambda _caller, _context: ((TrailLight("audit"),), None, (failed,)))
     (reading,) = made.read(context())

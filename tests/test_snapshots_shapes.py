@@ -357,6 +357,11 @@ FAULTS: dict[str, tuple[Any, Any, str]] = {
         {"PrefixListId": PL},
         f"GetManagedPrefixListEntries, {PL}, entry 1: has no Cidr",
     ),
+    "an entry that is no CIDR": (
+        lambda item: ec2_shapes.prefix_list_of(item, ["anywhere"]),
+        {"PrefixListId": PL},
+        f"{PL}, entry 0: anywhere is no range of addresses",
+    ),
     "an interface without id": (ec2_shapes.interface_of, {}, "has no NetworkInterfaceId"),
     "an interface with an odd group": (
         ec2_shapes.interface_of,

@@ -40,7 +40,7 @@ def from_event_history(config: Config, query: Query) -> tuple[list[HistoryEvent]
         history = EventHistory(
             callers,
             Watch(config.watch.sets, config.watch.events),
-            OpenedIngress(config.port_classes.ranges()),
+            OpenedIngress(config.port_classes.ranges(), config.posture.internet),
             make_logger("error", "console"),
         )
         with _progress() as progress:

@@ -136,7 +136,7 @@ def to_json(found: Iterable[HistoryEvent]) -> Iterator[str]:
 
 def to_csv(found: Iterable[HistoryEvent]) -> Iterator[str]:
     """Yield the lines of an RFC 4180 table with a header; no cell can start a spreadsheet formula."""
-    yield _csv_line(CSV_COLUMNS)
+    yield csv_line(CSV_COLUMNS)
     for item in found:
         data = row(item)
         principal = data.pop("principal")
@@ -146,16 +146,18 @@ def to_csv(found: Iterable[HistoryEvent]) -> Iterator[str]:
         data["resources"] = " ".join(f"{resource['type']}/{resource['id']}" for resource in data["resources"])
         data["rule_changes"] = "; ".join(f"{change.action.value} {describe_change(change)[2:]}" for change in item.event.rule_changes)
         data["sources"] = " ".join(data["sources"])
-        yield _csv_line(_cell(data[column]) for column in CSV_COLUMNS)
+        yield csv_line(csv_cell(data[column]) for column in CSV_COLUMNS)
 
 
-def _csv_line(cells: Iterable[str]) -> str:
+def csv_line(cells: Iterable[str]) -> str:
+    """Return one line of an RFC 4180 table."""
     buffer = io.StringIO()
     csv.writer(buffer, lineterminator="\r\n").writerow(list(cells))
     return buffer.getvalue()
 
 
-def _cell(value: object) -> str:
+def csv_cell(value: object) -> str:
+    """Return a value as text that shows what is unsafe and that no spreadsheet runs."""
     if value is None:
         return ""
     if isinstance(value, bool):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 PORT_CLASSES = ("all", "admin", "database", "directory", "file", "cluster", "web", "other")
@@ -172,6 +172,25 @@ class PortRanges:
         """Tell whether any port of the range is in the class; False for protocols other than tcp and udp."""
         intervals = self.tcp if protocol == "tcp" else self.udp if protocol == "udp" else ()
         return any(low <= to_port and from_port <= high for low, high in intervals)
+
+    def joined(self, other: PortRanges) -> PortRanges:
+        """Return the ports of both."""
+        return PortRanges(tcp=_merged([*self.tcp, *other.tcp]), udp=_merged([*self.udp, *other.udp]))
+
+
+def classes_of(port_classes: Mapping[str, PortRanges], protocol: str, from_port: int | None, to_port: int | None) -> tuple[str, ...]:
+    """Return `all` where every port or protocol is open, else each class that has a port in the range, in order, else `other`.
+
+    A range from port 1 is as good as one from 0, which is reserved (RFC 6335). ICMP and protocols without ports are `other`.
+    """
+    if protocol == "all":
+        return ("all",)
+    if protocol not in ("tcp", "udp") or from_port is None or to_port is None:
+        return ("other",)
+    if from_port <= 1 and to_port == 65535:
+        return ("all",)
+    hit = (name for name in PORT_CLASSES if name in port_classes and port_classes[name].overlaps(protocol, from_port, to_port))
+    return tuple(hit) or ("other",)
 
 
 def parse_ports(entries: Iterable[str]) -> PortRanges:

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from exporter.posture.open_ingress import parse_network
+from exporter.posture.networks import parse_network
 from exporter.posture.ports import PortRanges, parse_ports
 from exporter.settings import Duration, Settings
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 from exporter.aws import operations as op
 from exporter.errors import AwsError
-from exporter.posture.open_ingress import parse_network
+from exporter.posture.networks import parse_network
 from exporter.snapshots.asking import BALANCERS, CLASSIC_BALANCERS, TARGET_GROUPS, Asker, Item
 from exporter.snapshots.told import Told
 

@@ -46,9 +46,9 @@ LONGEST_CONFIGURATION = 4 * 2**20
 
 
 def is_deleted(item: Any) -> bool:
-    """Whether an item says that its resource is gone; its configuration is null then."""
+    """Whether an item says that its resource is gone; its configuration is null then. Before 2017 the status was `Deleted`."""
     status = text(fields_of(item, "an item of AWS Config").get("configurationitemstatus")) or ""
-    return status.lower() in ("resourcedeleted", "resourcedeletednotrecorded")
+    return status.lower() in ("resourcedeleted", "resourcedeletednotrecorded", "deleted")
 
 
 def account_and_region(item: Any) -> tuple[str, str]:

@@ -15,6 +15,7 @@ from exporter.errors import SourceError
 from exporter.model import Direction, PeerType, Rule
 from exporter.parse.dialect import LONGEST_LIST, as_list, lowered, text, truth
 from exporter.parse.rule_shapes import network_of, permitted_rules
+from exporter.posture.networks import parse_network
 from exporter.posture.standing import Attachment
 from exporter.text import visible
 
@@ -68,6 +69,8 @@ def required(fields: Mapping[str, Any], key: str, where: str, spelled: str) -> s
 def list_of(fields: Mapping[str, Any], key: str, where: str, spelled: str) -> Sequence[Any]:
     """Return a member that must be a list; what is absent or null is empty."""
     value = fields.get(key)
+    if isinstance(value, list) and len(value) < LONGEST_LIST:
+        return value
     if isinstance(value, str | int | float) and value != "":
         unreadable(where, f"{spelled} is {_kind(value)}, not a list")
     found = as_list(value)
@@ -86,15 +89,16 @@ def rules_in(permissions: Sequence[Any], direction: Direction, where: str) -> li
     for index, permission in enumerate(permissions):
         place = f"{where}, {direction.value} permission {index}"
         fields = fields_of(permission, place)
-        if not any(key in fields for key in _PEERS):
+        present = [key for key in _PEERS if key in fields]
+        if not present:
             unreadable(place, "names no ranges, prefix lists or groups: was only a part of it asked for?")
-        if list_of(fields, "ipv4ranges", place, "ipv4Ranges"):
-            fields.pop("ipranges", None)
-        peers = sum(len(list_of(fields, key, place, key)) for key in _PEERS)
+        counts = {key: len(list_of(fields, key, place, key)) for key in present}
+        if counts.get("ipv4ranges") and "ipranges" in counts:
+            del fields["ipranges"], counts["ipranges"]
         found = list(permitted_rules((fields,), direction))
         if not found:
             unreadable(place, "has neither protocol nor peers")
-        if sum(rule.peer is not None for rule in found) != peers:
+        if sum(rule.peer is not None for rule in found) != sum(counts.values()):
             unreadable(place, "has a peer without CIDR, prefix list or group")
         rules += found
     return rules
@@ -140,8 +144,11 @@ def entries_in(entries: Iterable[Any], where: str) -> tuple[tuple[str, str], ...
     for index, entry in enumerate(entries):
         place = f"{where}, entry {index}"
         fields = {"cidr": entry} if isinstance(entry, str) else fields_of(entry, place)
-        _, cidr = network_of(required(fields, "cidr", place, "Cidr"), PeerType.IPV4)
-        found.append((cidr or "", text(fields.get("description"), 255) or ""))
+        spelled = required(fields, "cidr", place, "Cidr")
+        _, cidr = network_of(spelled, PeerType.IPV4)
+        if cidr is None or parse_network(cidr) is None:
+            unreadable(place, f"{spelled} is no range of addresses")
+        found.append((cidr, text(fields.get("description"), 255) or ""))
     return tuple(sorted(found))
 
 

@@ -6,11 +6,16 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from exporter.aws import Operation
-from exporter.errors import AwsError
+from exporter.errors import AwsError, SourceError
 from exporter.snapshots.asking import Asker, Item
 
 _UNKNOWN = frozenset({"InvalidAction", "NotImplemented", "UnknownOperationException", "UnsupportedOperation", "HTTP501"})
 """Codes of a service that has no such call in a region, or behind an address that only stands in for it (EC2 and ELB, common errors)."""
+
+
+def is_unknown(error: SourceError) -> bool:
+    """Tell whether a call failed because there is no such call where it was made."""
+    return isinstance(error, AwsError) and error.code in _UNKNOWN
 
 
 @dataclass(slots=True)
@@ -24,7 +29,7 @@ class Told:
         try:
             return tuple(items)
         except AwsError as error:
-            if error.code not in _UNKNOWN:
+            if not is_unknown(error):
                 raise
             self.once(asker, f"a call is not known here; what it tells is taken for nothing: {error}", operation.action)
             return ()

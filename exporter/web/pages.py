@@ -12,7 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from exporter import __version__
 from exporter.history import describe_event, row
-from exporter.poller import PollReport
+from exporter.report import Report
 from exporter.sources.base import UnitKey
 from exporter.store.base import Query, Store
 from exporter.text import visible
@@ -28,7 +28,7 @@ class Pages:
     """Renders the pages from the store and from what the poller last reported."""
 
     def __init__(
-        self, store: Store, reports: Callable[[], Mapping[UnitKey, PollReport]], now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self, store: Store, reports: Callable[[], Mapping[UnitKey, Report]], now: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
         self._store, self._reports, self._now = store, reports, now
         self._templates = Environment(
@@ -51,7 +51,7 @@ class Pages:
                 "unit": " ".join(filter(None, (report.account_id, report.region))),
                 "complete": report.complete,
                 "age": f"{max(0, int((self._now() - report.started_at).total_seconds()))} s ago",
-                "stored": report.stored,
+                "brought": visible(report.counts(), 300),
                 "reason": report.reason or "",
             }
             for _, report in sorted(dict(self._reports()).items())  # a poller may add one meanwhile

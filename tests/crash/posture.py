@@ -59,7 +59,7 @@ def change_of(seed: int, number: int, sequence: int) -> PostureChange:
         source="posture",
         documents={(KIND, str(at)): document_of(seed, number, at) for at in range(DOCUMENTS)} | {ROUND: str(number).encode()},
         samples=[("awschange_open_rules", (str(at),), float(number)) for at in range(number % 4)],
-        amendments=[Amendment(event.event_id, changes, (group_of(int(number)),), ("web",)) for event in amended],
+        amendments=[Amendment(event.event_id, changes, (group_of(number),), ("web",)) for event in amended],
         events=(entry_of(seed, number),),
         explained=((entry_of(seed, number - 1).event_id, amended[0].event_id),) if number else (),
         counts=((UNEXPLAINED.name, HERE, float(number + 1)),),
