@@ -146,7 +146,9 @@ def test_every_modification_gets_its_true_before_and_every_deletion_its_true_los
                 assert change.rule.direction is true.direction
         if ids and event.event_id in truth.lost:
             assert all(change.action is RuleAction.REMOVED for change in event.rule_changes)
-            assert Counter(comparable(c.rule, ids) for c in event.rule_changes) == Counter(comparable(r, ids) for r in truth.lost[event.event_id])
+            assert Counter(comparable(c.rule, ids) for c in event.rule_changes) == Counter(
+                comparable(r, ids) for r in truth.lost[event.event_id]
+            )
 
 
 @settings(max_examples=150, deadline=None)
