@@ -28,6 +28,13 @@ STANDING = {
     "elasticloadbalancing:DescribeLoadBalancers",
     "elasticloadbalancing:DescribeTargetGroups",
     "elasticloadbalancing:DescribeTargetHealth",
+    "config:SelectResourceConfig",
+}
+SELECT = {"config:SelectResourceConfig"}
+AGGREGATOR = {
+    "config:DescribeConfigurationAggregators",
+    "config:DescribeConfigurationAggregatorSourcesStatus",
+    "config:SelectAggregateResourceConfig",
 }
 ALWAYS = DOCTOR | STANDING
 """What each watched account is asked whatever its changes are read from."""
@@ -69,6 +76,21 @@ def test_one_account_needs_to_read_its_event_history_and_nothing_else(tmp_path):
     [policy] = policies(tmp_path, {"sources": CLOUDTRAIL}).values()
     assert actions(policy) == READ | ALWAYS
     assert {statement["Effect"] for statement in policy["Statement"]} == {"Allow"}
+
+
+def test_an_aggregator_is_asked_by_the_account_that_has_it(tmp_path):
+    """Otherwise every account is given what one needs, or that one is denied."""
+    accounts = [{"role_arn": MEMBER_ROLE}, {"role_arn": OTHER_ROLE}]
+    posture = {"aggregator": {"name": "all", "region": "us-east-1", "account_id": "777788889999"}}
+    config = {"sources": CLOUDTRAIL, "aws": {"accounts": accounts}, "posture": posture}
+    found = policies(tmp_path, config)
+    assert actions(found["member"]) == READ | ALWAYS
+    assert actions(found[OTHER_ROLE]) == READ | ALWAYS | AGGREGATOR
+    del posture["aggregator"]["account_id"]
+    found = policies(tmp_path, config)
+    assert actions(found["hub"]) == AGGREGATOR | {"sts:AssumeRole"}
+    posture["source"] = "ec2"
+    assert actions(policies(tmp_path, config)["member"]) == READ | ALWAYS - SELECT
 
 
 def test_trail_files_on_disk_need_nothing_of_aws(tmp_path):
@@ -183,7 +205,8 @@ BALANCERS = {action for action in STANDING if action.startswith("elasticloadbala
         ({"sources": CLOUDTRAIL}, STANDING),
         ({"sources": CLOUDTRAIL, "posture": {"enabled": False}}, set()),
         ({"sources": CLOUDTRAIL, "posture": {"load_balancers": False}}, STANDING - BALANCERS),
-        ({"sources": CLOUDTRAIL, "posture": {"source": "aws_config"}}, set()),
+        ({"sources": CLOUDTRAIL, "posture": {"source": "aws_config"}}, SELECT),
+        ({"sources": CLOUDTRAIL, "posture": {"source": "ec2"}}, STANDING - SELECT),
         (
             {"sources": CLOUDTRAIL, "posture": {"source": "aws_config", "overrides": [{"regions": ["us-east-1"], "source": "ec2"}]}},
             STANDING,

@@ -1,4 +1,4 @@
-"""EC2 and AWS Config, asked of one state over HTTP, agree rule for rule: what differs is written down in docs/decisions/0015, and here.
+"""EC2 and AWS Config, asked of one state over HTTP, agree rule for rule: what differs is written down in docs/aws-config.md.
 
 The state is made with unmodified boto3. Where the two differ otherwise, a change of source would show rules that nobody changed.
 """
