@@ -8,7 +8,7 @@ to what is that of direct relationships; the items of target groups and VPC asso
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
@@ -23,6 +23,15 @@ from sandbox.identities import partition_of
 from sandbox.models import Models
 
 GROUP = "AWS::EC2::SecurityGroup"
+INTERFACE = "AWS::EC2::NetworkInterface"
+INSTANCE = "AWS::EC2::Instance"
+PREFIX_LIST = "AWS::EC2::PrefixList"
+ASSOCIATION = "AWS::EC2::SecurityGroupVpcAssociation"
+BALANCER = "AWS::ElasticLoadBalancingV2::LoadBalancer"
+CLASSIC_BALANCER = "AWS::ElasticLoadBalancing::LoadBalancer"
+TARGETS = "AWS::ElasticLoadBalancingV2::TargetGroup"
+KINDS = (GROUP, INTERFACE, INSTANCE, PREFIX_LIST, ASSOCIATION, BALANCER, CLASSIC_BALANCER, TARGETS)
+"""Every type of resource that is recorded."""
 Key: TypeAlias = tuple[str, str]
 """Type and id of a resource."""
 _ELB = "2012-06-01"
@@ -53,6 +62,16 @@ class Inventory:
 
     def __init__(self, backend: Backend, models: Models, associations: Associations) -> None:
         self._backend, self._models, self._associations = backend, models, associations
+        self._parts: Mapping[str, Callable[[str, str], Iterator[Resource]]] = {
+            GROUP: self.groups,
+            INTERFACE: self._interfaces,
+            INSTANCE: self._instances,
+            PREFIX_LIST: self._prefix_lists,
+            ASSOCIATION: self._vpc_associations,
+            BALANCER: self._load_balancers,
+            CLASSIC_BALANCER: self._classic_load_balancers,
+            TARGETS: self._target_groups,
+        }
 
     def groups(self, account_id: str, region: str, ids: frozenset[str] | None = None) -> Iterator[Resource]:
         """Yield the security groups, or those of some ids that there are."""
@@ -74,16 +93,10 @@ class Inventory:
             within = _related("AWS::EC2::VPC", [group["VpcId"]], "Is contained in Vpc")
             yield Resource(GROUP, group["GroupId"], group["GroupName"], arn, configuration, tags, within)
 
-    def all(self, account_id: str, region: str) -> Iterator[Resource]:
-        """Yield everything."""
-        unit = (account_id, region)
-        yield from self.groups(*unit)
-        yield from self._interfaces(*unit)
-        yield from self._instances(*unit)
-        yield from self._prefix_lists(*unit)
-        yield from self._vpc_associations(*unit)
-        yield from self.balancers(*unit)
-        yield from self._target_groups(*unit)
+    def some(self, account_id: str, region: str, kinds: Iterable[str] = KINDS) -> Iterator[Resource]:
+        """Yield all resources of some types."""
+        for kind in kinds:
+            yield from self._parts[kind](account_id, region)
 
     def balancers(self, account_id: str, region: str) -> Iterator[Resource]:
         """Yield the load balancers, classic ones too."""
@@ -95,14 +108,14 @@ class Inventory:
             interface_id, groups = interface["NetworkInterfaceId"], [group["GroupId"] for group in interface.get("Groups", [])]
             instance_id = interface.get("Attachment", {}).get("InstanceId")
             relationships = (
-                *_related("AWS::EC2::Instance", [instance_id] if instance_id else [], "Is attached to Instance"),
+                *_related(INSTANCE, [instance_id] if instance_id else [], "Is attached to Instance"),
                 *_related(GROUP, groups, "Is associated with SecurityGroup"),
                 *_related("AWS::EC2::Subnet", [interface["SubnetId"]], "Is contained in Subnet"),
                 *_related("AWS::EC2::VPC", [interface["VpcId"]], "Is contained in Vpc"),
             )
             arn, tags = f"{_ec2_arn(account_id, region)}:network-interface/{interface_id}", _tags(interface, "TagSet")
-            kind, zone = "AWS::EC2::NetworkInterface", interface.get("AvailabilityZone", "")
-            yield Resource(kind, interface_id, "", arn, _camel(interface), tags, relationships, zone)
+            zone = interface.get("AvailabilityZone", "")
+            yield Resource(INTERFACE, interface_id, "", arn, _camel(interface), tags, relationships, zone)
 
     def _instances(self, account_id: str, region: str) -> Iterator[Resource]:
         for reservation in self._ec2(account_id, region, "DescribeInstances").get("Reservations", []):
@@ -112,14 +125,14 @@ class Inventory:
                 interfaces = [interface["NetworkInterfaceId"] for interface in instance.get("NetworkInterfaces", [])]
                 groups = [group["GroupId"] for group in instance.get("SecurityGroups", [])]
                 relationships = (
-                    *_related("AWS::EC2::NetworkInterface", interfaces, "Contains NetworkInterface"),
+                    *_related(INTERFACE, interfaces, "Contains NetworkInterface"),
                     *_related(GROUP, groups, "Is associated with SecurityGroup"),
                     *_related("AWS::EC2::Subnet", [instance["SubnetId"]] if instance.get("SubnetId") else [], "Is contained in Subnet"),
                     *_related("AWS::EC2::VPC", [instance["VpcId"]] if instance.get("VpcId") else [], "Is contained in Vpc"),
                 )
                 arn, zone = f"{_ec2_arn(account_id, region)}:instance/{instance['InstanceId']}", instance["Placement"]["AvailabilityZone"]
                 configuration, tags = _camel(instance), _tags(instance)
-                yield Resource("AWS::EC2::Instance", instance["InstanceId"], "", arn, configuration, tags, relationships, zone)
+                yield Resource(INSTANCE, instance["InstanceId"], "", arn, configuration, tags, relationships, zone)
 
     def _prefix_lists(self, account_id: str, region: str) -> Iterator[Resource]:
         for found in self._ec2(account_id, region, "DescribeManagedPrefixLists").get("PrefixLists", []):
@@ -138,20 +151,20 @@ class Inventory:
                 "Tags": [{"Key": key, "Value": value} for key, value in tags.items()],
                 "Entries": [{name: entry[name] for name in ("Cidr", "Description") if entry.get(name)} for entry in entries],
             }
-            yield Resource("AWS::EC2::PrefixList", list_id, found["PrefixListName"], found["PrefixListArn"], configuration, tags)
+            yield Resource(PREFIX_LIST, list_id, found["PrefixListName"], found["PrefixListArn"], configuration, tags)
 
     def _vpc_associations(self, account_id: str, region: str) -> Iterator[Resource]:
         for group_id, vpc_id in self._associations.of(Ec2State(self._backend, account_id, region)):
             configuration = {"GroupId": group_id, "VpcId": vpc_id, "VpcOwnerId": account_id, "State": "associated"}
-            kind, arn = "AWS::EC2::SecurityGroupVpcAssociation", f"{_ec2_arn(account_id, region)}:security-group/{group_id}/{vpc_id}"
-            yield Resource(kind, f"{group_id}|{vpc_id}", "", arn, configuration, {})
+            arn = f"{_ec2_arn(account_id, region)}:security-group/{group_id}/{vpc_id}"
+            yield Resource(ASSOCIATION, f"{group_id}|{vpc_id}", "", arn, configuration, {})
 
     def _load_balancers(self, account_id: str, region: str) -> Iterator[Resource]:
         for balancer in self._elb(account_id, region, _ELBV2, "DescribeLoadBalancers").get("LoadBalancers", []):
             arn, subnets = balancer["LoadBalancerArn"], [zone["SubnetId"] for zone in balancer.get("AvailabilityZones", [])]
             relationships = _balancer_relations(balancer.get("SecurityGroups", []), subnets, balancer.get("VpcId", ""))
-            kind, name = "AWS::ElasticLoadBalancingV2::LoadBalancer", balancer["LoadBalancerName"]
-            yield Resource(kind, arn, name, arn, _camel(balancer), {}, relationships, "Multiple Availability Zones")
+            name = balancer["LoadBalancerName"]
+            yield Resource(BALANCER, arn, name, arn, _camel(balancer), {}, relationships, "Multiple Availability Zones")
 
     def _classic_load_balancers(self, account_id: str, region: str) -> Iterator[Resource]:
         for balancer in self._elb(account_id, region, _ELB, "DescribeLoadBalancers").get("LoadBalancerDescriptions", []):
@@ -159,8 +172,7 @@ class Inventory:
             configuration = {renamed.get(key, key): value for key, value in _camel(balancer).items()}
             arn = f"arn:{partition_of(region)}:elasticloadbalancing:{region}:{account_id}:loadbalancer/{quote(name)}"
             relationships = _balancer_relations(balancer.get("SecurityGroups", []), balancer.get("Subnets", []), balancer.get("VPCId", ""))
-            kind = "AWS::ElasticLoadBalancing::LoadBalancer"
-            yield Resource(kind, name, name, arn, configuration, {}, relationships, "Multiple Availability Zones")
+            yield Resource(CLASSIC_BALANCER, name, name, arn, configuration, {}, relationships, "Multiple Availability Zones")
 
     def _target_groups(self, account_id: str, region: str) -> Iterator[Resource]:
         kept = ("TargetGroupArn", "TargetGroupName", "LoadBalancerArns", "Port", "Protocol", "TargetType", "VpcId")
@@ -169,7 +181,7 @@ class Inventory:
             health = self._elb(account_id, region, _ELBV2, "DescribeTargetHealth", {"TargetGroupArn": arn})
             targets = [item["Target"] for item in health.get("TargetHealthDescriptions", [])]
             configuration = {name: group[name] for name in kept if name in group} | {"Targets": targets}
-            yield Resource("AWS::ElasticLoadBalancingV2::TargetGroup", arn, group["TargetGroupName"], arn, configuration, {})
+            yield Resource(TARGETS, arn, group["TargetGroupName"], arn, configuration, {})
 
     def _ec2(self, account_id: str, region: str, action: str, asked: Mapping[str, str] | None = None) -> Mapping[str, Any]:
         return self._answered("ec2", "ec2", EC2_VERSION, account_id, region, action, asked or {})

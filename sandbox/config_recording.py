@@ -18,7 +18,7 @@ from typing import Any
 
 from sandbox.backend import Answer
 from sandbox.calls import Call
-from sandbox.config_items import GROUP, Inventory, Key, Resource
+from sandbox.config_items import ASSOCIATION, GROUP, INSTANCE, INTERFACE, KINDS, PREFIX_LIST, Inventory, Key, Resource
 from sandbox.identities import partition_of
 from sandbox.journal import Unit
 from sandbox.moments import Clock
@@ -28,10 +28,15 @@ CONTINUOUS = "CONTINUOUS"
 DAILY = "DAILY"
 _SERVICES = frozenset({"autoscaling", "cloudformation", "ec2", "elasticloadbalancing"})
 """Whose calls may change what is recorded."""
-_OF_GROUPS = re.compile(
-    r"(?:Authorize|Revoke)SecurityGroup\w+|ModifySecurityGroupRules|UpdateSecurityGroupRule\w+|(?:Create|Delete)SecurityGroup"
+_EC2 = (GROUP, INTERFACE, INSTANCE, PREFIX_LIST, ASSOCIATION)
+_TOUCHED: tuple[tuple[re.Pattern[str], tuple[str, ...]], ...] = (
+    (re.compile(r"(?:Authorize|Revoke)SecurityGroup\w+|ModifySecurityGroupRules|UpdateSecurityGroupRule\w+|CreateSecurityGroup"), (GROUP,)),
+    (re.compile(r"DeleteSecurityGroup"), (GROUP, ASSOCIATION)),
+    (re.compile(r"\w+ManagedPrefixList\w*"), (PREFIX_LIST,)),
+    (re.compile(r"\w+SecurityGroupVpc"), (ASSOCIATION,)),
+    (re.compile(r"\w+(?:Instances?|InstanceAttribute|NetworkInterface\w*|Addresses|Address)"), (INTERFACE, INSTANCE)),
 )
-"""Calls that change nothing but the groups that they name."""
+"""What calls of EC2 can change; all other calls may change anything of EC2."""
 _GROUP_ID = re.compile(r"\bsg-[0-9a-f]{8,17}\b")
 
 
@@ -132,7 +137,7 @@ class Recording:
             kept.name, kept.exists, kept.group = str(told.get("name", "")), True, group
             kept.mode = told.get("recordingMode") or {}
             if kept.recording:
-                self._look(kept, self._inventory.all(*unit), None, {CONTINUOUS})
+                self._look(unit, kept, {CONTINUOUS})
 
     def start(self, unit: Unit) -> None:
         """Begin to record: what there is, is found at once."""
@@ -141,7 +146,7 @@ class Recording:
             if kept.recording:
                 return
             kept.recording, kept.started_at, kept.changed_at, kept.day_began = True, now, now, now
-            self._look(kept, self._inventory.all(*unit), None, {CONTINUOUS, DAILY})
+            self._look(unit, kept, {CONTINUOUS, DAILY})
 
     def stop(self, unit: Unit) -> None:
         """End recording: what was recorded last stays."""
@@ -164,7 +169,7 @@ class Recording:
                 raise ValueError(f"there is no recorder in {unit[0]:.80} {unit[1]:.80}")
             kept.failing, kept.changed_at = error_code, self._clock()
             if kept.recording and not error_code:
-                self._look(kept, self._inventory.all(*unit), None, {CONTINUOUS})
+                self._look(unit, kept, {CONTINUOUS})
 
     def before(self, unit: Unit) -> None:
         """Record what a day has brought, if it is over; to be called before anything changes."""
@@ -190,11 +195,12 @@ class Recording:
             kept = self._recorders[unit]
             if not kept.recording:
                 return
+            kinds = _touched(call)
             named = frozenset(_GROUP_ID.findall(" ".join([*call.form.values(), answer.body.decode("utf-8", "replace")])))
-            if call.service == "ec2" and _OF_GROUPS.fullmatch(call.action) and named:
-                self._look(kept, self._inventory.groups(*unit, named), {(GROUP, group_id) for group_id in named}, {CONTINUOUS})
+            if kinds == (GROUP,) and named:
+                self._compare(kept, self._inventory.groups(*unit, named), {(GROUP, group_id) for group_id in named}, {CONTINUOUS})
             else:
-                self._look(kept, self._inventory.all(*unit), None, {CONTINUOUS})
+                self._look(unit, kept, {CONTINUOUS}, kinds)
 
     def current(self, unit: Unit, at: datetime) -> list[Version]:
         """Return what was recorded last of each resource and is to be seen at a time; what is gone is not there, the recorder itself is."""
@@ -216,14 +222,20 @@ class Recording:
 
     def _end_day(self, unit: Unit, kept: Recorder) -> None:
         kept.day_began = self._clock()
-        self._look(kept, self._inventory.all(*unit), None, {DAILY})
+        self._look(unit, kept, {DAILY})
 
-    def _look(self, kept: Recorder, found: Iterable[Resource], keys: set[Key] | None, frequencies: set[str]) -> None:
-        """Keep a version of what is new, different or gone among some resources, of the types that are recorded so often."""
+    def _look(self, unit: Unit, kept: Recorder, frequencies: set[str], kinds: tuple[str, ...] = KINDS) -> None:
+        """Look at resources of those of some types that are recorded so often."""
+        wanted = [kind for kind in kinds if kept.frequency(kind) in frequencies]
+        known = {key for key in kept.versions if key[0] in wanted}
+        self._compare(kept, self._inventory.some(*unit, wanted), known, frequencies)
+
+    def _compare(self, kept: Recorder, found: Iterable[Resource], known: set[Key], frequencies: set[str]) -> None:
+        """Keep a version of what is new, different or, of what was known, gone; of the types that are recorded so often."""
         if kept.failing:
             return
         now, there = self._clock(), {resource.key: resource for resource in found}
-        for key in [*there, *(key for key in list(kept.versions) if key not in there and (keys is None or key in keys))]:
+        for key in [*there, *sorted(known - there.keys())]:
             frequency = kept.frequency(key[0])
             if frequency is None or frequency not in frequencies:
                 continue
@@ -241,3 +253,12 @@ class Recording:
                 continue
             self._numbers = max(self._numbers + 1, int(now.timestamp() * 1000))
             kept.versions[key].append(Version(resource, now, now + self._delay, status, self._numbers, frequency))
+
+
+def _touched(call: Call) -> tuple[str, ...]:
+    """Return the types of resources that a call may have changed."""
+    if call.service == "elasticloadbalancing":
+        return tuple(kind for kind in KINDS if kind == INTERFACE or kind not in _EC2)
+    if call.service != "ec2":
+        return KINDS
+    return next((kinds for pattern, kinds in _TOUCHED if pattern.fullmatch(call.action)), _EC2)
