@@ -6,7 +6,19 @@ import random
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from exporter.model import ChangeEvent, Channel, Direction, Outcome, PeerType, Principal, PrincipalType, Resource, Rule, RuleAction, RuleChange
+from exporter.model import (
+    ChangeEvent,
+    Channel,
+    Direction,
+    Outcome,
+    PeerType,
+    Principal,
+    PrincipalType,
+    Resource,
+    Rule,
+    RuleAction,
+    RuleChange,
+)
 
 ACCOUNT, REGION, GROUP_ID = "111122223333", "eu-west-1", "sg-0123456789abcdef0"
 START = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -40,7 +52,15 @@ def event(name, seconds, changes=(), event_id=None, group=GROUP_ID, **more):
 
 
 def rule(peer="192.0.2.0/24", port=22, rule_id=None, description=None, direction=Direction.INGRESS, to_port=None):
-    kind = PeerType.IPV6 if ":" in peer else PeerType.PREFIX_LIST if peer.startswith("pl-") else PeerType.SECURITY_GROUP if peer.startswith("sg-") else PeerType.IPV4
+    kind = (
+        PeerType.IPV6
+        if ":" in peer
+        else PeerType.PREFIX_LIST
+        if peer.startswith("pl-")
+        else PeerType.SECURITY_GROUP
+        if peer.startswith("sg-")
+        else PeerType.IPV4
+    )
     return Rule(direction, rule_id, "tcp", port, port if to_port is None else to_port, kind, peer, description)
 
 
@@ -122,7 +142,10 @@ class Truth:
             if self.chance.random() < 0.2:
                 new = was
             now = replace(was, peer=new.peer, from_port=new.from_port, to_port=new.to_port, description=self.chance.choice(SAYINGS[1:]))
-            if any(o.peer == now.peer and o.from_port == now.from_port and o.direction is now.direction and o is not was for o in self.rules.values()):
+            if any(
+                o.peer == now.peer and o.from_port == now.from_port and o.direction is now.direction and o is not was
+                for o in self.rules.values()
+            ):
                 return
             self.said_at.add((was.rule_id, int(self.now)))
             self.rules[was.rule_id] = now

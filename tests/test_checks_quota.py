@@ -42,7 +42,7 @@ CASES = {
     "directions count apart": (many(ipv4, 40) + many(ipv4, 45, direction=Direction.EGRESS), 45 / 60),
     "too few in each": (many(ipv4, 29) + many(ipv6, 29) + many(ipv4, 29, direction=Direction.EGRESS), None),
     "a group counts for both": (many(ipv4, 20) + many(ipv6, 25) + tuple(naming(sg(2), number) for number in range(10)), 35 / 60),
-    "a rule whose peer is unknown counts for both": (many(ipv4, 29) + (ipv4(99, peer_type=None, peer=None),), 0.5),
+    "a rule whose peer is unknown counts for both": ((*many(ipv4, 29), ipv4(99, peer_type=None, peer=None)), 0.5),
     "a list counts as the most entries it may have": (many(ipv4, 10) + lists("pl-4"), 0.5),
     "twice where two rules name it": (lists("pl-4", "pl-4"), 40 / 60),
     "a list of IPv6 counts there": (many(ipv4, 29) + lists("pl-6"), None),

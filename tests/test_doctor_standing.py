@@ -36,9 +36,10 @@ def test_every_call_is_tried_once():
         vpc_id = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
         client(sandbox, "elbv2").create_target_group(Name="web", Protocol="HTTP", Port=80, VpcId=vpc_id)
         found = look(sandbox, heard)
-    assert found == [("ok", f"{ACCOUNT} {REGION}", "groups, rules, prefix lists and interfaces can be read", "")]
+    what = "groups, rules, prefix lists and interfaces can be read from EC2, and AWS Config can be asked"
+    assert found == [("ok", f"{ACCOUNT} {REGION}", what, "")]
     counted = heard.counts()
-    assert counted.keys() - {"sts:GetCallerIdentity"} == EVERYTHING
+    assert counted.keys() - {"sts:GetCallerIdentity"} == EVERYTHING | {"config:SelectResourceConfig"}
     # Two kinds of load balancers share the name of the action.
     assert {action: number for action, number in counted.items() if action in EVERYTHING and number > 1} == {
         "elasticloadbalancing:DescribeLoadBalancers": 2
@@ -57,15 +58,61 @@ def test_what_is_denied_is_named_with_whom_to_allow_it(source, status):
         assert remedy == f"missing action {action} for the default credentials; add it: `aws-change-exporter iam-policy`"
 
 
-@pytest.mark.parametrize("posture", [{"source": "aws_config"}, {"load_balancers": False}], ids=["aws_config", "no load balancers"])
-def test_what_is_not_read_is_not_tried(posture):
+@pytest.mark.parametrize(
+    ("posture", "services"),
+    [
+        ({"source": "aws_config"}, {"config"}),
+        ({"source": "ec2"}, {"ec2", "elasticloadbalancing"}),
+        ({"source": "ec2", "load_balancers": False}, {"ec2"}),
+        ({"source": "aws_config", "overrides": [{"regions": [REGION], "source": "ec2"}], "load_balancers": False}, {"ec2"}),
+    ],
+)
+def test_what_is_not_read_is_not_tried(posture, services):
     """Otherwise whoever turned it off is told to allow it."""
     heard = Heard()
-    with running("elasticloadbalancing:DescribeLoadBalancers") as sandbox:
+    with running() as sandbox:
         found = look(sandbox, heard, **posture)
-    services = {action.partition(":")[0] for action in heard.counts()} - {"sts"}
-    assert services == (set() if "source" in posture else {"ec2"})
-    assert [one[0] for one in found] == (["skipped"] if "source" in posture else ["ok"])
+    assert {action.partition(":")[0] for action in heard.counts()} - {"sts"} == services
+    assert [one[0] for one in found] == ["ok"]
+
+
+AGGREGATOR = {"name": "all", "region": "eu-west-1"}
+
+
+def test_an_aggregator_is_tried_where_it_is():
+    """Otherwise what brings every account at once fails only when it is needed."""
+    heard = Heard()
+    with running() as sandbox:
+        missing = look(sandbox, source="aws_config", aggregator=AGGREGATOR)[1:]
+        elsewhere = look(sandbox, source="aws_config", aggregator=AGGREGATOR | {"account_id": "777788889999"})[1:]
+        client(sandbox, "config", "eu-west-1").put_configuration_aggregator(
+            ConfigurationAggregatorName="all", AccountAggregationSources=[{"AccountIds": [ACCOUNT], "AllAwsRegions": True}]
+        )
+        sound = look(sandbox, heard, source="aws_config", aggregator=AGGREGATOR)[1:]
+    assert {one[0] for one in missing} == {"failure"}
+    assert all(one[1] == "aggregator all in eu-west-1" for one in (*missing, *sound))
+    assert sound == [("ok", "aggregator all in eu-west-1", "can be asked", "")]
+    assert {(action, region) for action, _, region, _ in heard.requests if "Aggregat" in action} == {
+        ("config:DescribeConfigurationAggregators", "eu-west-1"),
+        ("config:DescribeConfigurationAggregatorSourcesStatus", "eu-west-1"),
+        ("config:SelectAggregateResourceConfig", "eu-west-1"),
+    }
+    assert [one[0] for one in elsewhere] == ["failure"]
+    assert "777788889999 is none of the watched accounts" in elsewhere[0][2]
+
+
+@pytest.mark.parametrize("action", ["config:SelectAggregateResourceConfig", "config:DescribeConfigurationAggregators"])
+def test_an_aggregator_that_may_not_be_asked_names_the_action(action):
+    """Otherwise a person guesses at the policy of the account that has it."""
+    with running(action) as sandbox:
+        client(sandbox, "config", "eu-west-1").put_configuration_aggregator(
+            ConfigurationAggregatorName="all", AccountAggregationSources=[{"AccountIds": [ACCOUNT], "AllAwsRegions": True}]
+        )
+        (found,) = look(sandbox, source="aws_config", aggregator=AGGREGATOR)[1:]
+    assert (found[0], found[3]) == (
+        "failure",
+        f"missing action {action} for the default credentials; add it: `aws-change-exporter iam-policy`",
+    )
 
 
 def test_where_nothing_is_read_it_says_so():

@@ -18,6 +18,16 @@ DOCTOR = {
     "config:DescribeConfigurationRecorders",
     "config:DescribeConfigurationRecorderStatus",
 }
+FROM_CONFIG = {
+    "config:DescribeConfigurationRecorders",
+    "config:DescribeConfigurationRecorderStatus",
+    "config:SelectResourceConfig",
+}
+AGGREGATOR = {
+    "config:DescribeConfigurationAggregators",
+    "config:DescribeConfigurationAggregatorSourcesStatus",
+    "config:SelectAggregateResourceConfig",
+}
 STANDING = {
     "ec2:DescribeManagedPrefixLists",
     "ec2:DescribeNetworkInterfaces",
@@ -28,15 +38,8 @@ STANDING = {
     "elasticloadbalancing:DescribeLoadBalancers",
     "elasticloadbalancing:DescribeTargetGroups",
     "elasticloadbalancing:DescribeTargetHealth",
-    "config:SelectResourceConfig",
 }
-SELECT = {"config:SelectResourceConfig"}
-AGGREGATOR = {
-    "config:DescribeConfigurationAggregators",
-    "config:DescribeConfigurationAggregatorSourcesStatus",
-    "config:SelectAggregateResourceConfig",
-}
-ALWAYS = DOCTOR | STANDING
+ALWAYS = DOCTOR | STANDING | FROM_CONFIG
 """What each watched account is asked whatever its changes are read from."""
 MEMBER_ROLE = "arn:aws:iam::444455556666:role/ops/aws-change-exporter"
 OTHER_ROLE = "arn:aws:iam::777788889999:role/ops/aws-change-exporter"
@@ -76,21 +79,6 @@ def test_one_account_needs_to_read_its_event_history_and_nothing_else(tmp_path):
     [policy] = policies(tmp_path, {"sources": CLOUDTRAIL}).values()
     assert actions(policy) == READ | ALWAYS
     assert {statement["Effect"] for statement in policy["Statement"]} == {"Allow"}
-
-
-def test_an_aggregator_is_asked_by_the_account_that_has_it(tmp_path):
-    """Otherwise every account is given what one needs, or that one is denied."""
-    accounts = [{"role_arn": MEMBER_ROLE}, {"role_arn": OTHER_ROLE}]
-    posture = {"aggregator": {"name": "all", "region": "us-east-1", "account_id": "777788889999"}}
-    config = {"sources": CLOUDTRAIL, "aws": {"accounts": accounts}, "posture": posture}
-    found = policies(tmp_path, config)
-    assert actions(found["member"]) == READ | ALWAYS
-    assert actions(found[OTHER_ROLE]) == READ | ALWAYS | AGGREGATOR
-    del posture["aggregator"]["account_id"]
-    found = policies(tmp_path, config)
-    assert actions(found["hub"]) == AGGREGATOR | {"sts:AssumeRole"}
-    posture["source"] = "ec2"
-    assert actions(policies(tmp_path, config)["member"]) == READ | ALWAYS - SELECT
 
 
 def test_trail_files_on_disk_need_nothing_of_aws(tmp_path):
@@ -200,24 +188,42 @@ BALANCERS = {action for action in STANDING if action.startswith("elasticloadbala
 
 
 @pytest.mark.parametrize(
-    ("config", "expected"),
+    ("posture", "expected"),
     [
-        ({"sources": CLOUDTRAIL}, STANDING),
-        ({"sources": CLOUDTRAIL, "posture": {"enabled": False}}, set()),
-        ({"sources": CLOUDTRAIL, "posture": {"load_balancers": False}}, STANDING - BALANCERS),
-        ({"sources": CLOUDTRAIL, "posture": {"source": "aws_config"}}, SELECT),
-        ({"sources": CLOUDTRAIL, "posture": {"source": "ec2"}}, STANDING - SELECT),
-        (
-            {"sources": CLOUDTRAIL, "posture": {"source": "aws_config", "overrides": [{"regions": ["us-east-1"], "source": "ec2"}]}},
-            STANDING,
-        ),
-        ({"sources": FILES, "posture": {"enabled": True}}, STANDING),
+        ({}, STANDING | FROM_CONFIG),
+        ({"enabled": False}, set()),
+        ({"load_balancers": False}, (STANDING | FROM_CONFIG) - BALANCERS),
+        ({"source": "ec2"}, STANDING),
+        ({"source": "aws_config"}, FROM_CONFIG),
+        ({"source": "aws_config", "overrides": [{"regions": ["us-east-1"], "source": "ec2"}]}, STANDING | FROM_CONFIG),
+        ({"source": "aws_config", "aggregator": {"name": "all", "region": "eu-west-1"}}, FROM_CONFIG | AGGREGATOR),
+        ({"source": "ec2", "aggregator": {"name": "all", "region": "eu-west-1"}}, STANDING),
     ],
 )
-def test_what_stands_may_be_read_where_it_is(tmp_path, config, expected):
+@pytest.mark.parametrize("sources", [CLOUDTRAIL, FILES], ids=["cloudtrail", "files"])
+def test_what_stands_may_be_read_where_it_is(tmp_path, sources, posture, expected):
     """Otherwise a picture is denied its own calls, or a policy grants what nobody makes."""
+    enabled = posture.get("enabled", True)
+    config = {"sources": sources, "posture": {"enabled": enabled, **posture}}
+    if sources is FILES and not enabled:
+        assert run(tmp_path, config).stdout == ""
+        return
     granted = {action for policy in policies(tmp_path, config).values() for action in actions(policy)}
-    assert granted & STANDING == expected
+    # Doctor looks at the recorder whatever is read.
+    assert granted & (STANDING | FROM_CONFIG | AGGREGATOR) == expected | (FROM_CONFIG & DOCTOR)
+
+
+@pytest.mark.parametrize(
+    ("account_id", "who"),
+    [("", "hub"), ("444455556666", MEMBER_ROLE), ("777788889999", OTHER_ROLE)],
+)
+def test_the_aggregator_is_asked_by_the_account_that_has_it(tmp_path, account_id, who):
+    """Otherwise the one call that brings all accounts is denied, or every account may make it."""
+    accounts = [{"role_arn": MEMBER_ROLE}, {"role_arn": OTHER_ROLE}]
+    aggregator = {"name": "all", "region": "eu-west-1", "account_id": account_id}
+    found = policies(tmp_path, {"sources": CLOUDTRAIL, "posture": {"aggregator": aggregator}, "aws": {"accounts": accounts}})
+    assert [name for name, policy in found.items() if actions(policy) & AGGREGATOR] == [who]
+    assert actions(found[who]) >= AGGREGATOR
 
 
 def test_a_role_on_the_way_that_is_watched_too_stands_apart_with_all_it_needs(tmp_path):

@@ -116,7 +116,7 @@ def counted(unexplained, ids):
 WORLDS = st.tuples(st.integers(0, 2**32), st.integers(1, 40))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=1500, deadline=None)
 @given(WORLDS, st.booleans(), st.booleans(), st.booleans())
 def test_every_dark_change_that_a_reading_shows_is_counted_once_and_nothing_else_is(world, ids, told_ids, answers):
     seed, steps = world
@@ -124,11 +124,16 @@ def test_every_dark_change_that_a_reading_shows_is_counted_once_and_nothing_else
     truth.play(steps, ids)
     result, _ = at_once(truth)
     expected = Counter({(action, comparable(rule, ids)): n for (action, rule), n in dark_changes(truth, ids).items()})
-    assert counted(result.unexplained, ids) == expected
+    found = counted(result.unexplained, ids)
+    if ids or not told_ids:
+        assert found == expected
+    else:
+        # Where readings have no ids, a call that names a rule by an id which nobody knows may be taken for what was done in the dark.
+        assert found <= expected
     assert result.pending == 0
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=1500, deadline=None)
 @given(WORLDS, st.booleans(), st.booleans())
 def test_every_modification_gets_its_true_before_and_every_deletion_its_true_lost_rules(world, answers, ids):
     seed, steps = world
@@ -146,10 +151,12 @@ def test_every_modification_gets_its_true_before_and_every_deletion_its_true_los
                 assert change.rule.direction is true.direction
         if ids and event.event_id in truth.lost:
             assert all(change.action is RuleAction.REMOVED for change in event.rule_changes)
-            assert Counter(comparable(c.rule, ids) for c in event.rule_changes) == Counter(comparable(r, ids) for r in truth.lost[event.event_id])
+            assert Counter(comparable(c.rule, ids) for c in event.rule_changes) == Counter(
+                comparable(r, ids) for r in truth.lost[event.event_id]
+            )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=1500, deadline=None)
 @given(WORLDS, st.booleans(), st.booleans(), st.booleans())
 def test_order_of_delivery_and_number_of_joins_make_no_difference(world, ids, told_ids, answers):
     seed, steps = world

@@ -324,7 +324,7 @@ PROBLEMS: dict[str, tuple[Any, str]] = {
         {"SecurityGroups": [_GROUP | {"IpPermissions": [1]}]},
         f"$.SecurityGroups[0]: DescribeSecurityGroups, {ONE.group_id}, ingress",
     ),
-    "a row that is no JSON": ({"Results": [json.dumps(config_item(ONE)), "{"]}, "$.Results[1]: is no object"),
+    "a row that is no JSON": ({"Results": [json.dumps(config_item(ONE)), "{"]}, "$.Results[1]: is text that is no JSON"),
     "a group that is not recorded": (
         {"configurationItems": [_at(ONE, 1, configuration=None, configurationItemStatus="ResourceNotRecorded")]},
         "$.configurationItems[0]: AWS Config, 111122223333, eu-west-1, sg-00000000000000001: has no configuration (its status is ResourceNotRecorded)",
@@ -375,6 +375,10 @@ UNREADABLE: dict[str, tuple[bytes, str]] = {
         "$: an object with the keys Reservations",
     ),
     "a created group": (b'{"GroupId": "sg-1"}', "$: an object with the keys GroupId, which is nothing known"),
+    "an error that AWS answered": (
+        b'{"__type": "AccessDeniedException", "message": "not authorized"}',
+        "$: an object with the keys __type, message",
+    ),
     "a number": (b"5", "$: is no object"),
     "an empty object": (b"{}", "$: an empty object"),
     "a change record": (
@@ -407,9 +411,10 @@ def test_a_file_of_nothing_known_is_an_error_that_says_what_is_accepted(name: st
         },
         {"invokingEvent": json.dumps({"messageType": "ScheduledNotification", "awsAccountId": ACCOUNT})},
         {"configurationItems": [DELETED]},
+        {"Type": "Notification", "TopicArn": "arn:aws:sns:eu-west-1:111122223333:config", "Message": "Successfully validated SNS topic"},
         [],
     ],
-    ids=["no group", "no row", "an instance", "a scheduled event", "a deleted group", "an empty array"],
+    ids=["no group", "no row", "an instance", "a scheduled event", "a deleted group", "a greeting", "an empty array"],
 )
 def test_known_answers_without_groups_are_no_error(body: Any) -> None:
     """Nothing stands, which is an answer; what an instance names is no group that stands."""
@@ -491,6 +496,8 @@ def test_what_recorded_items_do_not_tell_is_named(recorded: Mapping[str, Answers
 def test_recorded_answers_of_other_calls_are_told_apart(recorded: Mapping[str, Answers]) -> None:
     """No file that names a group is passed over: what is not known is another call's answer, or a change record."""
     others = {name: read.notes[0] for name, read in recorded.items() if read.notes}
+    broken = others.pop("config/asecurityteam__ec2.deleted-malformed.json")
+    assert "$.Message: is text that is no JSON" in broken
     assert all("which is nothing known" in note for note in others.values())
     known = (
         "DescribeNetworkInterfaces",

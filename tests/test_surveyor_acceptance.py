@@ -88,7 +88,9 @@ class World:
 
     def unrecorded(self, *, on: bool) -> None:
         """Have the sandbox do calls without a record, or with one again."""
-        with urlopen(Request(f"{self.sandbox.url}/-/unrecorded", data=json.dumps({"on": on}).encode(), method="POST"), timeout=10) as answer:
+        with urlopen(
+            Request(f"{self.sandbox.url}/-/unrecorded", data=json.dumps({"on": on}).encode(), method="POST"), timeout=10
+        ) as answer:
             assert answer.status == 200
 
 

@@ -50,7 +50,9 @@ class Book:
         kept = self.kept()
         merged = merge(given, kept)
         documents = {**merged.documents, PICTURE: encode(merged.picture)}
-        assert self.store.replace_posture(PostureChange(ACCOUNT, REGION, kept.state.sequence, given.ended_at, "posture", documents=documents))
+        assert self.store.replace_posture(
+            PostureChange(ACCOUNT, REGION, kept.state.sequence, given.ended_at, "posture", documents=documents)
+        )
         assert comparable(self.kept().standing()) == comparable(merged.standing), "what is stored is what is seen"
         return merged
 
@@ -195,7 +197,10 @@ def test_a_list_that_is_edited_changes_like_a_group(book: Book, owner: str, owne
     book.take(reading(NOON, prefix_lists=(listed("192.0.2.0/24", owner=owner),)))
     (change,) = book.take(reading(NOON + STEP, prefix_lists=(listed("192.0.2.0/24", "2001:db8::/32", version=2, owner=owner),))).changes
     assert (change.kind, change.owned) == (PREFIX_LIST, owned)
-    assert {(found.peer_type, found.peer) for found in change.rules or ()} == {(PeerType.IPV4, "192.0.2.0/24"), (PeerType.IPV6, "2001:db8::/32")}
+    assert {(found.peer_type, found.peer) for found in change.rules or ()} == {
+        (PeerType.IPV4, "192.0.2.0/24"),
+        (PeerType.IPV6, "2001:db8::/32"),
+    }
     assert book.take(reading(NOON + 2 * STEP)).changes == [], "a list that no rule names any more is not read, which is no change"
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from exporter.model import ChangeEvent, Direction, Rule, RuleAction, RuleChange
 from exporter.parse.asked import asked_changes
+from exporter.posture.entries import is_entry
 from exporter.store.base import HistoryEvent
 from exporter.text import visible
 
@@ -120,6 +121,9 @@ def describe_event(event: ChangeEvent, limit: int = 20) -> list[str]:
     if event.opened_port_classes:
         # First, because it is what the page at night is about, and a thousand rules may follow.
         lines.insert(0, f"! opened to the internet: {', '.join(event.opened_port_classes)}")
+    if is_entry(event):
+        later = event.shared_event_id
+        lines.insert(0, f"changed between two readings (explained later by {later})" if later else "! no event explains this change")
     if not event.content_known:
         lines.append("AWS left out what was changed (request over 100 KB)")
     return lines

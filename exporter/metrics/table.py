@@ -222,5 +222,21 @@ SERIES_FOLDED = SelfMetric(
 SERIES_GAUGES: tuple[SelfMetric, ...] = (SERIES, SERIES_LIMIT, SERIES_FOLDED)
 """What the page knows of itself; each has one series for every family of the store."""
 
-STORE_OPERATIONS = ("go_live", "register", "append", "cursor", "cursors", "series", "samples", "mark_exposed", "search", "prune", "stats")
-"""The values of the label `operation`, all there from the start: the store's methods, as far as they do I/O."""
+STORE_OPERATIONS = (
+    "go_live",
+    "register",
+    "append",
+    "cursor",
+    "cursors",
+    "posture",
+    "series",
+    "samples",
+    "mark_exposed",
+    "search",
+    "prune",
+    "stats",
+)
+"""The values of the label `operation`, all there from the start: the store's methods, as far as they do I/O.
+
+What is kept of what stands is read and written under the name of the first, `posture`.
+"""

@@ -121,9 +121,16 @@ def _backwards(change: RuleChange) -> RuleChange:
 
 
 def _take(rules: list[Rule], rule: Rule) -> None:
-    for index, other in enumerate(rules):
-        if compatible(rule, other) and place(rule) == place(other):
-            del rules[index]
+    """Take one rule out: itself, else one that says the same, else one that stands there."""
+    tests: tuple[Callable[[Rule], bool], ...] = (
+        lambda other: other == rule,
+        lambda other: alike(other, rule),
+        lambda other: compatible(other, rule) and place(other) == place(rule),
+    )
+    for test in tests:
+        found = next((index for index, other in enumerate(rules) if test(other)), None)
+        if found is not None:
+            del rules[found]
             return
 
 

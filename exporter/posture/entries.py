@@ -21,6 +21,11 @@ def entry_id(account_id: str, region: str, kind: str, resource_id: str, until: d
     return "hash:" + blake2b(what, digest_size=16).hexdigest()
 
 
+def is_entry(event: ChangeEvent) -> bool:
+    """Tell whether an event is such an entry: no record brought it, and nobody knows who did what it says."""
+    return event.event_source == EVENT_SOURCE and event.event_name == EVENT_NAME
+
+
 def unexplained_event(account_id: str, region: str, unexplained: Unexplained) -> ChangeEvent:
     """Return the entry of the history that says what changed although no event tells who did it; its time is when it was seen."""
     of_list = unexplained.kind == PREFIX_LIST

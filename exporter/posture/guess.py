@@ -1,4 +1,8 @@
-"""Which rule a call means that names it by id, where the readings have no ids (AWS Config): told only where there is no choice. Pure."""
+"""Which rule a call means that names it by id, where the readings have no ids (AWS Config): told only where there is no choice. Pure.
+
+What remains a guess: where such a call and a change in the dark fall between the same two readings, and the rule that the call meant
+stands again in the second, the call explains the change. Readings of EC2 have ids, and leave nothing to guess.
+"""
 
 from __future__ import annotations
 
@@ -46,7 +50,7 @@ class Guesses:
             said = {place(c.rule) for c in changes if c.action is RuleAction.DESCRIBED and (c.rule.description or "") in same}
             return [t for t in nameless if self._stands(t, said, (rule.direction,))]
         known = world.directions.get(rule.rule_id or "", rule.direction)
-        gone = {place(c.rule) for c in changes if c.action is RuleAction.REMOVED} - set(self._touched(call, number))
+        gone = {place(c.rule) for c in changes if c.action is RuleAction.REMOVED} - self._touched(call, number)
         fitting = [t for t in nameless if self._stands(t, gone, Direction if known is None else (known,))]
         if change.action is RuleAction.MODIFIED:
             # No modification changes the kind of a rule's peer (EC2 API reference, ModifySecurityGroupRules).
@@ -57,11 +61,12 @@ class Guesses:
     def _stands(track: Track, places: set[Place], directions: Iterable[Direction | None]) -> bool:
         return track.value is not None and place(track.value) in places and track.value.direction in directions
 
-    def _touched(self, call: Call, number: int) -> Iterator[Place]:
-        """Yield the places from which other calls of the same time took a rule."""
-        for other in self._calls:
-            if other is not call and number in self._windows.around(other.event.event_time):
-                yield from (place(c.rule) for c in other.changes if c.action is RuleAction.REMOVED and is_placed(c.rule))
+    def _touched(self, call: Call, number: int) -> set[Place]:
+        """Return the places from which other calls of the same time took a rule; not those in which one was made before it was taken."""
+        others = [c for c in self._calls if c is not call and number in self._windows.around(c.event.event_time)]
+        changes = [change for other in others for change in other.changes if is_placed(change.rule)]
+        made = {place(change.rule) for change in changes if change.action is RuleAction.ADDED}
+        return {place(change.rule) for change in changes if change.action is RuleAction.REMOVED} - made
 
     def _rivals(self, world: World, change: RuleChange, number: int) -> Iterator[RuleChange]:
         """Yield changes of other rules that are named by an id which nobody knew."""

@@ -251,7 +251,7 @@ class World:
         directions = [self.directions[rule_id]] if rule_id in self.directions else [Direction.INGRESS, Direction.EGRESS]
         if track is None:
             # It may be there already without its id: AWS Config has none.
-            track = next((t for d in directions if (t := self.at(replace(change.rule, direction=d))) is not None), None)
+            track = self.at(replace(change.rule, direction=directions[0])) if len(directions) == 1 else None
             if track is not None:
                 self.name(track, rule_id)
             told_before = track is None or self.exact

@@ -72,17 +72,19 @@ class Windows:
         rules = [rule for version in self.versions for rule in version.rules or ()]
         rules += [change.rule for call in calls for change in call.changes]
         found = {rule.rule_id: rule.direction for rule in rules if rule.rule_id is not None and rule.direction is not None}
-        for call in calls:
+        added = {place(change.rule) for call in calls for change in call.changes if change.action is RuleAction.ADDED}
+        # The last modification first: it is what a reading shows.
+        for call in reversed(calls):
             for change in call.changes:
                 rule_id = change.rule.rule_id
                 if change.action is RuleAction.MODIFIED and rule_id is not None and rule_id not in found:
-                    shown = self.came(call.event.event_time)
-                    direction = next((d for d in Direction if place(replace(change.rule, direction=d)) in shown), None)
-                    if direction is not None:
-                        found[rule_id] = direction
+                    shown = self._came(call.event.event_time) - added
+                    fitting = [d for d in Direction if place(replace(change.rule, direction=d)) in shown]
+                    if len(fitting) == 1:
+                        found[rule_id] = fitting[0]
         return found
 
-    def came(self, moment: datetime) -> set[Place]:
+    def _came(self, moment: datetime) -> set[Place]:
         """Return where rules stand that came, or were said anew, when something happened at a moment."""
         changes = (change for number in self.around(moment) for change in self.changes(number))
         return {place(change.rule) for change in changes if change.action is not RuleAction.REMOVED}

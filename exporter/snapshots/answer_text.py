@@ -47,7 +47,7 @@ def values_in(body: bytes, name: str, problems: list[str]) -> Iterator[tuple[str
         yield "$", orjson.loads(body)
         return
     except ValueError:
-        text = _decoded(body, name)
+        text = _decoded(body, name).rstrip()
     at, found, counted, line = _end(_SPACE.match(text)), 0, 0, 1
     if at == len(text):
         raise SourceError("unreadable", f"{visible(name)}: is empty")

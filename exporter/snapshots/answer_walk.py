@@ -109,7 +109,7 @@ class Walk:
         elif isinstance(value, dict):
             self._object(value, path, depth)
         else:
-            self._tell(self.found.unknown, f"{path}: is no object")
+            self._tell(self.found.unknown, f"{path}: is {'text that is no JSON' if isinstance(value, str) else 'no object'}")
 
     def _object(self, value: dict[str, Any], path: str, depth: int) -> None:
         fields = lowered(value)
@@ -121,15 +121,12 @@ class Walk:
                 except SourceError as error:
                     self._tell(self.found.problems, f"{path}: {error}")
                 return
-        containers = [name for name in value if name.lower() in _CONTAINERS and isinstance(value[name], list | dict | str)]
+        containers = [name for name in value if name.lower() in _CONTAINERS and _may_hold(value[name])]
         for name in containers:
-            if _is_metadata(value[name], name):
-                self.found.known += 1
-            else:
-                self.visit(value[name], f"{path}.{name}", depth + 1)
+            self.visit(value[name], f"{path}.{name}", depth + 1)
         self._remark(fields, path)
         if not containers:
-            if "messagetype" in fields:  # such as ScheduledNotification, which brings no item
+            if "messagetype" in fields or "topicarn" in fields:  # ScheduledNotification brings no item, and a new topic is greeted in words
                 self.found.known += 1
             else:
                 self._tell(self.found.unknown, f"{path}: {_described(value)}")
@@ -149,9 +146,9 @@ class Walk:
             where.append("… and more")
 
 
-def _is_metadata(value: Any, name: str) -> bool:
-    """Whether a member called like a container holds no JSON: a `Message` in words, or an empty answer of a recording."""
-    return isinstance(value, str) and name.lower() in ("message", "body") and json_in(value) is None
+def _may_hold(value: Any) -> bool:
+    """Whether a member called like a container holds anything: the `message` of an error is words."""
+    return isinstance(value, list | dict) or (isinstance(value, str) and value.lstrip()[:1] in ("{", "["))
 
 
 def _described(value: Mapping[str, Any]) -> str:

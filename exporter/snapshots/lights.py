@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from exporter.aws import Caller, Permission
+from exporter.aws import Caller
 from exporter.aws.operations import DESCRIBE_RECORDER_STATUS, DESCRIBE_RECORDERS, DESCRIBE_TRAILS, GET_EVENT_SELECTORS, GET_TRAIL_STATUS
 from exporter.errors import AwsError, SourceError
 from exporter.posture.lights import (
@@ -37,16 +37,6 @@ from exporter.text import visible
 _REMEMBERED = 120.0
 """Seconds: long enough for the regions of one round, short enough that the next round sees what somebody changed."""
 _LONGEST = 256
-
-
-PERMISSIONS: tuple[Permission, ...] = (
-    Permission(DESCRIBE_TRAILS.action, ("*",), "Lights: trails", "member"),
-    Permission(GET_TRAIL_STATUS.action, ("*",), "Lights: trails", "member"),
-    Permission(GET_EVENT_SELECTORS.action, ("*",), "Lights: trails", "member"),
-    Permission(DESCRIBE_RECORDERS.action, ("*",), "Lights: AWS Config", "member"),
-    Permission(DESCRIBE_RECORDER_STATUS.action, ("*",), "Lights: AWS Config", "member"),
-)
-"""Needed in each watched account; none of these actions is limited to resources that are known beforehand."""
 
 
 class Lights(NamedTuple):

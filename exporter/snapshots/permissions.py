@@ -21,6 +21,7 @@ _EC2 = (
 )
 _LOAD_BALANCERS = (op.DESCRIBE_BALANCERS, op.DESCRIBE_TARGET_GROUPS, op.DESCRIBE_TARGET_HEALTH, op.DESCRIBE_CLASSIC_BALANCERS)
 _CONFIG = (op.DESCRIBE_RECORDERS, op.DESCRIBE_RECORDER_STATUS, op.SELECT_CONFIG)
+_LIGHTS = (op.DESCRIBE_TRAILS, op.GET_TRAIL_STATUS, op.GET_EVENT_SELECTORS, op.DESCRIBE_RECORDERS, op.DESCRIBE_RECORDER_STATUS)
 _AGGREGATOR = (op.DESCRIBE_AGGREGATORS, op.DESCRIBE_AGGREGATOR_SOURCES, op.SELECT_AGGREGATE_CONFIG)
 
 
@@ -30,6 +31,8 @@ def permissions(settings: PostureSettings, aws: AwsSettings | None = None) -> It
         yield from _ec2(settings)
     if reads_from(settings, "aws_config"):
         yield from _config(settings, aws)
+    for operation in _LIGHTS:
+        yield Permission(operation.action, _ANY, "Whether CloudTrail and AWS Config record", _MEMBER)
 
 
 def reads_from(settings: PostureSettings, source: str) -> bool:

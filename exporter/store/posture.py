@@ -1,17 +1,16 @@
-"""What stands in each unit: documents, gauges and the number that tells whether another has changed them meanwhile."""
+"""What stands in each unit: documents and the number that tells whether another has changed them meanwhile."""
 
 from __future__ import annotations
 
-import json
-import math
 import sqlite3
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from exporter.errors import StoreError
 from exporter.model import Unit
-from exporter.store.base import DocumentKey, PostureChange, PostureState, SampleChanges, StoredSample, digest_of
+from exporter.store.base import DocumentKey, PostureChange, PostureState, digest_of
+from exporter.store.gauges import NO_SAMPLES, show
 
 _STATE = "SELECT unit, sequence, joined, forgotten, samples FROM posture WHERE account_id = ? AND region = ?"
 _DIGESTS = "SELECT kind, id, digest FROM documents WHERE unit = ?"
@@ -22,14 +21,11 @@ _INSERT_UNIT = """INSERT INTO posture (account_id, region, sequence, joined, for
     RETURNING unit"""
 _ADVANCE = "UPDATE posture SET sequence = sequence + 1, joined = ?, forgotten = 0 WHERE unit = ?"
 _FORGET = "UPDATE posture SET sequence = sequence + 1, joined = 0, forgotten = 1 WHERE unit = ?"
-_SHOW = "UPDATE posture SET samples = ?, revision = ? WHERE unit = ?"
 _INSERT_BODY = "INSERT INTO bodies (body) VALUES (?)"
 _INSERT_DOCUMENT = "INSERT INTO documents (unit, kind, id, digest, body) VALUES (?, ?, ?, ?, ?)"
-_UPDATE_DOCUMENT = "UPDATE documents SET digest = ? WHERE unit = ? AND kind = ? AND id = ?"
 _DELETE_DOCUMENT = "DELETE FROM documents WHERE unit = ? AND kind = ? AND id = ?"
 _DELETE_BODIES = "DELETE FROM bodies WHERE id IN (SELECT body FROM documents WHERE unit = ?)"
 _UNITS = "SELECT account_id, region FROM posture WHERE NOT forgotten"
-_CHANGED = "SELECT account_id, region, samples FROM posture WHERE revision > ? ORDER BY account_id, region"
 
 _PLAIN, _PACKED = b"-", b"z"
 """First byte of a stored body: as it is, or compressed."""
@@ -43,6 +39,14 @@ class Standing:
     sequence: int
     joined: int
     samples: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class PackedDocument:
+    """A document as it is stored."""
+
+    digest: bytes
+    body: bytes
 
 
 def check(change: PostureChange) -> None:
@@ -69,6 +73,11 @@ def find(connection: sqlite3.Connection, account_id: str, region: str) -> Standi
         return None
     unit, sequence, joined, forgotten, samples = row
     return Standing(unit, 0 if forgotten else sequence, joined, samples)
+
+
+def sequence_of(known: Standing | None) -> int:
+    """Return the sequence of a unit, 0 while nothing is kept of it."""
+    return known.sequence if known else 0
 
 
 def state(connection: sqlite3.Connection, account_id: str, region: str) -> PostureState:
@@ -102,27 +111,33 @@ def enter(connection: sqlite3.Connection, account_id: str, region: str, joined: 
     return unit
 
 
-def write_documents(connection: sqlite3.Connection, unit: int, changed: Mapping[DocumentKey, bytes | None]) -> None:
-    """Store the documents that are another than what is stored; forget those that are None."""
-    for (kind, id_), body in changed.items():
-        row = connection.execute(_DOCUMENT, (unit, kind, id_)).fetchone()
+def pack_changed(
+    connection: sqlite3.Connection, unit: int | None, documents: Mapping[DocumentKey, bytes | None]
+) -> dict[DocumentKey, PackedDocument | None]:
+    """Return those documents that are another than what is stored, ready to be written; None for those that are to be forgotten."""
+    changed: dict[DocumentKey, PackedDocument | None] = {}
+    for (kind, id_), body in documents.items():
+        row = None if unit is None else connection.execute(_DOCUMENT, (unit, kind, id_)).fetchone()
         if body is None:
             if row is not None:
-                connection.execute("DELETE FROM bodies WHERE id = ?", (row[1],))
-                connection.execute(_DELETE_DOCUMENT, (unit, kind, id_))
+                changed[kind, id_] = None
             continue
         digest = digest_of(body)
-        if row is None:
-            number = connection.execute(_INSERT_BODY, (_pack(body),)).lastrowid
-            connection.execute(_INSERT_DOCUMENT, (unit, kind, id_, digest, number))
-        elif row[0] != digest:
-            connection.execute("UPDATE bodies SET body = ? WHERE id = ?", (_pack(body), row[1]))
-            connection.execute(_UPDATE_DOCUMENT, (digest, unit, kind, id_))
+        if row is None or row[0] != digest:
+            changed[kind, id_] = PackedDocument(digest, _pack(body))
+    return changed
 
 
-def show(connection: sqlite3.Connection, unit: int, samples: bytes, revision: int) -> None:
-    """Replace the gauges of a unit."""
-    connection.execute(_SHOW, (samples, revision, unit))
+def write_documents(connection: sqlite3.Connection, unit: int, changed: Mapping[DocumentKey, PackedDocument | None]) -> None:
+    """Store what `pack_changed` found."""
+    for (kind, id_), document in changed.items():
+        row = connection.execute(_DOCUMENT, (unit, kind, id_)).fetchone()
+        if row is not None:
+            connection.execute("DELETE FROM bodies WHERE id = ?", (row[1],))
+            connection.execute(_DELETE_DOCUMENT, (unit, kind, id_))
+        if document is not None:
+            number = connection.execute(_INSERT_BODY, (document.body,)).lastrowid
+            connection.execute(_INSERT_DOCUMENT, (unit, kind, id_, document.digest, number))
 
 
 def forget(connection: sqlite3.Connection, units: Iterable[Unit], revision: int) -> None:
@@ -141,40 +156,6 @@ def forget(connection: sqlite3.Connection, units: Iterable[Unit], revision: int)
 def units(connection: sqlite3.Connection) -> frozenset[Unit]:
     """Return the units of which anything is kept."""
     return frozenset(Unit(*row) for row in connection.execute(_UNITS))
-
-
-def changed_samples(connection: sqlite3.Connection, after: int) -> SampleChanges:
-    """Return the gauges of the units whose gauges changed after a revision."""
-    revision = int(connection.execute("SELECT value FROM meta WHERE key = 'revision'").fetchone()[0])
-    rows = connection.execute(_CHANGED, (after,)).fetchall()
-    return SampleChanges(revision, {Unit(account_id, region): _decode_samples(body) for account_id, region, body in rows})
-
-
-def encode_samples(samples: Sequence[StoredSample]) -> bytes:
-    """Return gauges as compressed JSON, the same ones in any order as the same bytes.
-
-    Raises StoreError for two of one name and labels, which no scrape would take, and for a value that is no number.
-    """
-    rows: dict[tuple[str, tuple[str, ...]], float] = {}
-    for family, labels, value in samples:
-        # UTF-8 has no lone surrogates, and one odd label must not stop the page.
-        key = family, tuple([label.encode("utf-8", "replace").decode("utf-8") for label in labels])
-        if key in rows or not math.isfinite(value):
-            what = "twice" if key in rows else f"as {value!r}"
-            raise StoreError(f"{family} {key[1]!r:.300} is to be shown {what}; this is a fault of the exporter")
-        rows[key] = float(value)
-    text = json.dumps([[family, labels, value] for (family, labels), value in sorted(rows.items())], separators=(",", ":"))
-    return zlib.compress(text.encode("ascii"))
-
-
-NO_SAMPLES = encode_samples(())
-
-
-def _decode_samples(body: bytes) -> tuple[StoredSample, ...]:
-    try:
-        return tuple([(family, tuple(labels), value) for family, labels, value in json.loads(zlib.decompress(body))])
-    except (ValueError, TypeError, zlib.error) as error:
-        raise StoreError(f"gauges of what stands cannot be read ({error}): the file is damaged; restore a copy") from error
 
 
 def _pack(body: bytes) -> bytes:

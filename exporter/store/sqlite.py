@@ -10,7 +10,7 @@ from pathlib import Path
 
 from exporter.families import FAMILIES, Family
 from exporter.model import Unit
-from exporter.store import posture, series
+from exporter.store import gauges, posture, series
 from exporter.store.amend import Amender
 from exporter.store.append import LINE, Appender, check, meet_source
 from exporter.store.base import (
@@ -187,11 +187,17 @@ class SqliteStore:
     def replace_posture(self, change: PostureChange) -> bool:
         """Store what a reading changed in one transaction; False, and nothing stored, where another has changed the state meanwhile."""
         posture.check(change)
-        samples = None if change.samples is None else posture.encode_samples(change.samples)
+        samples = None if change.samples is None else gauges.encode_samples(change.samples)
         recorded_at = to_microseconds(change.recorded_at)
+        # Packing thousands of documents takes a while, in which nobody else should wait for a turn to write.
+        with self._database.reading("read what stands") as reader:
+            known = posture.find(reader, change.account_id, change.region)
+            if posture.sequence_of(known) != change.sequence:
+                return False
+            documents = posture.pack_changed(reader, known.unit if known else None, change.documents)
         with self._database.writing("store what stands") as writer:
             known = posture.find(writer, change.account_id, change.region)
-            if (known.sequence if known else 0) != change.sequence:
+            if posture.sequence_of(known) != change.sequence:
                 return False
             tally = self._book.tally()
             self._amender.enter(writer, change.events, change.source, recorded_at)
@@ -203,9 +209,9 @@ class SqliteStore:
                 tally.posture_count(name, labels, amount)
             self._book.apply(writer, tally)
             unit = posture.enter(writer, change.account_id, change.region, change.joined)
-            posture.write_documents(writer, unit, change.documents)
-            if samples is not None and samples != (known.samples if known else posture.NO_SAMPLES):
-                posture.show(writer, unit, samples, self._book.raise_revision(writer))
+            posture.write_documents(writer, unit, documents)
+            if samples is not None and samples != (known.samples if known else gauges.NO_SAMPLES):
+                gauges.show(writer, unit, samples, self._book.raise_revision(writer))
         return True
 
     def posture_units(self) -> frozenset[Unit]:
@@ -223,7 +229,7 @@ class SqliteStore:
     def samples(self, after: int = 0) -> SampleChanges:
         """Return the units whose gauges changed after a revision, forgotten ones with none, from one consistent reading."""
         with self._database.reading("read gauges") as reader:
-            return posture.changed_samples(reader, after)
+            return gauges.changed_samples(reader, after)
 
     def prune(self, before: datetime, stored_before: datetime | None = None) -> int:
         """Forget events from before a time, of those stored before another if one is given; lower no count; return how many.

@@ -12,6 +12,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from exporter import __version__
 from exporter.history import describe_event, row
+from exporter.posture.entries import is_entry
 from exporter.report import Report
 from exporter.sources.base import UnitKey
 from exporter.store.base import Query, Store
@@ -82,7 +83,7 @@ class Pages:
         except ValueError as error:
             return HTTPStatus.BAD_REQUEST, self._listing(filters, error=str(error))
         found = self._store.search(query)
-        events = [{**row(item), **_folded(describe_event(item.event, _MAX_LINES))} for item in found[:_PAGE]]
+        events = [{**row(item), **_folded(describe_event(item.event, _MAX_LINES)), "entry": is_entry(item.event)} for item in found[:_PAGE]]
         asked = {name: value for name, value in filters.items() if value}
         newer = {**asked, "page": page - 1} if page else None
         older = {**asked, "page": page + 1} if len(found) > _PAGE else None
