@@ -86,7 +86,7 @@ class AggregateReader:
         self._say(sources, context)
         with self._lock:
             covered = self._learn(sources, answers.recorders, answers.groups if answers.groups.error is None else None, ended_at)
-        for unit in sorted({*sources.units, *answers.units}):
+        for unit in sorted({*sources.units, *answers.units, *covered}):
             if self._wanted(unit) and (unit in covered or unit not in self.elsewhere):
                 trust = _trust(unit, sources, answers.recorders)
                 yield reading_of(trust, answers, started_at, ended_at, _shared(unit, sources, answers))
@@ -103,7 +103,7 @@ class AggregateReader:
             if trust.error is not None:
                 if unit in before and now - before[unit] < self._kept:
                     covered[unit] = before[unit]
-            elif groups is None or unit in seen or unit in recorders.units or unit in self._brought:
+            elif groups is None or unit in seen or unit in recorders.units or (unit in self._brought and unit in sources.units):
                 covered[unit] = now
         if groups is not None:
             self._brought = {unit for unit in covered if unit in seen or unit in recorders.units or unit in self._brought}
