@@ -2,7 +2,8 @@
 
 A recorder looks at what a call may have changed right after it, so that no state between two calls is lost; with daily recording, it
 looks once a day only, and what happened in between is gone. A version is to be seen some time after it was captured.
-Sources: AWS Config developer guide, "Recording AWS resources" (frequency, overrides, exclusions); API reference, ConfigurationItem.
+Sources: AWS Config developer guide, "Recording AWS resources" (frequency, overrides, exclusions); API reference, ConfigurationItem;
+resource schema, AWS::Config::ConfigurationRecorder. That this item tells of a recorder that was stopped is inferred.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from typing import Any
 from sandbox.backend import Answer
 from sandbox.calls import Call
 from sandbox.config_items import ASSOCIATION, GROUP, INSTANCE, INTERFACE, KINDS, PREFIX_LIST, Inventory, Key, Resource
+from sandbox.identities import partition_of
 from sandbox.journal import Unit
 from sandbox.moments import Clock
 
@@ -71,6 +73,18 @@ class Recorder:
     exists: bool = True
     versions: defaultdict[Key, list[Version]] = field(default_factory=lambda: defaultdict(list))
 
+    def item(self, unit: Unit, number: int) -> Version | None:
+        """Return the recorder as AWS Config itself has it; None where there is none, or it never ran."""
+        if not self.exists or self.changed_at is None:
+            return None
+        group = _pascal({name: value for name, value in self.group.items() if value})
+        mode = _pascal({"recordingFrequency": CONTINUOUS, **self.mode})
+        configuration = {"Name": self.name, "Recording": self.recording, "RecordingGroup": group, "RecordingMode": mode}
+        account_id, region = unit
+        arn = f"arn:{partition_of(region)}:config:{region}:{account_id}:configuration-recorder/{self.name}"
+        resource = Resource("AWS::Config::ConfigurationRecorder", self.name, self.name, arn, configuration, {})
+        return Version(resource, self.changed_at, self.changed_at, "OK", number, CONTINUOUS)
+
     def frequency(self, kind: str) -> str | None:
         """Return how often a type of resource is recorded; None where it is left out."""
         listed = set(self.group.get("resourceTypes") or ())
@@ -83,6 +97,12 @@ class Recorder:
             if kind in override.get("resourceTypes", ()):
                 return str(override.get("recordingFrequency", CONTINUOUS))
         return str(self.mode.get("recordingFrequency", CONTINUOUS))
+
+
+def _pascal(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {f"{key[:1].upper()}{key[1:]}": _pascal(below) for key, below in value.items()}
+    return [_pascal(item) for item in value] if isinstance(value, list) else value
 
 
 class Recording:
@@ -183,10 +203,12 @@ class Recording:
                 self._look(unit, kept, {CONTINUOUS}, kinds)
 
     def current(self, unit: Unit, at: datetime) -> list[Version]:
-        """Return what was recorded last of each resource and is to be seen at a time; what is gone is not there."""
+        """Return what was recorded last of each resource and is to be seen at a time; what is gone is not there, the recorder itself is."""
         with self._lock:
             kept = self._recorders.get(unit)
             histories = [list(versions) for versions in kept.versions.values()] if kept is not None else []
+            itself = kept.item(unit, self._numbers) if kept is not None else None
+            histories.append([itself] if itself is not None else [])
         seen = [[version for version in versions if version.due <= at] for versions in histories]
         return [versions[-1] for versions in seen if versions and not versions[-1].is_gone]
 

@@ -1,4 +1,4 @@
-"""EC2 and AWS Config, asked of one state over HTTP, agree rule for rule: what differs is written down in docs/decisions/0015, and here.
+"""EC2 and AWS Config, asked of one state over HTTP, agree rule for rule: what differs is written down in docs/aws-config.md.
 
 The state is made with unmodified boto3. Where the two differ otherwise, a change of source would show rules that nobody changed.
 """
@@ -74,12 +74,11 @@ class Place:
 
 
 @contextmanager
-def running(**more: Any) -> Iterator[tuple[Sandbox, Clock]]:
+def running(known: dict[str, Identity] | None = None, **more: Any) -> Iterator[tuple[Sandbox, Clock]]:
     """Serve a sandbox whose AWS Config shows changes at once."""
     clock = Clock(NOW)
-    told = Settings(
-        delay=timedelta(0), config_delay=timedelta(0), deliver=False, identities={THEIR_KEY: Identity(OTHER, "user", "bob")}, **more
-    )
+    identities = {THEIR_KEY: Identity(OTHER, "user", "bob"), **(known or {})}
+    told = Settings(delay=timedelta(0), config_delay=timedelta(0), deliver=False, identities=identities, **more)
     with Sandbox(told, clock) as sandbox:
         yield sandbox, clock
 
@@ -172,7 +171,7 @@ def recorded():
 
 
 # Each example is many calls: none is shrunk.
-@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture], database=None, phases=[Phase.generate])
+@settings(max_examples=8, suppress_health_check=[HealthCheck.function_scoped_fixture], database=None, phases=[Phase.generate])
 @given(st.lists(permissions(), max_size=4), st.lists(permissions(), max_size=2), st.booleans())
 def test_random_rules_agree(aws_environment, recorded, ingress, egress, revoke):
     """Whatever EC2 takes for a rule is the same rule in both readings."""
@@ -318,6 +317,37 @@ def test_what_is_not_recorded_is_no_picture(served, gap):
     assert (reading.attachments is not None) is (gap == "leaves groups out")
 
 
+READS = ["DescribeConfigurationRecorders", "DescribeConfigurationRecorderStatus", "SelectResourceConfig"]
+WATCH_KEY = "AKIAIOSFODNN7WATCHER"
+
+
+@pytest.mark.parametrize("mode", ["CONTINUOUS", "DAILY"])
+def test_aws_config_stands_in_under_a_policy_that_does_not_allow_ec2(monkeypatch, mode):
+    """Denied by EC2 itself, the picture is that of AWS Config where it is recorded as it changes; else the denial says why it is not."""
+    allowed = {"Effect": "Allow", "Action": [f"config:{name}" for name in READS], "Resource": "*"}
+    policies = {WATCH_KEY: {"Version": "2012-10-17", "Statement": [allowed]}}
+    watcher = {WATCH_KEY: Identity(ACCOUNT, "user", "watcher")}
+    with running(watcher, policies=policies) as (sandbox, _clock):
+        place = Place(sandbox)
+        place.record(recordingMode={"recordingFrequency": mode})
+        place.interface(place.group("web"))
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", WATCH_KEY)
+        with opened(sandbox.url) as aws:
+            [reader] = readers(PostureSettings(), aws).readers
+            reading = read(reader)
+        told = place.ec2.describe_security_groups()["SecurityGroups"]
+
+    if mode == "CONTINUOUS":
+        assert (reading.origin, reading.failures) == (Origin.AWS_CONFIG, ())
+        assert [group.group_id for group in reading.groups or ()] == sorted(group["GroupId"] for group in told)
+    else:
+        assert (reading.origin, reading.groups) == (Origin.EC2, None)
+        error = next(failure.error for failure in reading.failures if failure.part is Part.GROUPS)
+        assert error.reason == "access_denied"
+        assert "allow ec2:DescribeSecurityGroup" in str(error)
+        assert "once a day" in str(error)
+
+
 def test_the_aggregator_agrees_with_ec2_everywhere(served):
     """One question brings what EC2 says in each account and region; one that fails is a failure, and the others stand."""
     sandbox, _ = served
@@ -329,7 +359,7 @@ def test_the_aggregator_agrees_with_ec2_everywhere(served):
     for place_number, place in enumerate(places.values()):
         place.record(f"config-bucket-{place_number}")
         lists = place.prefix_list("offices", "192.0.2.0/24", f"198.51.100.{place_number}/32")
-        for number in range(place_number, 45):
+        for number in range(place_number, 36):
             name = place.group(f"group-{number}")
             allowed = {"IpProtocol": "tcp", "FromPort": number, "ToPort": 1000, "IpRanges": [{"CidrIp": f"203.0.113.{number}/32"}]}
             place.ec2.authorize_security_group_ingress(GroupId=name, IpPermissions=[allowed | {"PrefixListIds": [{"PrefixListId": lists}]}])
@@ -355,3 +385,27 @@ def test_the_aggregator_agrees_with_ec2_everywhere(served):
     assert {one.part for one in found[OTHER, WEST].failures} == {Part.GROUPS, Part.PREFIX_LISTS, Part.INTERFACES, Part.LOAD_BALANCERS}
     assert found[OTHER, WEST].groups is None
     assert "FAILED (InternalFailure" in str(found[OTHER, WEST].failures[0].error)
+
+
+def test_the_aggregator_shows_which_recorder_is_off(served):
+    """Its update succeeds all the same, and what the recorder left behind is old."""
+    sandbox, _ = served
+    ours, theirs = Place(sandbox), Place(sandbox, THEIR_KEY)
+    ours.record("config-bucket-1")
+    theirs.record("config-bucket-2")
+    sources = [{"AccountIds": [ACCOUNT, OTHER], "AwsRegions": [REGION]}]
+    ours.config.put_configuration_aggregator(ConfigurationAggregatorName="all", AccountAggregationSources=sources)
+    theirs.config.stop_configuration_recorder(ConfigurationRecorderName="default")
+    with opened(sandbox.url) as aws:
+        aggregate = readers(POSTURE, aws).readers[-1]
+        found = {reading.account_id: reading for reading in aggregate.read(ReadContext(lambda: NOW))}
+        assert found[ACCOUNT].failures == ()
+        assert found[OTHER].groups is None
+        assert "is off" in str(found[OTHER].failures[0].error)
+        only = {"allSupported": False, "resourceTypes": ["AWS::EC2::SecurityGroup", "AWS::EC2::NetworkInterface"]}
+        theirs.config.put_configuration_recorder(ConfigurationRecorder=RECORDER | {"recordingGroup": only})
+        theirs.config.start_configuration_recorder(ConfigurationRecorderName="default")
+        found = {reading.account_id: reading for reading in aggregate.read(ReadContext(lambda: NOW))}
+
+    assert found[OTHER].groups
+    assert [failure.part for failure in found[OTHER].failures] == [Part.PREFIX_LISTS]

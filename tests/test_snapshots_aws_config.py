@@ -121,6 +121,28 @@ def test_a_throttled_page_is_asked_for_again(page):
     assert time.waited > 1
 
 
+@pytest.mark.parametrize(("times", "whole"), [(1, True), (2, False)])
+def test_a_token_that_has_expired_begins_the_walk_anew_once(times, whole):
+    """What was read before may be gone since, so nothing of it is kept; and a token that never holds is a failure."""
+    left, config = times, Config(list(ROWS))
+
+    def fault(operation, asked, _before):
+        nonlocal left
+        if operation.name == "SelectResourceConfig" and f"'{GROUP}'" in asked["Expression"] and asked.get("NextToken") == "4" and left:
+            left -= 1
+            config.rows = [row for row in config.rows if not row[1]["resourceId"].endswith("0001") or row[0] != GROUP]
+            raise AwsError("internal", "expired", operation.action, "InvalidNextTokenException")
+
+    config.rows += [group(number) for number in range(6, 8)]
+    config.fault = fault
+    [reading] = read(config)
+
+    if whole:
+        assert [one.group_id[-1] for one in reading.groups or ()] == ["2", "3", "4", "5", "6", "7"]
+    else:
+        assert (reading.groups, set(failures(reading))) == (None, {Part.GROUPS})
+
+
 def test_a_storm_of_throttles_ends_and_is_a_failure():
     """Not even endless throttles keep a reading for hours."""
 

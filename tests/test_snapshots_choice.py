@@ -291,6 +291,23 @@ def test_what_had_groups_and_has_none_any_more_is_an_answer():
     assert one.read().groups is None
 
 
+def test_an_aggregator_that_fails_as_a_whole_is_not_awaited_for_ever():
+    """Its own reading raises and learns nothing; the accounts that it covered must not stay without a picture."""
+    one = One(aggregate=Config(list(ROWS), sources=[source()]))
+    assert one.aggregate is not None
+    fake: Any = one.aggregate._caller
+    list(one.aggregate.read(one.time.context()))
+
+    def fault(operation, _asked, _before):
+        raise AwsError("access_denied", "no", operation.action)
+
+    fake.fault = fault
+    one.time.now += KEPT - timedelta(minutes=1)
+    assert one.read().groups is None
+    one.time.now += timedelta(minutes=1)
+    assert len(one.read().groups or ()) == 5
+
+
 def test_a_missing_page_of_groups_moves_nothing():
     """Whose groups are missing is not known, and nobody changes sides for it."""
     one = One(aggregate=Config([group(1), *(group(number, account=OTHER) for number in range(2, 5))], sources=[source(), source(OTHER)]))

@@ -22,7 +22,7 @@ from exporter.snapshots.queries import Query, Unit
 from exporter.snapshots.recording import Recording
 
 KEPT = timedelta(hours=6)
-"""How long an account and region that fails in the aggregator is still awaited there, before it is read otherwise."""
+"""How long an account and region that fails in the aggregator is awaited there, before it is read otherwise; three rounds at least."""
 
 
 class AggregateReader:
@@ -44,6 +44,7 @@ class AggregateReader:
         self.name = settings.name
         self.elsewhere: frozenset[Unit] = frozenset()
         self._settings, self._aggregator, self._caller, self._asker = settings, aggregator.name, caller, asker
+        self._kept = max(KEPT, 3 * settings.poll_interval)
         self._lock = threading.Lock()
         self._covered: dict[Unit, datetime] | None = None
         self._brought: set[Unit] = set()
@@ -68,7 +69,9 @@ class AggregateReader:
                 except (SourceError, Stopping):
                     # Its own reading fails as well, and says what is wrong.
                     return False
-            return unit in self._covered
+            last = self._covered.get(unit)
+            # It may have failed as a whole ever since.
+            return last is not None and context.now() - last < self._kept
 
     def read(self, context: ReadContext) -> Iterator[Reading]:
         """Yield a reading of each account and region; none where all is to end. Raises SourceError where its sources cannot be told."""
@@ -83,7 +86,7 @@ class AggregateReader:
         self._say(sources, context)
         with self._lock:
             covered = self._learn(sources, answers.recorders, answers.groups if answers.groups.error is None else None, ended_at)
-        for unit in sorted({*sources.units, *answers.units}):
+        for unit in sorted({*sources.units, *answers.units, *covered}):
             if self._wanted(unit) and (unit in covered or unit not in self.elsewhere):
                 trust = _trust(unit, sources, answers.recorders)
                 yield reading_of(trust, answers, started_at, ended_at, _shared(unit, sources, answers))
@@ -98,9 +101,9 @@ class AggregateReader:
             if not is_source or not trust.records(SECURITY_GROUP):
                 continue
             if trust.error is not None:
-                if unit in before and now - before[unit] < KEPT:
+                if unit in before and now - before[unit] < self._kept:
                     covered[unit] = before[unit]
-            elif groups is None or unit in seen or unit in recorders.units or unit in self._brought:
+            elif groups is None or unit in seen or unit in recorders.units or (unit in self._brought and unit in sources.units):
                 covered[unit] = now
         if groups is not None:
             self._brought = {unit for unit in covered if unit in seen or unit in recorders.units or unit in self._brought}

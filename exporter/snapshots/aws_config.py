@@ -1,6 +1,6 @@
 """Reads what stands in one account and region from AWS Config: as it was last recorded, without asking EC2.
 
-What is not told, compared with EC2 (docs/decisions/0015): ids of rules, further VPCs of a group, prefix lists of AWS and of other
+What is not told, compared with EC2 (docs/aws-config.md): ids of rules, further VPCs of a group, prefix lists of AWS and of other
 accounts, and what stands behind load balancers.
 """
 

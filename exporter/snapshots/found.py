@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
-from exporter.errors import SourceError
+from exporter.errors import AwsError, SourceError
 from exporter.posture.standing import Group, PrefixList
 from exporter.snapshots.config_shapes import (
     NETWORK_INTERFACE,
@@ -27,6 +27,7 @@ from exporter.text import visible
 T = TypeVar("T")
 _BEGINNING = datetime.min.replace(tzinfo=UTC)
 _FACING = "internet-facing"
+_EXPIRED = "InvalidNextTokenException"
 
 
 @dataclass(slots=True)
@@ -47,22 +48,34 @@ class Found(Generic[T]):
 
 def find(query: Query, resource_type: str, read: Callable[[Mapping[str, Any]], T]) -> Found[T]:
     """Return all items of a type. What fails for one account and region fails there alone; a page that is missing, everywhere."""
-    found: Found[T] = Found()
-    newest: dict[tuple[Unit, str], datetime] = {}
     try:
-        for item in query.items(resource_type):
-            try:
-                # What changes while pages are read may be on two of them: the later look at it stands.
-                key, moment = (item.unit, item.resource_id), captured_at(item.row) or _BEGINNING
-                if moment < newest.get(key, _BEGINNING):
-                    continue
-                newest[key] = moment
-                found.units.setdefault(item.unit, {})[item.resource_id] = read(item.row)
-            except (SourceError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-                # An item that nobody foresaw must not hide the other accounts.
-                found.failed.setdefault(item.unit, _unreadable(query, resource_type, item, error))
+        return _walk(query, resource_type, read)
+    except AwsError as error:
+        if error.code != _EXPIRED:
+            return Found(error=error)
     except SourceError as error:
         return Found(error=error)
+    # Throttled for longer than a token lasts: what was read so far may be gone since, so the walk begins anew, once.
+    try:
+        return _walk(query, resource_type, read)
+    except SourceError as error:
+        return Found(error=error)
+
+
+def _walk(query: Query, resource_type: str, read: Callable[[Mapping[str, Any]], T]) -> Found[T]:
+    found: Found[T] = Found()
+    newest: dict[tuple[Unit, str], datetime] = {}
+    for item in query.items(resource_type):
+        try:
+            # What changes while pages are read may be on two of them: the later look at it stands.
+            key, moment = (item.unit, item.resource_id), captured_at(item.row) or _BEGINNING
+            if moment < newest.get(key, _BEGINNING):
+                continue
+            newest[key] = moment
+            found.units.setdefault(item.unit, {})[item.resource_id] = read(item.row)
+        except (SourceError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            # An item that nobody foresaw must not hide the other accounts.
+            found.failed.setdefault(item.unit, _unreadable(query, resource_type, item, error))
     return found
 
 
