@@ -1,4 +1,4 @@
-"""The store: events a second at two sizes of batch, bytes an event, and search, beside a bare table that keeps next to nothing.
+"""The store: events a second at two sizes of batch, bytes an event, search, and what stands in a unit; beside a bare table.
 
 `bare sqlite3` is the least that could be called a store, in the same mode (WAL, synchronous=FULL): one narrow row an event with a
 unique id, one index, one counter and the cursor in each transaction; no raw record, no rules, no history to show.
@@ -7,12 +7,13 @@ unique id, one index, one counter and the cursor in each transaction; no raw rec
 from __future__ import annotations
 
 import gc
+import random
 import sqlite3
 import statistics
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -28,11 +29,12 @@ from exporter.parse import RecordParser
 from exporter.posture.open_ingress import OpenedIngress
 from exporter.posture.ports import DEFAULT_PORT_CLASSES, parse_ports
 from exporter.store import Store, open_store
-from exporter.store.base import BEGINNING, Ingest, Query
+from exporter.store.base import BEGINNING, DocumentKey, Ingest, PostureChange, Query, digest_of
 
 ROUNDS = 3
 SMALL, LARGE = 50, 1000
 SIZED = 50_000
+DOCUMENTS, DOCUMENT_RULES = 10_000, 60
 NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 
 
@@ -192,6 +194,46 @@ def _size_and_search(scratch: Path, events: Sequence[ChangeEvent]) -> None:
     )
 
 
+def _standing(scratch: Path) -> None:
+    dice = random.Random(17)
+    rules = [
+        {"rule_id": f"sgr-{dice.getrandbits(68):017x}", "protocol": "tcp", "from_port": port, "peer": f"192.0.2.{port % 256}/32"}
+        for port in range(1000)
+    ]
+    bodies = {("group", f"sg-{number:017x}"): orjson.dumps(dice.choices(rules, k=DOCUMENT_RULES)) for number in range(DOCUMENTS)}
+    changed = dict(list(bodies.items())[: DOCUMENTS // 100])
+    path = _fresh(scratch, "standing.db")
+    with closing(open_store(path)) as store:
+
+        def replace(sequence: int, documents: Mapping[DocumentKey, bytes]) -> None:
+            if not store.replace_posture(PostureChange("111122223333", "us-east-1", sequence, NOW, "bench", documents=documents)):
+                raise RuntimeError("nobody else writes this file, yet a change was refused")
+
+        first = timed(lambda: replace(0, bodies))
+        digests = timed(lambda: store.posture("111122223333", "us-east-1"))
+        compare = timed(lambda: [digest_of(body) for body in bodies.values()])
+        unchanged = timed(lambda: replace(1, {}))
+        all_again = timed(lambda: replace(2, bodies))
+        few = timed(lambda: replace(3, {key: body + b" " for key, body in changed.items()}))
+        read = timed(lambda: store.documents("111122223333", "us-east-1", "group"))
+    size, whole = path.stat().st_size, sum(map(len, bodies.values()))
+    rows = (
+        ("first reading: all written", first),
+        ("digests of all read (`posture`)", digests),
+        ("digests of all worked out", compare),
+        ("a reading that changes nothing", unchanged),
+        ("all given again, unchanged", all_again),
+        (f"{len(changed)} changed", few),
+        ("bodies of all read", read),
+    )
+    show(
+        f"What stands in a unit: {DOCUMENTS:,} documents of {whole / DOCUMENTS:,.0f} bytes; the file takes {size / whole:.2f} x of that",
+        ["", "ms"],
+        [[name, f"{figures['wall'] * 1000:,.1f}"] for name, figures in rows],
+        [],
+    )
+
+
 def run() -> None:
     """Make the events, fill stores with them and print the tables."""
     events = make_events(SIZED)
@@ -199,4 +241,5 @@ def run() -> None:
     with tempfile.TemporaryDirectory(prefix="aws-change-exporter-bench-") as scratch:
         _throughput(Path(scratch), events)
         _size_and_search(Path(scratch), events)
+        _standing(Path(scratch))
     gc.unfreeze()

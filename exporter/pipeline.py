@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
+from typing import cast
 
 from exporter.aws import Aws, AwsSettings, Requests
 from exporter.catalog import Watch
@@ -18,10 +19,16 @@ from exporter.metrics.exposition import Exposition
 from exporter.metrics.telemetry import Telemetry
 from exporter.parse import RecordParser
 from exporter.poller import Poller, utc_now
+from exporter.posture.judge import Judge
 from exporter.posture.open_ingress import OpenedIngress
+from exporter.posture.settings import NAME, PostureSettings
+from exporter.report import PollReport, Report, SurveyReport
+from exporter.snapshots import Choice, LightsReader, Reader
 from exporter.sources import SOURCES, Source, SourceSettings, roster
+from exporter.sources.base import Polled, UnitFailure, UnitKey
 from exporter.store import Store
-from exporter.units import Units
+from exporter.surveyor import Surveyor
+from exporter.units import PolledSettings, Units
 
 OpenAws = Callable[[AwsSettings, Requests], Aws]
 """Makes the one Aws of a configuration: from the section `aws`, and who hears of every request."""
@@ -69,13 +76,49 @@ class Pipeline:
     config: Config
     units: tuple[Units, ...]
     poller: Poller
+    surveyor: Surveyor
     exposition: Exposition
     lease: Lease | None
 
     @property
-    def sources(self) -> tuple[tuple[Source, SourceSettings], ...]:
-        """Every unit that is known now, with the settings of its source."""
+    def polled(self) -> tuple[tuple[Polled, PolledSettings], ...]:
+        """Every unit that is known now, with its settings."""
         return tuple((source, units.settings) for units in self.units for source in units.sources)
+
+    @property
+    def posture(self) -> Units | None:
+        """The units of which is read what stands; None where it is not."""
+        return next((units for units in self.units if units.settings.name == NAME), None)
+
+    def reports(self) -> Mapping[UnitKey, Report]:
+        """Return the last report of each unit."""
+        return {**self.poller.reports, **self.surveyor.reports}
+
+    def poll(self, polled: Polled, settings: PolledSettings, budget: timedelta | None) -> Report:
+        """Poll one unit: read events, or what stands."""
+        if isinstance(settings, PostureSettings):
+            report = self.surveyor.survey(cast("Reader", polled))
+            self.forget_unknown()
+            return report
+        return self.poller.poll(cast("Source", polled), cast("SourceSettings", settings), budget)
+
+    def forget_unknown(self) -> None:
+        """Take off the page what stands where nobody looks any more; not while it is unknown where to look."""
+        units = self.posture
+        if units is not None and units.answered and not units.failures:
+            self.surveyor.forget_unknown([cast("Reader", polled) for polled in units.sources])
+
+    def record(self, key: UnitKey, report: Report) -> None:
+        """Remember a report that was made elsewhere."""
+        if isinstance(report, SurveyReport):
+            self.surveyor.reports[key] = report
+        elif isinstance(report, PollReport):
+            self.poller.reports[key] = report
+
+    def forget(self, key: UnitKey) -> None:
+        """Forget the reports of a unit."""
+        for reports in (self.poller.reports, self.surveyor.reports):
+            reports.pop(key, None)
 
     @contextmanager
     def using_aws(self) -> Iterator[bool]:
@@ -85,11 +128,6 @@ class Pipeline:
         else:
             with self.lease.used() as is_open:
                 yield is_open
-
-
-def changes(units: Units) -> bool:
-    """Return whether the units of a source may change while it is configured, so that they must be asked for again."""
-    return SOURCES[units.settings.type].needs_aws
 
 
 def build_pipeline(
@@ -106,21 +144,29 @@ def build_pipeline(
     Units of sources that stay as they are are taken over. Raises ConfigError or AwsError where AWS cannot even be set up.
     """
     watch = Watch(config.watch.sets, config.watch.events)
-    parser = RecordParser(watch, OpenedIngress(config.port_classes.ranges(), config.posture.internet))
+    ranges, posture = config.port_classes.ranges(), config.posture
+    parser = RecordParser(watch, OpenedIngress(ranges, posture.internet))
     poller = Poller(store, parser, watch, telemetry, logger, stopping=stopping)
+    judge = Judge(ranges, posture.internet, posture.exceptions)
+    surveyor = Surveyor(store, judge, posture, telemetry, logger, poller.read_until, utc_now, stopping)
     lease = _lease(config, telemetry, previous, aws)
-    units = tuple(_units(settings, config.aws.discovery_interval, lease, logger, previous) for settings in config.sources)
+    units = [_units(settings, config.aws.discovery_interval, lease, logger, previous) for settings in config.sources]
+    if config.reads_posture and lease is not None:
+        units.append(_posture(config, lease, logger, previous))
     shown = previous.exposition if previous else None
-    exposition = Exposition(store, config.metrics.budgets, config.metrics.birth_hold, time.time, telemetry, previous=shown)
-    pipeline = Pipeline(config, units, poller, exposition, lease)
-    for source, settings in pipeline.sources:
+    exposition = Exposition(
+        store, config.metrics.budgets, config.metrics.birth_hold, time.time, telemetry, previous=shown, states=config.reads_posture
+    )
+    pipeline = Pipeline(config, tuple(units), poller, surveyor, exposition, lease)
+    for source, settings in pipeline.polled:
         telemetry.register_source(source.name, source.account_id, source.region, settings.longest_between.total_seconds())
     telemetry.web_info(config.web.external_url)
+    telemetry.exceptions({exception.name: exception.expires.timestamp() for exception in posture.exceptions})
     return pipeline
 
 
 def _lease(config: Config, telemetry: Telemetry, previous: Pipeline | None, aws: OpenAws) -> Lease | None:
-    if not any(SOURCES[settings.type].needs_aws for settings in config.sources):
+    if not config.needs_aws:
         return None
     if previous is not None and previous.lease is not None and previous.config.aws == config.aws:
         return previous.lease
@@ -133,7 +179,29 @@ def _units(settings: SourceSettings, interval: timedelta, lease: Lease | None, l
     if before is not None and before.settings == settings and (static or (previous is not None and previous.lease is lease)):
         return before
     ask = partial(roster, settings, None if static or lease is None else lease.aws)
-    units = Units(settings, ask, utc_now, logger, interval, before.shown() if before else ())
+    units = Units(settings, ask, utc_now, logger, interval, before.shown() if before else (), changes=not static)
     if static:
         units.ask()
     return units
+
+
+@dataclass(frozen=True, slots=True)
+class _Readers:
+    """Readers as Units want to be told of them."""
+
+    sources: tuple[Reader, ...]
+    failures: tuple[UnitFailure, ...]
+
+
+def _posture(config: Config, lease: Lease, logger: Logger, previous: Pipeline | None) -> Units:
+    settings, before = config.posture, previous.posture if previous else None
+    if before is not None and before.settings == settings and previous is not None and previous.lease is lease:
+        return before
+
+    choice = Choice(settings, lease.aws, LightsReader())
+
+    def ask() -> _Readers:
+        found = choice.readers()
+        return _Readers(found.readers, found.failures)
+
+    return Units(settings, ask, utc_now, logger, config.aws.discovery_interval, before.shown() if before else ())

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from exporter.catalog import Watch
@@ -15,38 +14,10 @@ from exporter.logs import Logger
 from exporter.metrics.telemetry import Telemetry
 from exporter.model import ChangeEvent, Ignored, Unit
 from exporter.parse import RecordParser
+from exporter.report import PollReport
 from exporter.sources import SOURCES, Source
 from exporter.sources.base import Batch, Clocked, FetchContext, SourceSettings, UnitKey, fields_of, key_of
 from exporter.store.base import BEGINNING, Ingest, IngestResult, Store
-
-
-@dataclass(slots=True)
-class PollReport:
-    """What one poll of one unit of a source did; `complete` is False where anything could not be read or stored."""
-
-    source: str
-    account_id: str
-    region: str
-    started_at: datetime
-    seconds: float = 0.0
-    complete: bool = True
-    reason: str | None = None
-    error: str | None = None
-    read: int = 0
-    stored: int = 0
-    live: int = 0
-    promoted: int = 0
-    duplicates: int = 0
-    conflicts: int = 0
-    ignored: int = 0
-    malformed: int = 0
-    stopped: bool = False
-    problems: list[str] = field(default_factory=list)
-
-    def fail(self, reason: str, error: str) -> None:
-        """Remember the first failure; a poll with any is not complete."""
-        self.complete = False
-        self.reason, self.error = self.reason or reason, self.error or error
 
 
 def utc_now() -> datetime:
@@ -71,6 +42,7 @@ class Poller:
         self._telemetry, self._log, self._now, self._stopping = telemetry, logger, now, stopping
         self._names = watch.names()
         self.reports: dict[UnitKey, PollReport] = {}
+        self._read_until: dict[UnitKey, datetime] = {}
 
     def poll(self, source: Source, settings: SourceSettings, budget: timedelta | None = None) -> PollReport:
         """Fetch, parse and store what is new; never raises what a source or the store may fail with.
@@ -108,7 +80,21 @@ class Poller:
         self._telemetry.poll_finished(*key_of(source), report.seconds, self._now().timestamp(), report.reason)
         self._say(report, log)
         self.reports[key_of(source)] = report
+        if report.complete and SOURCES[settings.type].needs_aws:
+            self._read_until[key_of(source)] = report.started_at
         return report
+
+    def read_until(self, account_id: str, region: str) -> datetime | None:
+        """Return when a source that brings the events of an account and region last began to read, and then read all; None if never.
+
+        Where events are not read, no difference may be blamed on their absence. Files of a directory say nothing of today.
+        """
+        moments = [
+            moment
+            for (_, account, place), moment in self._read_until.copy().items()
+            if account in ("", account_id) and place in ("", region)
+        ]
+        return max(moments, default=None)
 
     def _beginning(self, source: Source, settings: SourceSettings, context: FetchContext, now: datetime) -> datetime:
         """Return when a unit begins to live: where our clock is ahead of that of its events, what happens next would pass for the past."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -15,13 +14,13 @@ from exporter.config import Config, load
 from exporter.errors import ConfigError, ExporterError, StoreError
 from exporter.logs import Logger
 from exporter.metrics.telemetry import Telemetry
-from exporter.pipeline import OpenAws, Pipeline, build_pipeline, changes, open_aws
-from exporter.poller import PollReport
+from exporter.pipeline import OpenAws, Pipeline, build_pipeline, open_aws
+from exporter.posture.settings import PostureSettings
+from exporter.report import PollReport, Report, SurveyReport
 from exporter.scheduler import Pool, Scheduler
-from exporter.sources import Source, SourceSettings
-from exporter.sources.base import UnitKey, fields_of, key_of
+from exporter.sources.base import Polled, UnitKey, fields_of, key_of
 from exporter.store import open_store
-from exporter.units import Change, Failure, Units
+from exporter.units import Change, Failure, PolledSettings, Units
 
 _EXPOSED_INTERVAL = timedelta(seconds=1)
 _STATS_INTERVAL = timedelta(seconds=15)
@@ -76,6 +75,10 @@ class Service:
         """Whether the service has been told to stop."""
         return self._stop.is_set()
 
+    def reports(self) -> Mapping[UnitKey, Report]:
+        """Return the last report of each unit of the configuration in force."""
+        return self.pipeline.reports()
+
     def start(self) -> None:
         """Begin to poll and to keep house."""
         self._housekeeping()
@@ -86,20 +89,29 @@ class Service:
         self._scheduler.every(_PRUNE_INTERVAL, "prune", self._prune, pool=Pool.HOUSE)
         self._scheduler.start()
 
-    def poll_once(self) -> list[PollReport]:
-        """Ask for all units once, poll each once, the past included, and return what became of each, failures to tell units too."""
+    def poll_once(self) -> list[Report]:
+        """Ask for all units once, poll each once, the past included, and return what became of each, failures to tell units too.
+
+        What stands is read last, when the events that explain it are there.
+        """
         pipeline, started_at = self.pipeline, datetime.now(UTC)
         with ThreadPoolExecutor(_POLLS_AT_ONCE, "poll") as pool:
             try:
-                asked = [(units, pool.submit(units.ask) if changes(units) else None) for units in pipeline.units]
-                failures: list[PollReport] = []
+                asked = [(units, pool.submit(units.ask) if units.changes else None) for units in pipeline.units]
+                failures: list[Report] = []
                 for units, answer in asked:
                     if answer is not None:
                         change = answer.result()
                         self._register(units, change.added)
                     failures += [self._report(pipeline, units, failure, started_at) for failure in units.failures]
-                polls = [pool.submit(self._poll, pipeline, source, settings, None) for source, settings in pipeline.sources]
-                reports = [poll.result() for poll in polls]
+                reports: list[Report | None] = []
+                for of_posture in (False, True):
+                    polls = [
+                        pool.submit(self._poll, pipeline, source, settings, None)
+                        for source, settings in pipeline.polled
+                        if isinstance(settings, PostureSettings) is of_posture
+                    ]
+                    reports += [poll.result() for poll in polls]
             except BaseException:
                 self._stop.set()
                 pool.shutdown(wait=False, cancel_futures=True)
@@ -158,13 +170,13 @@ class Service:
         """Poll all units that are known, and ask for those that are not."""
         for units in pipeline.units:
             self._schedule_polls(pipeline, units, units.sources)
-            if changes(units) or units.failures:
+            if units.changes or units.failures:
                 job = f"units {units.settings.name}"
                 self.telemetry.register_job(job)
                 self._scheduler.every(units.interval, job, partial(self._ask, pipeline, units), pool=Pool.UNITS)
         self.telemetry.count_units(time.time())
 
-    def _schedule_polls(self, pipeline: Pipeline, units: Units, sources: Sequence[Source]) -> None:
+    def _schedule_polls(self, pipeline: Pipeline, units: Units, sources: Sequence[Polled]) -> None:
         """Poll units from now on; many of them do not begin in one instant, but spread over a few seconds."""
         settings = units.settings
         spread = min(_SPREAD, settings.poll_interval) / max(1, len(sources))
@@ -176,7 +188,7 @@ class Service:
             poll = partial(self._poll, pipeline, source, settings, budget)
             self._scheduler.every(settings.poll_interval, job, poll, first=position * spread, waits=bool(settings.wait))
 
-    def _register(self, units: Units, sources: Sequence[Source]) -> None:
+    def _register(self, units: Units, sources: Sequence[Polled]) -> None:
         for source in sources:
             self.telemetry.register_source(*key_of(source), units.settings.longest_between.total_seconds())
 
@@ -200,24 +212,25 @@ class Service:
             self._report(pipeline, units, failure, started_at)
         if change.retry is not None:
             self._scheduler.hasten(f"units {units.settings.name}", change.retry)
+        pipeline.forget_unknown()
         if change.added or change.gone:
             self.log.info("units", source=units.settings.name, known=len(units.sources), new=len(change.added), gone=len(change.gone))
         self.telemetry.count_units(time.time())
 
-    def _report(self, pipeline: Pipeline, units: Units, failure: Failure, started_at: datetime) -> PollReport:
+    def _report(self, pipeline: Pipeline, units: Units, failure: Failure, started_at: datetime) -> Report:
         """Show a unit that cannot be told as one whose poll failed."""
-        report = PollReport(*failure.key, started_at)
+        report = (SurveyReport if isinstance(units.settings, PostureSettings) else PollReport)(*failure.key, started_at)
         report.fail(failure.error.reason, str(failure.error))
         known = failure.key in {key_of(source) for source in units.sources}
         interval = units.settings.longest_between if known else units.interval
         fine_until = failure.fine_until.timestamp() if failure.fine_until else 0.0
         self.telemetry.register_source(*failure.key, interval.total_seconds())
         self.telemetry.unit_failed(*failure.key, time.time(), failure.error.reason, fine_until)
-        pipeline.poller.reports[failure.key] = report
+        pipeline.record(failure.key, report)
         self.log.error("units unknown", **fields_of(failure.key), reason=failure.error.reason, error=str(failure.error))
         return report
 
-    def _poll(self, pipeline: Pipeline, source: Source, settings: SourceSettings, budget: timedelta | None) -> PollReport | None:
+    def _poll(self, pipeline: Pipeline, source: Polled, settings: PolledSettings, budget: timedelta | None) -> Report | None:
         key = key_of(source)
         lock = self._busy.setdefault(key, threading.Lock())
         # After a reload the old pipeline's poll of the same unit may still be under way.
@@ -228,7 +241,7 @@ class Service:
             with pipeline.using_aws() as is_open:
                 if self.stopping or not is_open:
                     return None
-                report = pipeline.poller.poll(source, settings, budget)
+                report = pipeline.poll(source, settings, budget)
             self.telemetry.count_units(time.time())
             self._outdated.set()
             return report
@@ -253,8 +266,7 @@ class Service:
         self._scheduler.forget(job_name(key))
         self.telemetry.forget_job(job_name(key))
         self.telemetry.forget_source(*key)
-        with suppress(KeyError):
-            del self.pipeline.poller.reports[key]
+        self.pipeline.forget(key)
 
     def _forget_unless_known(self, key: UnitKey) -> None:
         """Take a unit off the page whose last poll outlasted it: it would stand there as it ended, and alert for ever."""

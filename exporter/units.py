@@ -6,13 +6,51 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from exporter.errors import SourceError
 from exporter.logs import Logger
-from exporter.sources import Roster, Source, SourceSettings
-from exporter.sources.base import UnitKey, key_of
+from exporter.sources.base import Polled, UnitFailure, UnitKey, key_of
 
 _FIRST_RETRY = timedelta(seconds=30)
+
+
+class PolledSettings(Protocol):
+    """What a configured source, or the section `posture`, says of how its units are polled."""
+
+    @property
+    def name(self) -> str:
+        """Name in metrics and logs."""
+        ...
+
+    @property
+    def poll_interval(self) -> timedelta:
+        """How often each unit is polled."""
+        ...
+
+    @property
+    def longest_between(self) -> timedelta:
+        """How long it takes from the end of one poll to the end of the next."""
+        ...
+
+    @property
+    def wait(self) -> timedelta:
+        """How long a poll may wait for news by itself."""
+        ...
+
+
+class Told(Protocol):
+    """The units as they were told; a failure hides no unit: those known before stay."""
+
+    @property
+    def sources(self) -> tuple[Polled, ...]:
+        """What is to be polled."""
+        ...
+
+    @property
+    def failures(self) -> tuple[UnitFailure, ...]:
+        """What could not be told."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,44 +72,56 @@ class Change:
     `retry` is how soon to ask again where there are failures.
     """
 
-    added: tuple[Source, ...] = ()
+    added: tuple[Polled, ...] = ()
     gone: tuple[UnitKey, ...] = ()
     failures: tuple[Failure, ...] = ()
     retry: timedelta | None = None
 
 
 class Units:
-    """The units of one configured source. Safe to use from several threads.
+    """The units of one configured source, or of the readings of what stands. Safe to use from several threads.
 
-    A unit that is told again keeps the Source object that it had. One that is not told any more is gone, unless a failure may hide
+    A unit that is told again keeps the object that it had. One that is not told any more is gone, unless a failure may hide
     it: incomplete is not empty.
     """
 
     def __init__(
         self,
-        settings: SourceSettings,
-        ask: Callable[[], Roster],
+        settings: PolledSettings,
+        ask: Callable[[], Told],
         now: Callable[[], datetime],
         logger: Logger,
         interval: timedelta,
         earlier: Iterable[UnitKey] = (),
+        *,
+        changes: bool = True,
     ) -> None:
-        """`earlier` are keys that are shown already and not confirmed yet; `interval` is how often the units are asked for."""
+        """`earlier` are keys that are shown already and not confirmed yet; `interval` is how often the units are asked for.
+
+        `changes` tells whether they may change while it is configured, so that they must be asked for again.
+        """
         self.settings = settings
+        self.changes = changes
         self.interval = interval
         self._roster, self._now, self._log = ask, now, logger
         self._asking, self._lock = threading.Lock(), threading.Lock()
-        self._known: dict[UnitKey, Source] = {}
+        self._known: dict[UnitKey, Polled] = {}
         self._failing: dict[UnitKey, Failure] = {}
         self._earlier = set(earlier)
         self._answered: datetime | None = None
         self._failed_in_row = 0
 
     @property
-    def sources(self) -> tuple[Source, ...]:
+    def sources(self) -> tuple[Polled, ...]:
         """What is to be polled."""
         with self._lock:
             return tuple(self._known.values())
+
+    @property
+    def answered(self) -> bool:
+        """Whether units were ever told."""
+        with self._lock:
+            return self._answered is not None
 
     @property
     def failures(self) -> tuple[Failure, ...]:
@@ -87,7 +137,7 @@ class Units:
     def ask(self) -> Change:
         """Ask for the units and return what changed; never raises what a source may fail with."""
         with self._asking:
-            found: Mapping[UnitKey, Source] | None
+            found: Mapping[UnitKey, Polled] | None
             errors: dict[UnitKey, SourceError] = {}
             try:
                 roster = self._roster()
@@ -105,7 +155,7 @@ class Units:
     def _whole(self) -> UnitKey:
         return self.settings.name, "", ""
 
-    def _take(self, found: Mapping[UnitKey, Source] | None, errors: Mapping[UnitKey, SourceError]) -> Change:
+    def _take(self, found: Mapping[UnitKey, Polled] | None, errors: Mapping[UnitKey, SourceError]) -> Change:
         before = dict(self._failing)
         if found is None:
             self._failing = {**before, **self._failures(errors)}

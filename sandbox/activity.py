@@ -27,6 +27,7 @@ from exporter.demo.callers import (
     WORKER,
     Caller,
 )
+from sandbox.estate import furnish
 from sandbox.hands import CONTRACTOR, MIGRATION, SCALER, Hands
 from sandbox.world import HOME_REGION, TRAIL, World
 
@@ -89,7 +90,7 @@ class Activity:
     def run(self, stop: threading.Event, pause: float) -> None:
         """Act until stopped, with `pause` seconds between two steps on average."""
         try:
-            self.settle()
+            self.settle(stop.is_set)
             for number, wait in enumerate(self._waits(pause), 1):
                 if stop.wait(wait):
                     return
@@ -103,9 +104,11 @@ class Activity:
         while True:
             yield self._chance.uniform(0.2, 1.8) * pause
 
-    def settle(self) -> None:
-        """Give every account and region a VPC, a prefix list and some groups."""
+    def settle(self, stopped: Callable[[], bool] = lambda: False) -> None:
+        """Give every account and region a VPC, a prefix list and some groups, and every account its estate."""
         for place in self._places:
+            if stopped():
+                return
             ec2 = self._as(TERRAFORM, place)
             place.vpc_id = ec2.create_vpc(CidrBlock="10.0.0.0/16")["Vpc"]["VpcId"]
             place.subnet_id = ec2.create_subnet(VpcId=place.vpc_id, CidrBlock="10.0.1.0/24")["Subnet"]["SubnetId"]
@@ -113,6 +116,7 @@ class Activity:
             place.prefix_list_id = made["PrefixList"]["PrefixListId"]
             for _ in range(3):
                 self._create(place)
+        furnish(self._hands, self._world, stopped)
 
     def step(self, number: int) -> None:
         """Do one thing, and each so often something bad."""

@@ -19,7 +19,7 @@ from xml.sax.saxutils import escape
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
-from sandbox import moto_messages, moto_queues
+from sandbox import moto_groups, moto_messages, moto_networks, moto_queues
 
 Environ: TypeAlias = dict[str, Any]
 EC2_VERSION = "2016-11-15"
@@ -52,7 +52,9 @@ class Backend:
     """moto behind one function: a request goes in, an answer comes out, nothing goes over the network."""
 
     def __init__(self) -> None:
+        moto_groups.correct()
         moto_messages.correct()
+        moto_networks.correct()
         moto_queues.correct()
         # Thousands of images for each account and region take it half a second; nobody here asks for one by its name.
         os.environ.setdefault("MOTO_EC2_LOAD_DEFAULT_AMIS", "false")
@@ -113,6 +115,11 @@ class Backend:
         where = {"REQUEST_METHOD": "PUT", "PATH_INFO": f"/{bucket}/{key}", "CONTENT_TYPE": headers.get("Content-Type", "")}
         answer = self.send({**where, **named, **signed("s3", "us-east-1", account_id), **_PLAIN}, body)
         return None if answer.ok else element_of(answer.body).findtext("Code", "InternalError")
+
+    def has_bucket(self, bucket: str) -> bool:
+        """Tell whether a bucket exists, in any account."""
+        where = {"REQUEST_METHOD": "HEAD", "PATH_INFO": f"/{bucket}", **signed("s3", "us-east-1", ""), **_PLAIN}
+        return self.send(where, b"").status != HTTPStatus.NOT_FOUND
 
     def publish(self, account_id: str, topic_arn: str, message: str) -> str | None:
         """Publish a message to a topic, as an account. Returns the code of SNS's error; a topic that is gone loses the message."""

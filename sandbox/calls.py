@@ -54,7 +54,7 @@ _DATA = {
 }
 """Calls that are data events, which neither Event history nor a trail without selectors has."""
 
-_READ = re.compile(r"(?:BatchGet|Describe|Get|Head|List|Lookup|Search)[A-Z]")
+_READ = re.compile(r"(?:BatchGet|Describe|Get|Head|List|Lookup|Search|Select)[A-Z]")
 _READ_TOO = frozenset({"AssumeRole", "AssumeRoleWithSAML", "AssumeRoleWithWebIdentity", "Decrypt", "Encrypt", "GenerateDataKey"})
 _GLOBAL = frozenset({"cloudfront", "iam", "organizations", "route53"})
 

@@ -81,6 +81,9 @@ def _policies(values: tuple[str, ...]) -> dict[str, Any]:
 )
 @click.option("--trail-interval", type=DurationType(0.1), default="5s", show_default=True, help="How often trails get log files (AWS: 5m).")
 @click.option(
+    "--config-delay", type=DurationType(), default="1s", show_default=True, help="From a change to AWS Config knowing of it (AWS: minutes)."
+)
+@click.option(
     "--digest-interval",
     type=DurationType(1),
     default="1h",
@@ -107,6 +110,7 @@ def main(
     delay: timedelta,
     bus_delay: timedelta,
     trail_interval: timedelta,
+    config_delay: timedelta,
     digest_interval: timedelta,
     default_identity: str,
     identities: tuple[str, ...],
@@ -134,6 +138,7 @@ def main(
         delay=delay,
         bus_delay=bus_delay,
         trail_interval=trail_interval,
+        config_delay=config_delay,
         digest_interval=digest_interval,
         default_identity=default,
         identities=_identities(identities, account),

@@ -62,6 +62,21 @@ class DenyType(click.ParamType[str]):
         return str(value)
 
 
+class FailPageType(click.ParamType[tuple[str, int]]):
+    """A call by its name in IAM policies and the number of a page: `ec2:DescribeSecurityGroups=2`."""
+
+    name = "page"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, int]:
+        """Return name and number."""
+        if isinstance(value, tuple):
+            return value
+        action, _, page = str(value).partition("=")
+        if not page.isascii() or not page.isdigit() or not int(page) or ":" not in action:
+            self.fail(f"{value!r:.80} is no page of a call; write SERVICE:ACTION=NUMBER, as ec2:DescribeSecurityGroups=2", param, ctx)
+        return action, int(page)
+
+
 _SHARE = click.FloatRange(0, 1)
 _OPTIONS = (
     click.option("--throttle", type=_SHARE, default=0.0, help="Share of LookupEvents answered by ThrottlingException, beside the limit."),
@@ -81,6 +96,11 @@ _OPTIONS = (
     click.option("--updated", type=_SHARE, default=0.0, help="Share of records followed by a fuller one, with addendum UPDATED_DATA."),
     click.option("--bus-loss", type=_SHARE, default=0.0, help="Share of events that EventBridge loses."),
     click.option("--backfill", type=_SHARE, default=0.0, help="Share of log files that only a backfill digest lists."),
+    click.option("--ec2-throttle", type=_SHARE, default=0.0, help="Share of EC2's reads answered by RequestLimitExceeded."),
+    click.option("--config-throttle", type=_SHARE, default=0.0, help="Share of AWS Config's reads answered by ThrottlingException."),
+    click.option(
+        "--fail-page", type=FailPageType(), multiple=True, metavar="ACTION=NUMBER", help="Have a page of a call fail always; repeatable."
+    ),
     click.option("--deny", type=DenyType(), multiple=True, metavar="ACTION", help="Deny an action, as s3:GetObject; repeatable."),
     click.option("--seed", type=int, default=0, show_default=True, help="Which requests and records are struck."),
 )
@@ -100,4 +120,5 @@ def faults_of(given: dict[str, Any]) -> Faults:
     skew = values.pop("clock_skew")
     behind = values.pop("clock_behind")
     deny = frozenset(values.pop("deny"))
-    return Faults(**values, storm=storm, storm_period=period, clock_skew=-skew if behind else skew, deny=deny)
+    pages = dict(values.pop("fail_page"))
+    return Faults(**values, fail_page=pages, storm=storm, storm_period=period, clock_skew=-skew if behind else skew, deny=deny)

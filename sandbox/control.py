@@ -12,7 +12,11 @@ from uuid import uuid4
 
 from sandbox.actions import ActionLog
 from sandbox.backend import Answer, Environ
-from sandbox.journal import Journal
+from sandbox.config_aggregators import STATUSES, ConfigAggregators
+from sandbox.config_recording import Recording
+from sandbox.faults import changed
+from sandbox.gate import Gate
+from sandbox.journal import Journal, Unit
 from sandbox.records import Record
 from sandbox.schedule import Schedule
 
@@ -28,18 +32,34 @@ class Control:
     - `GET /-/actions`: which IAM actions were asked for, by whom, how often; `DELETE` begins anew.
     - `POST /-/records`: keep records, a JSON array or an object with `Records`, as if their calls had been made now. With
       `?past=true` they are told to nobody and only stand in Event history.
+    - `POST /-/unrecorded`: while `{"on": true}`, calls are done and leave no record; `{"on": false}` ends it.
+    - `POST /-/config/daily`: AWS Config's day is over, in every account and region; what is recorded daily is recorded.
+    - `POST /-/config/recorder`: a recorder fails, or works again, as `{"account_id": …, "region": …, "error_code": "AccessDenied"}`
+      says; "" is none.
+    - `POST /-/config/sources`: a source of aggregators fails, falls behind or succeeds again: `{"account_id": …, "region": …,
+      "status": "FAILED"}`.
+    - `POST /-/faults`: changes what goes wrong with reads of EC2 and AWS Config, by the names in `Faults`.
     - `GET /-/world`: what there is to be read where the activity acts (accounts, roles, bucket, queues); empty until it does.
     - `GET /-/truth`: a JSON line for each record there is, whether a road has told it yet or not; `?brief=true` leaves out the records.
     """
 
-    def __init__(self, actions: ActionLog, journal: Journal, keep: Schedule) -> None:
+    def __init__(
+        self, actions: ActionLog, journal: Journal, keep: Schedule, config: Recording, aggregators: ConfigAggregators, gate: Gate
+    ) -> None:
         self._actions, self._journal, self._keep = actions, journal, keep
+        self._config, self._aggregators, self._gate = config, aggregators, gate
+        self.unrecorded = False
         self.world: Mapping[str, Any] = {}
         self._routes: Mapping[tuple[str, str], Callable[[Mapping[str, str], bytes], Answer]] = {
             ("GET", "/-/ready"): lambda _asked, _body: _said({"ready": True}),
             ("GET", "/-/actions"): lambda _asked, _body: _said(self._actions.rows()),
             ("DELETE", "/-/actions"): self._reset,
             ("POST", "/-/records"): self._records,
+            ("POST", "/-/unrecorded"): self._unrecorded,
+            ("POST", "/-/config/daily"): lambda _asked, _body: _said({"ended": self._config.end_day()}),
+            ("POST", "/-/config/recorder"): self._strike_recorder,
+            ("POST", "/-/config/sources"): self._strike_source,
+            ("POST", "/-/faults"): self._strike,
             ("GET", "/-/truth"): self._truth,
             ("GET", "/-/world"): lambda _asked, _body: _said(self.world),
         }
@@ -66,6 +86,41 @@ class Control:
         for record in records:
             keep(record)
         return _said({"kept": len(records)})
+
+    def _unrecorded(self, _asked: Mapping[str, str], body: bytes) -> Answer:
+        try:
+            given = _object(body)
+            if not isinstance(given.get("on"), bool):
+                raise ValueError('write {"on": true} or {"on": false}')
+        except ValueError as error:
+            return _said({"error": str(error)}, HTTPStatus.BAD_REQUEST)
+        self.unrecorded = given["on"]
+        return _said({"on": self.unrecorded})
+
+    def _strike_recorder(self, _asked: Mapping[str, str], body: bytes) -> Answer:
+        try:
+            given = _object(body)
+            self._config.fail(_unit(given), _text(given, "error_code"))
+        except ValueError as error:
+            return _said({"error": str(error)}, HTTPStatus.BAD_REQUEST)
+        return _said(given)
+
+    def _strike_source(self, _asked: Mapping[str, str], body: bytes) -> Answer:
+        try:
+            given = _object(body)
+            if given.get("status") not in STATUSES:
+                raise ValueError(f"status must be one of {', '.join(sorted(STATUSES))}")
+            self._aggregators.strike(_unit(given), given["status"])
+        except ValueError as error:
+            return _said({"error": str(error)}, HTTPStatus.BAD_REQUEST)
+        return _said(given)
+
+    def _strike(self, _asked: Mapping[str, str], body: bytes) -> Answer:
+        try:
+            self._gate.faults = changed(self._gate.faults, _object(body))
+        except ValueError as error:
+            return _said({"error": str(error)}, HTTPStatus.BAD_REQUEST)
+        return _said({"changed": True})
 
     def _truth(self, asked: Mapping[str, str], _body: bytes) -> Answer:
         lines = (json.dumps(row, separators=(",", ":")) for row in truth(self._journal, brief=asked.get("brief") == "true"))
@@ -111,6 +166,23 @@ def _complete(given: Any) -> Iterator[Record]:
             "eventType": "AwsApiCall",
             **record,
         }
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    given = json.loads(body)
+    if not isinstance(given, dict):
+        raise ValueError("write a JSON object")
+    return given
+
+
+def _text(given: Mapping[str, Any], name: str) -> str:
+    if not isinstance(given.get(name), str):
+        raise ValueError(f"{name} must be a text")
+    return str(given[name])
+
+
+def _unit(given: Mapping[str, Any]) -> Unit:
+    return _text(given, "account_id"), _text(given, "region")
 
 
 def _said(body: Any, status: int = 200) -> Answer:

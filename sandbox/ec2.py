@@ -17,9 +17,11 @@ from uuid import uuid4
 from sandbox import ec2_xml
 from sandbox.backend import EC2_VERSION, Answer, Backend, Environ, element_of
 from sandbox.calls import Call
+from sandbox.ec2_reads import Associations, Ec2Reads
 from sandbox.ec2_state import Ec2State
 from sandbox.form import items_of, text_of, texts_of, tree_of, trees_of
 from sandbox.identities import partition_of
+from sandbox.moto_groups import describe_rules
 from sandbox.regions import regions_of
 
 _NO_REQUEST_ID = b"request-id<"
@@ -52,8 +54,9 @@ _Handler: TypeAlias = "Callable[[_Asked], Answer]"
 class Ec2:
     """Answers EC2 calls."""
 
-    def __init__(self, backend: Backend) -> None:
-        self._backend = backend
+    def __init__(self, backend: Backend, associations: Associations) -> None:
+        self._backend, self._associations = backend, associations
+        self._reads = Ec2Reads(backend, associations)
         # A rule set tells what one call changed, so calls that change groups go one after the other.
         self._lock = threading.Lock()
         self._handlers: Mapping[str, _Handler] = {
@@ -68,8 +71,8 @@ class Ec2:
             "RestoreManagedPrefixListVersion": self._restore,
             "RevokeSecurityGroupEgress": self._revoke,
             "RevokeSecurityGroupIngress": self._revoke,
-            "UpdateSecurityGroupRuleDescriptionsEgress": self._told_true,
-            "UpdateSecurityGroupRuleDescriptionsIngress": self._told_true,
+            "UpdateSecurityGroupRuleDescriptionsEgress": self._describe,
+            "UpdateSecurityGroupRuleDescriptionsIngress": self._describe,
         }
 
     def answer(self, call: Call, environ: Environ, body: bytes, account_id: str) -> Answer:
@@ -77,9 +80,11 @@ class Ec2:
         if call.form.get("DryRun", "").lower() == "true":
             return ec2_xml.failure("DryRunOperation", "Request would have succeeded, but DryRun flag is set.", 412)
         handler = self._handlers.get(call.action)
+        state = Ec2State(self._backend, account_id, call.region)
+        if self._reads.has(call.action):
+            return _identified(self._reads.answer(call, environ, state))
         if handler is None:
             return _identified(self._backend.send(environ, body))
-        state = Ec2State(self._backend, account_id, call.region)
         with self._lock:
             group_id = call.form.get("GroupId") or state.group_named(call.form.get("GroupName", ""))
             return _identified(handler(_Asked(call, environ, state, group_id)))
@@ -124,6 +129,20 @@ class Ec2:
         answer = asked.pass_on(self._backend)
         return ec2_xml.success(asked.call.action, {"return": True}) if answer.ok else answer
 
+    def _describe(self, asked: _Asked) -> Answer:
+        """Describe rules by what they allow, as moto can, or by their ids."""
+        told = trees_of(items_of(tree_of(asked.call.form).get("SecurityGroupRuleDescription", {})))
+        if not told:
+            return self._told_true(asked)
+        if not asked.group_id or not asked.state.has_group(asked.group_id):
+            return ec2_xml.failure("InvalidGroup.NotFound", f"The security group '{asked.group_id}' does not exist")
+        texts = {text_of(item, "SecurityGroupRuleId") or "": text_of(item, "Description") for item in told}
+        where = (asked.state.account_id, asked.state.region, asked.group_id)
+        missing = describe_rules(*where, texts, egress=asked.call.action.endswith("Egress"))
+        if missing is not None:
+            return ec2_xml.failure("InvalidSecurityGroupRuleId.NotFound", f"The security group rule ID '{missing:.80}' does not exist")
+        return ec2_xml.success(asked.call.action, {"return": True})
+
     def _restore(self, asked: _Asked) -> Answer:
         """Make the entries of a prefix list those of an earlier version, which moto knows only by changing them."""
         form, state = asked.call.form, asked.state
@@ -148,8 +167,13 @@ class Ec2:
             return ec2_xml.failure("InvalidGroup.NotFound", f"The security group '{asked.group_id}' does not exist")
         if not asked.state.has_vpc(vpc_id):
             return ec2_xml.failure("InvalidVpcID.NotFound", f"The vpc ID '{vpc_id}' does not exist")
-        state = "associating" if asked.call.action.startswith("Associate") else "disassociating"
-        return ec2_xml.success(asked.call.action, {"state": state})
+        if asked.call.action.startswith("Associate"):
+            self._associations.add(asked.state, asked.group_id, vpc_id)
+            return ec2_xml.success(asked.call.action, {"state": "associating"})
+        if not self._associations.remove(asked.state, asked.group_id, vpc_id):
+            message = f"The security group '{asked.group_id}' is not associated with the vpc '{vpc_id}'"
+            return ec2_xml.failure("InvalidSecurityGroupVpcAssociation.NotFound", message)
+        return ec2_xml.success(asked.call.action, {"state": "disassociating"})
 
 
 def _regions(asked: _Asked) -> Answer:

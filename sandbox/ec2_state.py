@@ -58,6 +58,11 @@ class Ec2State:
         found = self._filtered("DescribeManagedPrefixLists", "owner-id", self.account_id).iterfind("prefixListSet/item")
         return list_id in {item.findtext("prefixListId") for item in found}
 
+    def prefix_list_version(self, list_id: str) -> int | None:
+        """Return the version of a prefix list, also of AWS's own, which have but one; None where there is no such list."""
+        found = self._filtered("DescribeManagedPrefixLists", "prefix-list-id", list_id).find("prefixListSet/item")
+        return None if found is None else int(found.findtext("version") or 1)
+
     def entries(self, list_id: str, version: str) -> dict[str, str]:
         """Return the entries of a version of a prefix list, with their descriptions."""
         fields = {"PrefixListId": list_id, "TargetVersion": version}

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import random
 import threading
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import Any
 
 NONE = timedelta(0)
 
@@ -15,7 +17,8 @@ class Faults:
     """Shares are from 0 to 1. `storm` is how long of each `storm_period` every LookupEvents is throttled.
 
     The first group strikes what a reader of changes asks (CloudTrail's LookupEvents and ListPublicKeys, S3's reads, SQS); the
-    second strikes how records are delivered; `deny` strikes any call, by its name in IAM policies.
+    second strikes how records are delivered; the third what a reader asks of EC2 and AWS Config: shares of reads that are throttled,
+    and the number of the page, from 1, that fails of a call by its name in IAM policies. `deny` strikes any call, by that name.
     """
 
     throttle: float = 0
@@ -37,12 +40,37 @@ class Faults:
     bus_loss: float = 0
     backfill: float = 0
 
+    ec2_throttle: float = 0
+    config_throttle: float = 0
+    fail_page: Mapping[str, int] = field(default_factory=dict)
+
     deny: frozenset[str] = frozenset()
     seed: int = 0
 
     def storms_at(self, now: datetime) -> bool:
         """Tell whether a throttle storm blows at a time; each period begins with it."""
         return self.storm > NONE and now.timestamp() % self.storm_period.total_seconds() < self.storm.total_seconds()
+
+
+def changed(faults: Faults, given: Mapping[str, Any]) -> Faults:
+    """Return faults with other ones for EC2 and AWS Config, or another list of denied calls. Raises ValueError."""
+    values: dict[str, Any] = {}
+    for name, value in given.items():
+        if name in {"ec2_throttle", "config_throttle"}:
+            if not isinstance(value, int | float) or not 0 <= value <= 1:
+                raise ValueError(f"{name} must be a share from 0 to 1")
+            values[name] = float(value)
+        elif name == "fail_page":
+            if not isinstance(value, dict) or not all(isinstance(page, int) and page > 0 for page in value.values()):
+                raise ValueError('fail_page must be an object of page numbers, as {"ec2:DescribeSecurityGroups": 2}')
+            values[name] = value
+        elif name == "deny":
+            if not isinstance(value, list) or not all(isinstance(action, str) for action in value):
+                raise ValueError('deny must be a list of actions, as ["ec2:DescribeSecurityGroups"]')
+            values[name] = frozenset(value)
+        else:
+            raise ValueError(f"{name:.80} is no fault that can be changed; there are ec2_throttle, config_throttle, fail_page and deny")
+    return replace(faults, **values)
 
 
 class Chance:

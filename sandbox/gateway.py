@@ -11,7 +11,9 @@ from typing import Any, Protocol, TypeAlias
 from sandbox.actions import Action, ActionLog
 from sandbox.asked import Asked, asked_of
 from sandbox.backend import Answer, Backend, Environ, element_of
+from sandbox.balancers import Balancers
 from sandbox.calls import Call, access_key_of, read_call, region_of
+from sandbox.config_recording import Recording
 from sandbox.control import Control
 from sandbox.ec2 import Ec2
 from sandbox.ec2_state import Ec2State
@@ -54,11 +56,14 @@ class Gateway:
         gate: Gate,
         actions: ActionLog,
         control: Control,
+        ec2: Ec2,
+        recording: Recording,
+        balancers: Balancers,
     ) -> None:
         self._backend, self._recorder, self._identities, self._keep = backend, recorder, identities, keep
         self._clock, self._own, self._seen, self._gate = clock, own, seen, gate
-        self._actions, self._control = actions, control
-        self._ec2 = Ec2(backend)
+        self._actions, self._control, self._ec2, self._recording = actions, control, ec2, recording
+        self._balancers = balancers
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
@@ -80,8 +85,12 @@ class Gateway:
         self._note(environ, identity, asked, allowed=denied is None)
         answer = self._gate.before(environ, call) or self._gate.expired(environ, identity)
         if answer is None:
+            if call is not None:
+                self._recording.before((identity.account_id, call.region))
             answer = denied or self._done(call, environ, body, identity)
             if call is not None:
+                self._balancers.changed(call, answer, identity.account_id)
+                self._recording.changed(call, answer, identity.account_id)
                 self._learn(call, answer, at)
                 self._record(call, answer, identity, at)
                 self._seen(call, answer, identity.account_id)
@@ -108,7 +117,7 @@ class Gateway:
         return self._backend.send(environ, body)
 
     def _record(self, call: Call, answer: Answer, identity: Identity, at: datetime) -> None:
-        if call.is_data_event or answer.status == HTTPStatus.NOT_IMPLEMENTED:
+        if call.is_data_event or answer.status == HTTPStatus.NOT_IMPLEMENTED or self._control.unrecorded:
             return
         self._keep(self._recorder.record(call, answer, identity, at))
         if answer.ok and call.action in _VPC_CALLS and call.service == "ec2":

@@ -46,6 +46,10 @@ def broken(environ: Environ) -> Answer:
     """Return what a service that is out of order answers."""
     if service_of(environ) == "s3":
         return s3_error(HTTPStatus.SERVICE_UNAVAILABLE, "SlowDown", "Please reduce your request rate.")
+    if service_of(environ) == "ec2":
+        return ec2_xml.failure("InternalError", "An internal error has occurred", 500)
+    if not environ.get("HTTP_X_AMZ_TARGET"):
+        return query_error(HTTPStatus.INTERNAL_SERVER_ERROR, "InternalFailure", "The request processing has failed.")
     return json_answers.failure("InternalFailure", "The request processing has failed because of an unknown error.", 500)
 
 

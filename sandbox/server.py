@@ -14,9 +14,16 @@ from werkzeug.serving import BaseWSGIServer, make_server
 
 from sandbox.actions import ActionLog
 from sandbox.backend import Backend
+from sandbox.balancers import Balancers
 from sandbox.bus import Bus
+from sandbox.config_aggregators import ConfigAggregators
+from sandbox.config_calls import ConfigCalls
+from sandbox.config_items import Inventory
+from sandbox.config_recording import Recording
 from sandbox.control import Control
 from sandbox.digests import Digests, SigningKey
+from sandbox.ec2 import Ec2
+from sandbox.ec2_reads import Associations
 from sandbox.faults import Faults
 from sandbox.gate import Gate
 from sandbox.gateway import Gateway, Operation
@@ -40,8 +47,9 @@ from sandbox.trails import Trails
 class Settings:
     """What a sandbox is told. Port 0 is any free one; `delay` is from a call to its visibility in Event history.
 
-    `deliver` is False for a sandbox whose owner calls `deliver_events` and `deliver_files` itself. `policies` are IAM policies by
-    access key or by ARN of a user or role: what they do not allow is denied; whoever has none may do everything.
+    `config_delay` is from a change to its visibility in AWS Config. `deliver` is False for a sandbox whose owner calls
+    `deliver_events` and `deliver_files` itself. `policies` are IAM policies by access key or by ARN of a user or role: what they do
+    not allow is denied; whoever has none may do everything.
     """
 
     host: str = "127.0.0.1"
@@ -51,6 +59,7 @@ class Settings:
     bus_delay: timedelta = timedelta(seconds=1)
     trail_interval: timedelta = timedelta(seconds=5)
     digest_interval: timedelta = timedelta(hours=1)
+    config_delay: timedelta = timedelta(seconds=1)
     deliver: bool = True
     faults: Faults = field(default_factory=Faults)
     default_identity: Identity | None = None
@@ -97,26 +106,42 @@ class Sandbox:
         self._stop = threading.Event()
         default = settings.default_identity or Identity(settings.account_id, "user", "alice")
         self.identities = Identities(default, settings.identities)
-        recorder = Recorder(Models(), settings.source_ip)
+        models, self._associations = Models(), Associations()
+        recorder = Recorder(models, settings.source_ip)
         trails = Trails(self.backend)
         key = SigningKey(clock)
         self._bus = Bus(self.backend, self.journal, trails, clock, settings.bus_delay, faults)
         deliveries = Deliveries()
         self._files = TrailFiles(self.backend, self.journal, trails, deliveries, clock)
         self._digests = Digests(self.backend, trails, deliveries, key, clock, settings.digest_interval, faults)
+        inventory = Inventory(self.backend, models, self._associations)
+        self.config = Recording(inventory, clock, settings.config_delay)
+        self.aggregators = ConfigAggregators(self.backend, self.config, clock)
         own: dict[tuple[str, str], Operation] = {
             ("cloudtrail", "LookupEvents"): Lookup(self.journal, clock, token_life=faults.token_life),
             ("cloudtrail", "ListPublicKeys"): key,
             ("organizations", "ListAccounts"): ListAccounts(self.backend),
             ("sts", "GetCallerIdentity"): caller_identity,
             **TrailCalls(self.backend, trails, deliveries).operations(),
+            **ConfigCalls(self.backend, self.config, clock).operations(),
+            **self.aggregators.operations(),
         }
         self.keep = Schedule(self.journal, clock, settings.delay, faults)
         self.actions = ActionLog()
         self.policies = Policies(settings.policies)
         gate = Gate(faults, self.policies, Trust(self.backend), clock, self._stop)
-        self.control = control = Control(self.actions, self.journal, self.keep)
-        told = (clock, own, trails.seen, gate, self.actions, control)
+        self.control = control = Control(self.actions, self.journal, self.keep, self.config, self.aggregators, gate)
+        told = (
+            clock,
+            own,
+            trails.seen,
+            gate,
+            self.actions,
+            control,
+            Ec2(self.backend, self._associations),
+            self.config,
+            Balancers(inventory),
+        )
         self.application = Gateway(self.backend, recorder, self.identities, self.keep, *told)
         self._threads: list[threading.Thread] = []
         self._server: BaseWSGIServer | None = None
@@ -130,6 +155,9 @@ class Sandbox:
     def start(self) -> None:
         """Begin to serve; returns when requests are answered. Raises OSError where the address is taken."""
         self.backend.reset()
+        self._associations.forget()
+        self.config.forget()
+        self.aggregators.forget()
         self._server = make_server(self.settings.host, self.settings.port, self.application, threaded=True, request_handler=_QuietHandler)
         self._stop.clear()
         work: list[Callable[[], object]] = [lambda: server.serve_forever(_POLL_SECONDS)]

@@ -46,15 +46,25 @@ class TrailCalls:
     def _describe(self, call: Call, identity: Identity) -> Answer:
         asked = call.document if isinstance(call.document, dict) else {}
         answer = self._ask("DescribeTrails", identity.account_id, call.region, asked)
-        if not answer.ok or asked.get("includeShadowTrails") is False:
+        if not answer.ok:
             return answer
         body, names = json.loads(answer.body), set(asked.get("trailNameList") or ())
-        for trail in self._trails.of_organization(identity.account_id):
+        of_organization = () if asked.get("includeShadowTrails") is False else self._trails.of_organization(identity.account_id)
+        for trail in of_organization:
             if not (trail.multi_region or trail.home_region == call.region) or (names and not names & {trail.arn, trail.name}):
                 continue
             told = self._ask("DescribeTrails", trail.account_id, trail.home_region, {})
             body["trailList"] += [item for item in json.loads(told.body).get("trailList", []) if item["TrailARN"] == trail.arn]
+        for item in body.get("trailList", []):
+            item["HasCustomEventSelectors"] = self._has_selectors(item["TrailARN"])
         return json_answers.success(body)
+
+    def _has_selectors(self, arn: str) -> bool:
+        """Tell whether somebody gave a trail selectors; moto says of all that nobody did."""
+        _, _, _, region, account_id, _ = arn.split(":")
+        answer = self._ask("GetEventSelectors", account_id, region, {"TrailName": arn})
+        body = json.loads(answer.body) if answer.ok else {}
+        return bool(body.get("AdvancedEventSelectors") or body.get("EventSelectors"))
 
     def _selectors(self, call: Call, identity: Identity) -> Answer:
         found = self._found(call, identity, "TrailName")

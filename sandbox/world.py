@@ -1,4 +1,4 @@
-"""What stands before the activity begins: accounts with a role for a reader, a trail, and a queue for each fast road."""
+"""What stands before the activity begins: accounts with a role for a reader, a trail, a queue for each fast road, and AWS Config."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ READER = "aws-change-exporter"
 EXTERNAL_ID = "sandbox"
 FILES_QUEUE = "trail-files"
 EVENTS_QUEUE = "changes"
+CONFIG_BUCKET = "example-config"
+AGGREGATOR = "organization"
 _RULE = "changes"
 _PATTERN = {
     "source": ["aws.ec2", "aws.cloudtrail"],
@@ -49,6 +51,8 @@ class World:
             "files_queue": f"{url}/{hub}/{FILES_QUEUE}",
             "events_queue": f"{url}/{hub}/{EVENTS_QUEUE}",
             "trail": TRAIL,
+            "aggregator": AGGREGATOR,
+            "aggregator_region": HOME_REGION,
         }
 
 
@@ -75,6 +79,25 @@ def build(hands: Hands, world: World) -> None:
     flags = {"IsMultiRegionTrail": True, "IsOrganizationTrail": True, "EnableLogFileValidation": True}
     trail.create_trail(Name=TRAIL, S3BucketName=BUCKET, IncludeGlobalServiceEvents=True, **flags)
     trail.start_logging(Name=TRAIL)
+    _record(hands, world)
+
+
+def _record(hands: Hands, world: World) -> None:
+    """Have AWS Config record in every account and region, and the first account collect it."""
+    hub = world.accounts[0]
+    hands.lend(TERRAFORM, hub, "s3", HOME_REGION).create_bucket(Bucket=CONFIG_BUCKET)
+    for account_id, region in world.units:
+        config = hands.lend(TERRAFORM, account_id, "config", region)
+        role = f"arn:aws:iam::{account_id}:role/aws-service-role/config.amazonaws.com/AWSServiceRoleForConfig"
+        group = {"allSupported": True, "includeGlobalResourceTypes": region == HOME_REGION}
+        mode = {"recordingFrequency": "CONTINUOUS"}
+        recorder = {"name": "default", "roleARN": role, "recordingGroup": group, "recordingMode": mode}
+        config.put_configuration_recorder(ConfigurationRecorder=recorder)
+        config.put_delivery_channel(DeliveryChannel={"name": "default", "s3BucketName": CONFIG_BUCKET})
+        config.start_configuration_recorder(ConfigurationRecorderName="default")
+    source = {"RoleArn": f"arn:aws:iam::{hub}:role/aggregator", "AllAwsRegions": True}
+    config = hands.lend(TERRAFORM, hub, "config", HOME_REGION)
+    config.put_configuration_aggregator(ConfigurationAggregatorName=AGGREGATOR, OrganizationAggregationSource=source)
 
 
 def _trust(hub: str) -> dict[str, Any]:

@@ -10,14 +10,15 @@ from typing import Any
 
 from exporter.errors import StoreError
 from exporter.families import Labels
-from exporter.store.base import SeriesChanges, SeriesRow, StoreStats
+from exporter.model import Unit
+from exporter.store.base import SampleChanges, SeriesChanges, SeriesRow, StoredSample, StoreStats
 
 
 class SeriesStore:
     """Keeps series as the real store does: ids grow in order of birth, every change raises the revision."""
 
     def __init__(self) -> None:
-        self.fails = False
+        self.fails = self.fails_samples = False
         self.before_series: Callable[[], object] = lambda: None
         self.reads = 0
         self.marked: list[tuple[tuple[int, ...], datetime]] = []
@@ -25,6 +26,7 @@ class SeriesStore:
         self._revision = 0
         self._ids: dict[tuple[str, Labels], int] = {}
         self._rows: dict[int, tuple[int, SeriesRow]] = {}  # by time of the last change
+        self._samples: dict[Unit, tuple[int, Sequence[StoredSample]]] = {}
 
     def add(self, family: str, labels: Labels, amount: float = 1.0, event_id: str | None = None, event_time: float | None = None) -> int:
         """Add to one series, in a transaction of its own, and return its id."""
@@ -64,6 +66,21 @@ class SeriesStore:
                     break
                 rows.append(row)
             return SeriesChanges(self._revision, sorted(rows, key=lambda row: row.id))
+
+    def replace_samples(self, unit: Unit, samples: Sequence[StoredSample]) -> None:
+        """Replace all gauges of a unit, as Store.replace_posture and Store.forget_posture do."""
+        with self._lock:
+            self._revision += 1
+            self._samples[unit] = self._revision, tuple(samples)
+
+    def samples(self, after: int = 0) -> SampleChanges:
+        """As Store.samples."""
+        self._check()
+        if self.fails_samples:
+            raise StoreError("the disk is gone")
+        with self._lock:
+            self.reads += 1
+            return SampleChanges(self._revision, {unit: given for unit, (at, given) in self._samples.items() if at > after})
 
     def mark_exposed(self, ids: Sequence[int], at: datetime) -> None:
         """As Store.mark_exposed."""

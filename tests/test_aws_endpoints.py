@@ -39,6 +39,8 @@ def url(service: str, region: str, bucket: str = "", endpoint_url: str = "") -> 
         ("organizations", "cn-north-1", "https://organizations.cn-northwest-1.amazonaws.com.cn", "cn-northwest-1"),
         ("sqs", "us-gov-east-1", "https://sqs.us-gov-east-1.amazonaws.com", "us-gov-east-1"),
         ("ec2", "cn-north-1", "https://ec2.cn-north-1.amazonaws.com.cn", "cn-north-1"),
+        ("elb", "eu-west-1", "https://elasticloadbalancing.eu-west-1.amazonaws.com", "eu-west-1"),
+        ("elbv2", "cn-north-1", "https://elasticloadbalancing.cn-north-1.amazonaws.com.cn", "cn-north-1"),
         ("sqs", "xx-nowhere-9", "https://sqs.xx-nowhere-9.amazonaws.com", "xx-nowhere-9"),
     ],
 )
@@ -105,6 +107,16 @@ def test_configured_addresses_win_in_the_order_of_aws(environment):
     environment.setenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", "true")
     assert url("sqs", REGION) == "https://sqs.us-east-1.amazonaws.com"
     assert url("sqs", REGION, endpoint_url="http://ours.example.com/") == "http://ours.example.com"
+
+
+@pytest.mark.parametrize(
+    ("service", "known_as"),
+    [("elb", "ELASTIC_LOAD_BALANCING"), ("elbv2", "ELASTIC_LOAD_BALANCING_V2"), ("config", "CONFIG_SERVICE"), ("ec2", "EC2")],
+)
+def test_a_service_is_configured_by_the_name_that_aws_tools_have_for_it(environment, service, known_as):
+    """Otherwise the endpoint that the AWS command line uses is passed over, and the internet is asked."""
+    environment.setenv(f"AWS_ENDPOINT_URL_{known_as}", "http://private.example.com")
+    assert url(service, REGION) == "http://private.example.com"
 
 
 @pytest.mark.parametrize(

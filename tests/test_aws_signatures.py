@@ -60,6 +60,8 @@ def test_every_kind_of_request_is_signed(aws_environment, token):
             lambda: caller.call(op.GET_CALLER_IDENTITY),
             lambda: caller.call(op.RECEIVE_MESSAGE, QueueUrl=f"{service.url}/111122223333/q"),
             lambda: caller.call(op.DESCRIBE_REGIONS, AllRegions=False),
+            lambda: caller.call(op.DESCRIBE_BALANCERS, PageSize=400),
+            lambda: caller.call(op.DESCRIBE_CLASSIC_BALANCERS, PageSize=400),
             lambda: next(caller.pages(op.LIST_ACCOUNTS)),
             lambda: aws.role_caller(REGION, (ROLE,)).lookup_events({}),
         ]
@@ -75,4 +77,5 @@ def test_every_kind_of_request_is_signed(aws_environment, token):
     signed = [signature(request)[:2] for request in requests]
     assert signed[0] == ("cloudtrail", "eu-west-1")
     assert set(signed[1:9]) == {("s3", "eu-west-1")}
-    assert signed[9:] == [("sts", "eu-west-1"), ("sqs", "eu-west-1"), ("ec2", "eu-west-1"), ("organizations", "us-east-1"), ("sts", REGION)]
+    assert signed[9:14] == [(name, "eu-west-1") for name in ("sts", "sqs", "ec2", "elasticloadbalancing", "elasticloadbalancing")]
+    assert signed[14:] == [("organizations", "us-east-1"), ("sts", REGION)]

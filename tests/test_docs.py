@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 from pydantic import Field
 
+from exporter.checks import STATE_FAMILIES
 from exporter.cli import main
 from exporter.config import Config, load
 from exporter.errors import MALFORMED_REASONS, SOURCE_REASONS
@@ -105,7 +106,7 @@ def test_every_metric_is_documented_with_its_help():
     names = set(re.findall(r"^# TYPE (awschange_\w+) ", shown, re.MULTILINE))
     assert {"awschange_events_total", "awschange_exporter_build_info"} <= names
     assert names <= documented_metrics()
-    assert {family.name for family in FAMILIES} | {metric.name for metric in TELEMETRY} <= documented_metrics()
+    assert {family.name for family in (*FAMILIES, *STATE_FAMILIES)} | {metric.name for metric in TELEMETRY} <= documented_metrics()
     page = metrics_page()
     for reason in (*MALFORMED_REASONS, *SOURCE_REASONS):
         assert f"`{reason}`" in page

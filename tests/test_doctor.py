@@ -131,7 +131,7 @@ def test_without_credentials_the_rest_is_skipped_and_said_to_be(environment, tmp
     assert result.exit_code == 1
     assert [finding.check for finding in found if finding.status == "failure"] == ["credentials"]
     assert {finding.check for finding in found if finding.detail == "not tried: credentials failed"} == {
-        "clock", "accounts", "regions", "trails", "aws_config", "source cloudtrail",
+        "clock", "accounts", "regions", "trails", "aws_config", "posture", "source cloudtrail",
     }  # fmt: skip
 
 

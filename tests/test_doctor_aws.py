@@ -44,9 +44,10 @@ def running(**settings):
         yield sandbox
 
 
-def look(sandbox, *names, now=None, **aws):
+def look(sandbox, *names, now=None, posture=None, **aws):
     """Return what the named checks find, in one examination."""
-    config = validate({"sources": [{"type": "files", "path": "/tmp"}], "aws": {"endpoint_url": sandbox.url, **aws}}, "test.yml")
+    settings = {"sources": [{"type": "files", "path": "/tmp"}], "aws": {"endpoint_url": sandbox.url, **aws}, "posture": posture or {}}
+    config = validate(settings, "test.yml")
     session = open_aws(config.aws, _Unheard())
     try:
         examination = Examination(config, "test.yml", session, now=now or (lambda: datetime.now(UTC)))
@@ -292,6 +293,25 @@ def test_the_trail_of_an_organization_counts_in_each_account_and_is_mended_in_it
     assert found.remedy == f"start it: `aws cloudtrail start-logging --name audit --region {REGION}` in account {ACCOUNT}"
 
 
+def test_a_member_that_may_not_see_the_selectors_goes_by_what_it_is_told(environment):
+    """Otherwise each member of an organization is warned of a trail that records everything."""
+    role = "arn:aws:iam::{}:role/aws-change-exporter"
+    refuse = {"Effect": "Deny", "Action": "cloudtrail:GetEventSelectors", "Resource": "*"}
+    policy = {"Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}, refuse]}
+    with running(policies={role.format(MEMBER): policy}) as sandbox:
+        make_role(sandbox)
+        client(sandbox, "organizations").create_organization(FeatureSet="ALL")
+        client(sandbox, "s3").create_bucket(Bucket="audit-logs")
+        trails = client(sandbox, "cloudtrail")
+        trails.create_trail(Name="audit", S3BucketName="audit-logs", IsMultiRegionTrail=True, IsOrganizationTrail=True)
+        trails.start_logging(Name="audit")
+        roles = [{"role_arn": role.format(MEMBER)}]
+        assert only(look(sandbox, "trails", accounts=roles), "ok").detail == "trail audit records every write"
+        trails.put_event_selectors(TrailName="audit", EventSelectors=[{"ReadWriteType": "All", "IncludeManagementEvents": True}])
+        found = only(look(sandbox, "trails", accounts=roles), "warning")
+    assert "cloudtrail:GetEventSelectors" in found.detail
+
+
 def test_a_trail_that_cannot_deliver_is_named_with_its_bucket(environment):
     """Otherwise a trail that logs into nothing counts as one."""
     with running(delay=timedelta(0)) as sandbox:
@@ -360,6 +380,41 @@ def test_the_recorder_of_aws_config_is_on_off_or_missing(environment):
     assert off.detail.startswith("the recorder default of AWS Config is off")
     assert off.remedy == "start it: `aws configservice start-configuration-recorder --configuration-recorder-name default`"
     assert on.detail == "the recorder default of AWS Config is on"
+
+
+@pytest.mark.parametrize(
+    ("posture", "status", "consequence"),
+    [
+        ({}, "warning", "changes are read without it"),
+        ({"enabled": True, "source": "ec2"}, "warning", "changes, and what stands open, are read without it"),
+        ({"enabled": True}, "warning", "what stands open is read from EC2; without it nothing stands in where EC2 may not be read"),
+        (
+            {"enabled": True, "source": "aws_config"},
+            "failure",
+            "what stands open is read from it here (posture.source), and is not seen",
+        ),
+        (
+            {"enabled": True, "overrides": [{"accounts": [ACCOUNT], "source": "aws_config"}]},
+            "failure",
+            "what stands open is read from it here (posture.source), and is not seen",
+        ),
+        (
+            {"enabled": True, "aggregator": {"name": "all", "region": REGION}},
+            "failure",
+            "what stands open is read from its aggregator (posture.aggregator), which has nothing from here",
+        ),
+    ],
+    ids=["nothing is read", "ec2", "auto", "aws_config", "an override", "an aggregator"],
+)
+def test_aws_config_is_missed_only_where_something_is_read_from_it(environment, posture, status, consequence):
+    """Otherwise people set up what nobody needs, or doctor is content with an account that shows no rule."""
+    with running() as sandbox:
+        found = only(look(sandbox, "aws_config", posture=posture), status)
+        assert found.detail == f"AWS Config has no recorder here; {consequence}"
+        make_recorder(sandbox, start=False)
+        assert only(look(sandbox, "aws_config", posture=posture), status).detail.endswith(f"is off; {consequence}")
+        client(sandbox, "config").start_configuration_recorder(ConfigurationRecorderName="default")
+        assert only(look(sandbox, "aws_config", posture=posture), "ok").detail == "the recorder default of AWS Config is on"
 
 
 def test_a_recorder_that_leaves_out_security_groups_is_told(environment):

@@ -125,11 +125,20 @@ def check(enforced, tmp_path, *accounts, idle=frozenset()):
 
 
 def make_trail(enforced, account=ACCOUNT, bucket="audit-logs", **settings):
-    """Make a trail, which doctor looks at."""
+    """Make a trail, which doctor looks at, and the first of all that stands."""
+    make_standing(enforced, account)
     enforced.admin("s3", account).create_bucket(Bucket=bucket)
     trails = enforced.admin("cloudtrail", account)
     trails.create_trail(Name="audit", S3BucketName=bucket, IsMultiRegionTrail=True, **settings)
     trails.start_logging(Name="audit")
+
+
+def make_standing(enforced, account):
+    """Make a prefix list whose entries, and a target group whose targets can be asked for."""
+    ec2 = enforced.admin("ec2", account)
+    ec2.create_managed_prefix_list(PrefixListName="offices", MaxEntries=1, AddressFamily="IPv4")
+    vpc_id = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
+    enforced.admin("elbv2", account).create_target_group(Name="web", Protocol="HTTP", Port=80, VpcId=vpc_id)
 
 
 def test_one_account(environment, tmp_path):

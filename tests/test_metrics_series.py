@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from exporter.families import OTHER, Family
 from exporter.metrics.chunks import CHUNK_LINES
 from exporter.metrics.series import SeriesBook
+from exporter.metrics.tally import Tally
 from exporter.store.base import SeriesRow
 
 HELD = Family("held_total", "counter", "Held.", ("account_id", "principal"), 3, ("principal",))
@@ -29,12 +30,12 @@ def row(key: int, value: float, principal: str = "", family: Family = HELD, expo
 
 
 def book(hold: float = HOLD, budgets: dict[str, int] | None = None, **rest: Any) -> SeriesBook:
-    return SeriesBook(FAMILIES, budgets or {}, hold, **rest)
+    return SeriesBook(FAMILIES, Tally(FAMILIES, budgets or {}), hold, **rest)
 
 
 def shown(page: SeriesBook, openmetrics: bool = False) -> dict[str, str]:
     """Return the samples of the families above, by their last label."""
-    lines = [line for line in page.text(openmetrics).decode().splitlines() if not line.startswith(("#", "awschange_exporter_series"))]
+    lines = [line for line in page.text(openmetrics).decode().splitlines() if not line.startswith("#")]
     return {line.split('principal="')[1].split('"')[0]: line.split("} ", 1)[1] for line in lines}
 
 
@@ -42,7 +43,8 @@ def gauge(page: SeriesBook, name: str, family: Family = HELD) -> str:
     """Return one of the metrics about the families."""
     (line,) = [
         line
-        for line in page.text(openmetrics=False).decode().splitlines()
+        for chunk in page._tally.chunks()
+        for line in chunk.text(openmetrics=False).decode().splitlines()
         if line.startswith(f'awschange_exporter_{name}{{family="{family.name}"}}')
     ]
     return line.split()[-1]

@@ -39,6 +39,7 @@ def test_every_row_of_the_table_can_be_recorded(telemetry):
     telemetry.aws_request(GET_OBJECT, "111122223333", "us-east-1", 0.1, "SlowDown")
     telemetry.config_loaded(50.0)
     telemetry.web_info("https://changes.example.com/")
+    telemetry.exceptions({"bastion": 1.0})
     telemetry.store_stats(StoreStats(10, 1, datetime(2020, 1, 1, tzinfo=UTC), datetime(2021, 1, 1, tzinfo=UTC), 1))
     telemetry.page_refreshed(0.01)
     shown = re.findall(r"^# TYPE (\w+) (\w+)$", telemetry.text(openmetrics=False).decode(), re.MULTILINE)
@@ -150,6 +151,20 @@ def test_the_external_url_is_told_once(telemetry):
     telemetry.web_info("https://old.example.com/")
     telemetry.web_info("https://new.example.com/")
     assert [name for name in samples(telemetry) if name.startswith("web_info")] == ['web_info{external_url="https://new.example.com/"}']
+
+
+def test_only_the_exceptions_in_force_are_shown(telemetry):
+    """Otherwise an exception that was taken out of the configuration still warns that it ends."""
+    assert not any(name.startswith("exception_expiry") for name in samples(telemetry))
+    telemetry.exceptions({"bastion": 1_800_000_000.0, "vpn": 1_900_000_000.0})
+    version = telemetry.version
+    telemetry.exceptions({"vpn": 1_950_000_000.0})
+    assert telemetry.version > version
+    assert {name: value for name, value in samples(telemetry).items() if name.startswith("exception_expiry")} == {
+        'exception_expiry_timestamp_seconds{exception="vpn"}': "1950000000"
+    }
+    telemetry.exceptions({})
+    assert b"exception_expiry" not in telemetry.text(openmetrics=False)
 
 
 def test_runs_are_counted_by_job(telemetry):

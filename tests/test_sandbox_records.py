@@ -283,6 +283,8 @@ def test_update_of_descriptions_in_both_forms(sandbox, ec2, group, direction):
 @pytest.mark.parametrize(("verb", "state"), [("associate", "associating"), ("disassociate", "disassociating")])
 def test_association_with_a_vpc(sandbox, ec2, vpc, group, verb, state):
     """Otherwise two of the twelve calls that change groups cannot be made here at all."""
+    if verb == "disassociate":
+        ec2.associate_security_group_vpc(GroupId=group, VpcId=vpc)
     assert getattr(ec2, f"{verb}_security_group_vpc")(GroupId=group, VpcId=vpc)["State"] == state
     record = last(sandbox)
     name = f"{verb.capitalize()}SecurityGroupVpc"

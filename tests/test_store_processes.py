@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -23,10 +24,15 @@ def test_two_processes_that_bring_the_same_events_count_them_once(tmp_path: Path
     """The `poll` command beside `serve`: whoever comes first stores, the other finds a duplicate."""
     path = tmp_path / "state.db"
     command = [sys.executable, "-m", "tests.crash.ingest", str(path), "1", str(EVENTS)]
-    running = [subprocess.Popen([*command, source], cwd=repository, stdout=subprocess.PIPE) for source in ("files", "s3")]
-    for process in running:
-        out, _ = process.communicate(timeout=60)
-        assert (process.returncode, out) == (0, b"started\ndone\n")
+    with ExitStack() as stack:
+        running = [
+            stack.enter_context(subprocess.Popen([*command, source], cwd=repository, stdout=subprocess.PIPE)) for source in ("files", "s3")
+        ]
+        for process in running:
+            stack.callback(process.kill)  # called before the process is waited for, whatever failed
+        for process in running:
+            out, _ = process.communicate(timeout=60)
+            assert (process.returncode, out) == (0, b"started\ndone\n")
     store = SqliteStore(path)
     first: dict[str, object] = {}
     for event in made_up(1, EVENTS):

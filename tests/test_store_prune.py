@@ -21,7 +21,7 @@ from tests.store_events import GROUP, NOON, ingest, made_up, make_event, values
 def count_rows(path: Path) -> dict[str, int]:
     """Return the rows of each table that belongs to events."""
     connection = sqlite3.connect(path)
-    tables = ("seen", "events", "touched", "touched_rules", "blocks", "past_details")
+    tables = ("seen", "events", "touched", "touched_rules", "blocks", "kept_details")
     rows = {table: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] for table in tables}
     connection.close()
     return rows
@@ -65,7 +65,7 @@ def test_nothing_is_left_behind_but_the_ids(tmp_path: Path) -> None:
         "touched": 60,
         "touched_rules": 60,
         "blocks": 6,
-        "past_details": 0,
+        "kept_details": 0,
     }
     assert store.prune(NOON + timedelta(seconds=30)) == 30
     # Events 30 to 35 share a block with forgotten ones, so that it stays.
@@ -75,11 +75,11 @@ def test_nothing_is_left_behind_but_the_ids(tmp_path: Path) -> None:
         "touched": 30,
         "touched_rules": 30,
         "blocks": 4,
-        "past_details": 0,
+        "kept_details": 0,
     }
     assert [row.event.raw for row in store.search(Query(raw=True))] == [make_event(n).raw for n in reversed(range(30, 60))]
     assert store.prune(NOON + timedelta(days=1)) == 30
-    assert count_rows(tmp_path / "state.db") == {"seen": 60, "events": 0, "touched": 0, "touched_rules": 0, "blocks": 0, "past_details": 0}
+    assert count_rows(tmp_path / "state.db") == {"seen": 60, "events": 0, "touched": 0, "touched_rules": 0, "blocks": 0, "kept_details": 0}
     stats = store.stats()
     assert (stats.events, stats.oldest_event_time, stats.newest_event_time) == (0, None, None)
     store.close()

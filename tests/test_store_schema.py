@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from exporter.errors import StoreError
 from exporter.model import Channel, Unit
+from exporter.posture.chronicle import Amendment
 from exporter.store import SqliteStore, schema
-from exporter.store.base import Query
+from exporter.store.base import BEGINNING, PostureChange, Query
+from exporter.store.codec import details_of, encode_details
 from tests import store_v1
 from tests.store_events import NOON, ingest, make_event, values
 
@@ -159,3 +162,44 @@ def test_the_database_of_another_program_is_refused_and_left_alone(tmp_path: Pat
         SqliteStore(path)
     assert path.read_bytes() == before
     assert [found.name for found in tmp_path.iterdir()] == ["theirs.db"]
+
+
+@pytest.mark.parametrize("with_addendum", [True, False])
+def test_a_past_event_of_schema_2_comes_alive_with_what_it_would_have_counted(tmp_path: Path, with_addendum: bool) -> None:
+    """What was kept for that day is kept in another table now; lost, an opening would never page."""
+    path = store_v1.build(tmp_path / "state.db")
+    connection = sqlite3.connect(path, isolation_level=None)
+    schema.migrate(connection, str(path), schema.MIGRATIONS[:2])
+    first = details_of(make_event(security_groups=("sg-a",), opened_port_classes=("admin",)))
+    fuller = replace(first, security_groups=("sg-a", "sg-b"), opened_port_classes=("web",))
+    kept = (1, encode_details(first), encode_details(fuller) if with_addendum else None)
+    connection.execute("INSERT INTO past_details (event, first, addendum) VALUES (?, ?, ?)", kept)
+    connection.execute("UPDATE events SET flags = 2")
+    connection.close()
+    store = SqliteStore(path)
+    assert version(path) == 3
+    again = make_event(1, event_id=store_v1.EVENT_ID, fingerprint=bytes.fromhex("00112233445566778899aabbccddeeff"))
+    store.go_live("late", NOON, BEGINNING)
+    assert len(store.append(ingest(again, source="late")).promoted) == 1
+    found = values(store.series().rows)
+    groups = {labels[2] for (family, labels) in found if family == "awschange_security_group_changes_total"}
+    assert groups == ({"sg-a", "sg-b"} if with_addendum else {"sg-a"})
+    opened = {labels[2] for (family, labels), value in found.items() if family == "awschange_ingress_opened_total" and value}
+    assert opened == ({"admin", "web"} if with_addendum else {"admin"})
+    store.close()
+
+
+def test_a_file_of_an_older_schema_takes_what_stands(tmp_path: Path) -> None:
+    """Its events can be amended and told of as those of a new file."""
+    store = SqliteStore(store_v1.build(tmp_path / "state.db"))
+    unit = ("111122223333", "us-east-1")
+    told = store.news(*unit, 0)
+    assert told.touched == {"sg-0123456789abcdef0"}
+    amendment = Amendment(store_v1.EVENT_ID, (), ("sg-0fedcba9876543210",), ("admin",))
+    assert store.replace_posture(PostureChange(*unit, 0, NOON, "posture", amendments=(amendment,), documents={("a", "1"): b"x"}))
+    (found,) = store.search(Query(security_groups=("sg-0fedcba9876543210",)))
+    assert found.event.opened_port_classes == ("admin",)
+    assert values(store.series().rows)["awschange_ingress_opened_total", (*unit, "admin")] == 1
+    store.append(ingest(make_event()))
+    assert store.news(*unit, told.last).touched == {"sg-0123456789abcdef0"}
+    store.close()

@@ -9,10 +9,21 @@ from enum import StrEnum
 from types import ModuleType
 
 from exporter import errors, model
-from exporter.families import EVENT_FAMILIES, MESSAGE_FATES, OTHER, RECORD_FAMILIES, SOURCE_FAMILIES, VERIFICATION_STATES, Family
+from exporter.checks import STATE_FAMILIES
+from exporter.families import (
+    EVENT_FAMILIES,
+    MESSAGE_FATES,
+    OTHER,
+    POSTURE_FAMILIES,
+    RECORD_FAMILIES,
+    SOURCE_FAMILIES,
+    VERIFICATION_STATES,
+    Family,
+)
 from exporter.metrics.table import SERIES_GAUGES, STORE_OPERATIONS, TELEMETRY
 from exporter.model import Channel, Outcome, PrincipalType
 from exporter.posture.ports import DEFAULT_PORT_CLASSES, PORT_CLASSES
+from exporter.posture.standing import Exposure, Part
 from exporter.store.series import FATES
 from tools.markdown import code, notice, page, table
 
@@ -29,6 +40,15 @@ exists at 0 from the first sight of an account and region, so alert on these (`a
 set `security_groups`; others are held); **held** means that a new series is shown at 0 for `metrics.birth_hold` before it takes its value,
 because `increase()` does not see the first sample of a series. The hold begins with the first scrape that showed the 0, so the changes with
 which an account and region is first seen are shown that much later, in every family.
+"""
+
+STATE_HEADER = ("Metric", "Labels", "Series budget", "Folded as", "Stability", "Meaning")
+
+STANDING = f"""
+Gauges, where what stands is read (section `posture` of the configuration). Each reading of an account and region replaces them all, so a
+series vanishes when what it shows is gone; a part that could not be read keeps its last complete answer. Past the budget of a family the
+first series by account, region and labels are shown, the rest as their sum, their least or their greatest value where the folded labels
+(in italics) are `{OTHER}`: so an alert on the sum of a family misses nothing. The budget is over all accounts and regions together.
 """
 
 SOURCE_COUNTS = """
@@ -57,6 +77,11 @@ def metrics_page() -> str:
         INTRODUCTION,
         "## What AWS says",
         table(HEADER, map(family_row, EVENT_FAMILIES)),
+        "## What stands",
+        STANDING,
+        table(STATE_HEADER, map(state_row, STATE_FAMILIES)),
+        "## What was found between two readings",
+        table(HEADER, map(family_row, POSTURE_FAMILIES)),
         "## What became of every record",
         table(HEADER, map(family_row, RECORD_FAMILIES)),
         "## What sources count beside records",
@@ -74,6 +99,12 @@ def metrics_page() -> str:
         plain_values(PrincipalType),
         "### port_class",
         table(("Value", "Ports by default"), ((code(name), port_list(name)) for name in PORT_CLASSES)),
+        "### exposure",
+        plain_values(Exposure),
+        "### part of the picture",
+        plain_values(Part),
+        "### frequency of the recorder",
+        plain_values(("continuous", "daily")),
         "### fate and reason of a record",
         table(("Fate", "Reason", "Meaning"), fate_rows()),
         "### state of trail files and digests",
@@ -102,6 +133,12 @@ def family_row(family: Family) -> tuple[str, ...]:
     return code(family.name), family.type, labels, f"{family.budget:,}", zero, family.stability, prose(family.help)
 
 
+def state_row(family: Family) -> tuple[str, ...]:
+    """Return the row of one family of gauges of what stands."""
+    name, _, labels, budget, _, stability, meaning = family_row(family)
+    return name, labels, budget, {"add": "sum", "min": "least", "max": "greatest"}[family.update], stability, meaning
+
+
 def own_rows() -> Iterator[tuple[str, str, str, str, str]]:
     """Yield the rows of the exporter's own health."""
     for metric in (*TELEMETRY, *SERIES_GAUGES):
@@ -110,7 +147,7 @@ def own_rows() -> Iterator[tuple[str, str, str, str, str]]:
 
 def prose(text: str) -> str:
     """Return a help text with the names in it set as code; Markdown would take `__other__` for bold type."""
-    return re.sub(r"(?<![`\w])(__\w+__|awschange_\w+|(?:store|metrics)\.[a-z_]+|increase\(\))", r"`\1`", text)
+    return re.sub(r"(?<![`\w])(__\w+__|awschange_\w+|(?:store|metrics|posture)\.[a-z_]+|increase\(\))", r"`\1`", text)
 
 
 def plain_values(values: Iterable[str] | type[StrEnum]) -> str:

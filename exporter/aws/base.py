@@ -89,6 +89,10 @@ class Caller(Protocol):
         """The account; empty as long as it is that of the default credentials and AWS was not asked which that is."""
         ...
 
+    def elsewhere(self, region: str) -> Caller:
+        """Return a caller for another region, as the same principal."""
+        ...
+
     def lookup_events(self, parameters: Mapping[str, Any]) -> Reply:
         """Call cloudtrail:LookupEvents with parameters as the API spells them, datetimes allowed; return the body as JSON text.
 

@@ -32,7 +32,7 @@ USER_AGENT = f"aws-change-exporter/{__version__}"
 _LOOKUP_TARGET = "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101.LookupEvents"
 _REGION = re.compile(r"[a-z0-9-]{5,32}")
 _METADATA = "x-amz-meta-"
-_SUBJECTS = ("RoleArn", "QueueUrl", "TrailName", "Name")
+_SUBJECTS = ("RoleArn", "QueueUrl", "TrailName", "PrefixListId", "TargetGroupArn", "ConfigurationAggregatorName", "Name")
 """Parameters that say what a call is about, for messages."""
 
 
@@ -62,6 +62,10 @@ class AwsCaller:
     def account_id(self) -> str:
         """The account; empty as long as it is that of the default credentials and nobody has asked AWS which that is."""
         return self._account(False)
+
+    def elsewhere(self, region: str) -> AwsCaller:
+        """Return a caller for another region; see Caller."""
+        return AwsCaller(self._road, self._credentials, self._account, region, self._road.endpoints.partition(region))
 
     def lookup_events(self, parameters: Mapping[str, Any]) -> Reply:
         """Call cloudtrail:LookupEvents; see Caller."""

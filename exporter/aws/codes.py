@@ -1,6 +1,6 @@
 """What AWS's error codes mean to us: one table.
 
-Sources: "Common errors" of the API references of CloudTrail, S3, SQS, STS, EC2 and Organizations, and botocore's retry lists.
+Sources: "Common errors" of the API references of CloudTrail, S3, SQS, STS, EC2, Config and Organizations, and botocore's retry lists.
 """
 
 from __future__ import annotations
@@ -51,6 +51,7 @@ _REASONS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "TrailNotFoundException",
             "AWSOrganizationsNotInUseException",
             "ResourceNotFoundException",
+            "NoSuchConfigurationAggregatorException",
         ),
     ),
     (
@@ -138,5 +139,7 @@ ERROR_CODES = frozenset({
     "SerializationException",
     "ReceiptHandleIsInvalid",
     "PermanentRedirect",
+    "InvalidExpressionException",
+    "InvalidLimitException",
 })  # fmt: skip
 """The codes that metrics tell apart; every other is `other`, so that the set is closed."""

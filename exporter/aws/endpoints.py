@@ -16,6 +16,9 @@ from botocore.session import Session
 from exporter.errors import AwsError
 from exporter.text import visible
 
+_CONFIGURED_AS = {"config": "config_service", "elb": "elastic_load_balancing", "elbv2": "elastic_load_balancing_v2"}
+"""Services that people name otherwise than botocore: by their service id (AWS SDKs and Tools Reference Guide, service endpoints)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
@@ -74,6 +77,7 @@ class Endpoints:
             return ""
         profile = self._session.get_scoped_config()
         services = self._session.full_config.get("services", {}).get(profile.get("services", ""), {})
+        service = _CONFIGURED_AS.get(service, service)
         section = services.get(service, {})
         found = (
             self._environ.get(f"AWS_ENDPOINT_URL_{service.upper()}")

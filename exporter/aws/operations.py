@@ -18,6 +18,11 @@ class Operation:
     cost: float = 0.0
     rate: float | None = None
 
+    @property
+    def signing_name(self) -> str:
+        """The service that requests are signed for: IAM's own prefix, which both kinds of load balancers share."""
+        return self.action.partition(":")[0]
+
 
 GET_CALLER_IDENTITY = Operation("sts", "GetCallerIdentity", "sts:GetCallerIdentity")
 ASSUME_ROLE = Operation("sts", "AssumeRole", "sts:AssumeRole")
@@ -31,9 +36,29 @@ GET_TRAIL_STATUS = Operation("cloudtrail", "GetTrailStatus", "cloudtrail:GetTrai
 GET_EVENT_SELECTORS = Operation("cloudtrail", "GetEventSelectors", "cloudtrail:GetEventSelectors")
 LIST_PUBLIC_KEYS = Operation("cloudtrail", "ListPublicKeys", "cloudtrail:ListPublicKeys")
 
-# What `doctor` asks; posture will need the recorder.
+# What stands open. EC2 and Elastic Load Balancing ask nothing for their Describe calls.
+DESCRIBE_GROUPS = Operation("ec2", "DescribeSecurityGroups", "ec2:DescribeSecurityGroups")
+DESCRIBE_RULES = Operation("ec2", "DescribeSecurityGroupRules", "ec2:DescribeSecurityGroupRules")
+DESCRIBE_ASSOCIATIONS = Operation("ec2", "DescribeSecurityGroupVpcAssociations", "ec2:DescribeSecurityGroupVpcAssociations")
+DESCRIBE_PREFIX_LISTS = Operation("ec2", "DescribeManagedPrefixLists", "ec2:DescribeManagedPrefixLists")
+GET_PREFIX_LIST_ENTRIES = Operation("ec2", "GetManagedPrefixListEntries", "ec2:GetManagedPrefixListEntries")
+DESCRIBE_INTERFACES = Operation("ec2", "DescribeNetworkInterfaces", "ec2:DescribeNetworkInterfaces")
+DESCRIBE_BALANCERS = Operation("elbv2", "DescribeLoadBalancers", "elasticloadbalancing:DescribeLoadBalancers")
+DESCRIBE_TARGET_GROUPS = Operation("elbv2", "DescribeTargetGroups", "elasticloadbalancing:DescribeTargetGroups")
+DESCRIBE_TARGET_HEALTH = Operation("elbv2", "DescribeTargetHealth", "elasticloadbalancing:DescribeTargetHealth")
+DESCRIBE_CLASSIC_BALANCERS = Operation("elb", "DescribeLoadBalancers", "elasticloadbalancing:DescribeLoadBalancers")
+
+# Whether AWS Config records: `doctor` asks, and whoever reads rules from it, because what a stopped recorder left is old.
 DESCRIBE_RECORDERS = Operation("config", "DescribeConfigurationRecorders", "config:DescribeConfigurationRecorders")
 DESCRIBE_RECORDER_STATUS = Operation("config", "DescribeConfigurationRecorderStatus", "config:DescribeConfigurationRecorderStatus")
+
+# Advanced queries of AWS Config are free (AWS Config pricing: what is recorded costs); their limits are not documented.
+SELECT_CONFIG = Operation("config", "SelectResourceConfig", "config:SelectResourceConfig")
+SELECT_AGGREGATE_CONFIG = Operation("config", "SelectAggregateResourceConfig", "config:SelectAggregateResourceConfig")
+DESCRIBE_AGGREGATORS = Operation("config", "DescribeConfigurationAggregators", "config:DescribeConfigurationAggregators")
+DESCRIBE_AGGREGATOR_SOURCES = Operation(
+    "config", "DescribeConfigurationAggregatorSourcesStatus", "config:DescribeConfigurationAggregatorSourcesStatus"
+)
 
 # Amazon S3 pricing, us-east-1, standard class: 0.0004 USD for 1,000 GET, 0.005 USD for 1,000 LIST.
 GET_OBJECT = Operation("s3", "GetObject", "s3:GetObject", cost=0.0004 / 1000)
@@ -56,8 +81,22 @@ OPERATIONS: tuple[Operation, ...] = (
     GET_TRAIL_STATUS,
     GET_EVENT_SELECTORS,
     LIST_PUBLIC_KEYS,
+    DESCRIBE_GROUPS,
+    DESCRIBE_RULES,
+    DESCRIBE_ASSOCIATIONS,
+    DESCRIBE_PREFIX_LISTS,
+    GET_PREFIX_LIST_ENTRIES,
+    DESCRIBE_INTERFACES,
+    DESCRIBE_BALANCERS,
+    DESCRIBE_TARGET_GROUPS,
+    DESCRIBE_TARGET_HEALTH,
+    DESCRIBE_CLASSIC_BALANCERS,
     DESCRIBE_RECORDERS,
     DESCRIBE_RECORDER_STATUS,
+    SELECT_CONFIG,
+    SELECT_AGGREGATE_CONFIG,
+    DESCRIBE_AGGREGATORS,
+    DESCRIBE_AGGREGATOR_SOURCES,
     GET_OBJECT,
     LIST_OBJECTS,
     RECEIVE_MESSAGE,

@@ -102,7 +102,7 @@ class Sender:
         check: Callable[[Answer], str],
     ) -> tuple[Answer | None, Failure | None]:
         signer = S3SigV4Auth if operation.service == "s3" else SigV4Auth
-        signer(keys, operation.service, signing_region).add_auth(request)
+        signer(keys, operation.signing_name, signing_region).add_auth(request)
         begun = time.perf_counter()
         failure, answer, elsewhere = None, None, False
         try:

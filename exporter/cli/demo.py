@@ -154,6 +154,7 @@ def _on_aws(running: _Demo, web: str, address: tuple[str, int], seed: int, inter
         f"  AWS           {aws.url}",
         f"                accounts {', '.join(accounts)}; regions {', '.join(aws.world['regions'])}",
         f"                read on these roads: {', '.join(source['type'] for source in config['sources'])}",
+        f"  open now      {Path(sys.argv[0]).name} open --config.file {running.directory / 'exporter.yml'}",
         "",
         "Open a port to the internet yourself, and see within seconds on the history page that it was user/you:",
         "",

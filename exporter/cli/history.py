@@ -19,6 +19,7 @@ from exporter.cli.options import config_option, existing_store, reports_errors, 
 from exporter.config import Config
 from exporter.history import describe_event, format_time, to_csv, to_json
 from exporter.model import Outcome
+from exporter.posture.entries import is_entry
 from exporter.store.base import HistoryEvent, Query
 from exporter.text import visible
 from exporter.timespan import parse_moment
@@ -161,10 +162,11 @@ def _who(item: HistoryEvent) -> Text:
     principal = item.event.principal
     text = Text(visible(principal.name, 128), style="bold")
     detail = [f"session {principal.session}"] if principal.session else []
-    detail.append(f"by {item.event.channel.value}")
+    if not is_entry(item.event):
+        detail.append(f"by {item.event.channel.value}")
     if principal.source_ip:
         detail.append(f"from {principal.source_ip}")
-    return text.append("\n" + "\n".join(visible(line, 128) for line in detail), style="not bold dim")
+    return text.append("".join(f"\n{visible(line, 128)}" for line in detail), style="not bold dim")
 
 
 _COLOURS = {"!": "bold red", "+": "green", "-": "red", "~": "yellow", '"': "yellow"}

@@ -61,7 +61,7 @@ def run_service(config: Config, path: Path | None, listen_address: str, logger: 
     sys.setswitchinterval(_SWITCH_SECONDS)
     _limit_arenas()
     service = Service(config, path, logger)
-    pages = Pages(service.store, lambda: service.pipeline.poller.reports)
+    pages = Pages(service.store, service.reports)
     server = WebServer(listen_address, make_app(service, pages), lambda message: logger.error("web server", error=message))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, on_stop)

@@ -87,7 +87,7 @@ def given(url: str, key: str) -> dict[str, str]:
 
 
 def settings(world: Mapping[str, Any], url: str, types: Sequence[str]) -> dict[str, Any]:
-    """Return the sections `aws` and `sources` of a configuration that reads the sandbox on every road of the types that there are."""
+    """Return the sections of a configuration that reads the sandbox: what stands, and changes on every road of the types that there are."""
     queue = {"region": _REGION, "poll_interval": "2s", "wait_time": "1s"}
     sources: list[dict[str, Any]] = [
         {"type": "cloudtrail", "poll_interval": "10s", "backfill": "3d"},
@@ -98,6 +98,7 @@ def settings(world: Mapping[str, Any], url: str, types: Sequence[str]) -> dict[s
     return {
         "aws": {"endpoint_url": url, "regions": list(world["regions"]), "accounts": accounts, "own_account": True},
         "sources": [source for source in sources if source["type"] in types],
+        "posture": {"poll_interval": "10s", "lag_budget": "2m"},
     }
 
 

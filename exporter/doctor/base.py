@@ -80,8 +80,8 @@ class Examination:
 
     @property
     def needs_aws(self) -> bool:
-        """Whether any source reads from AWS."""
-        return any(SOURCES[settings.type].needs_aws for settings in self.config.sources)
+        """Whether anything is read from AWS."""
+        return self.config.needs_aws
 
     @cached_property
     def region(self) -> str:
@@ -160,6 +160,8 @@ def configured_regions(config: Config) -> list[str]:
     for settings in config.sources:
         named_regions += regions_of(settings)
         named_regions.append(getattr(settings, "region", "") or queue_name(getattr(settings, "queue_url", "")).region)
+    if config.reads_posture:
+        named_regions += config.posture.regions
     return [region for region in dict.fromkeys(named_regions) if region]
 
 
@@ -169,8 +171,10 @@ def regions_of(settings: SourceSettings) -> tuple[str, ...]:
 
 
 def wanted_regions(config: Config) -> list[tuple[str, ...]]:
-    """Return the different wishes for regions that the sources of AWS have."""
+    """Return the different wishes for regions that the sources of AWS have, and what is read of what stands."""
     wishes = [regions_of(settings) for settings in config.sources if SOURCES[settings.type].needs_aws]
+    if config.reads_posture:
+        wishes.append(tuple(config.posture.regions))
     return list(dict.fromkeys(wishes)) or [()]
 
 

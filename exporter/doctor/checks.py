@@ -9,6 +9,7 @@ from exporter.doctor.access import accounts, clock, credentials, region, regions
 from exporter.doctor.base import FAULT, REPORT, Examination, Finding, finding
 from exporter.doctor.local import configuration, store
 from exporter.doctor.recorder import recorder
+from exporter.doctor.standing import standing
 from exporter.doctor.trails import trails
 from exporter.errors import SourceError
 from exporter.sources import SOURCES
@@ -35,6 +36,7 @@ CHECKS: tuple[Check, ...] = (
     Check("regions", regions, ("credentials", "region")),
     Check("trails", trails, ("credentials", "region")),
     Check("aws_config", recorder, ("credentials", "region")),
+    Check("posture", standing, ("credentials", "region")),
 )
 """Every check but those of the sources, which are as many as are configured and come last."""
 

@@ -1,4 +1,4 @@
-"""Whether AWS Config records security groups in each watched account and region: what shows what stands open will need it."""
+"""Whether AWS Config records security groups in each watched account and region; only what is read from it needs it."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ from shlex import quote
 from typing import Any
 
 from exporter.aws.operations import DESCRIBE_RECORDER_STATUS, DESCRIBE_RECORDERS
-from exporter.doctor.base import Examination, WatchedUnit
+from exporter.config import Config
+from exporter.doctor.base import Examination, Status, WatchedUnit
+from exporter.posture.lights import GROUP, LEAVES_OUT, OFF, own_recorder, recorder_light
 from exporter.sources.base import Diagnosis
-
-_GROUP = "AWS::EC2::SecurityGroup"
-_OPTIONAL = "changes are read without it; what stands open right now will need it"
 
 
 def recorder(examination: Examination) -> Iterator[Diagnosis]:
@@ -19,45 +18,42 @@ def recorder(examination: Examination) -> Iterator[Diagnosis]:
 
     def of_unit(unit: WatchedUnit) -> Iterator[Diagnosis]:
         caller = examination.aws.caller(unit.region, unit.account)
-        recorders = caller.call(DESCRIBE_RECORDERS).get("ConfigurationRecorders") or ()
+        found = own_recorder(caller.call(DESCRIBE_RECORDERS).get("ConfigurationRecorders") or ())
         states = caller.call(DESCRIBE_RECORDER_STATUS).get("ConfigurationRecordersStatus") or ()
-        yield _judged(str(unit), recorders, {str(state.get("name", "")): state for state in states})
+        state: Mapping[str, Any] = next((state for state in states if found and state.get("name") == found.get("name")), {})
+        yield _judged(str(unit), found, state, *_consequence(examination.config, unit))
 
     yield from examination.over_units(of_unit)
 
 
-def _judged(subject: str, recorders: Any, states: Mapping[str, Mapping[str, Any]]) -> Diagnosis:
-    if not recorders:
-        return Diagnosis(
-            "warning",
-            subject,
-            f"AWS Config has no recorder here; {_OPTIONAL}",
-            "set one up: `aws configservice put-configuration-recorder`",
-        )
-    recorder = recorders[0]
-    name = str(recorder.get("name", "default"))
-    state = states.get(name, {})
-    if not state.get("recording"):
+def _consequence(config: Config, unit: WatchedUnit) -> tuple[Status, str]:
+    """Return how bad it is for a unit that AWS Config does not record, and what follows."""
+    if not config.reads_posture:
+        return "warning", "changes are read without it"
+    source = config.posture.source_of(unit.account.account_id, unit.region)
+    if source == "aws_config":
+        return "failure", "what stands open is read from it here (posture.source), and is not seen"
+    if source == "auto" and config.posture.aggregator is not None:
+        return "failure", "what stands open is read from its aggregator (posture.aggregator), which has nothing from here"
+    if source == "auto":
+        return "warning", "what stands open is read from EC2; without it nothing stands in where EC2 may not be read"
+    return "warning", "changes, and what stands open, are read without it"
+
+
+def _judged(subject: str, recorder: Mapping[str, Any] | None, state: Mapping[str, Any], status: Status, consequence: str) -> Diagnosis:
+    if recorder is None:
+        remedy = "set one up: `aws configservice put-configuration-recorder`"
+        return Diagnosis(status, subject, f"AWS Config has no recorder here; {consequence}", remedy)
+    light = recorder_light(recorder, state)
+    name = str(recorder.get("name") or "default")
+    if light.gap == OFF:
         remedy = f"start it: `aws configservice start-configuration-recorder --configuration-recorder-name {quote(name)}`"
-        return Diagnosis("warning", subject, f"the recorder {name} of AWS Config is off; {_OPTIONAL}", remedy)
-    if str(state.get("lastStatus", "")).lower() == "failure":
-        detail = f"the recorder {name} of AWS Config fails: {state.get('lastErrorCode', '')} {state.get('lastErrorMessage', '')}".rstrip()
+        return Diagnosis(status, subject, f"the recorder {name} of AWS Config is off; {consequence}", remedy)
+    if light.failing:
+        detail = f"the recorder {name} of AWS Config fails: {light.failing} {state.get('lastErrorMessage', '')}".rstrip()
         return Diagnosis(
             "warning", subject, detail, "see its delivery channel and its role: `aws configservice describe-delivery-channels`"
         )
-    if not _records_groups(recorder.get("recordingGroup") or {}):
-        return Diagnosis(
-            "warning", subject, f"the recorder {name} of AWS Config leaves out {_GROUP}; {_OPTIONAL}", f"let it record {_GROUP}"
-        )
+    if light.gap == LEAVES_OUT:
+        return Diagnosis(status, subject, f"the recorder {name} of AWS Config leaves out {GROUP}; {consequence}", f"let it record {GROUP}")
     return Diagnosis("ok", subject, f"the recorder {name} of AWS Config is on")
-
-
-def _records_groups(group: Mapping[str, Any]) -> bool:
-    """Source: AWS Config API reference, RecordingGroup."""
-    if _GROUP in ((group.get("exclusionByResourceTypes") or {}).get("resourceTypes") or ()):
-        return False
-    strategy = (group.get("recordingStrategy") or {}).get("useOnly", "")
-    named = _GROUP in (group.get("resourceTypes") or ())
-    return (
-        named or bool(group.get("allSupported", not group)) or strategy in ("ALL_SUPPORTED_RESOURCE_TYPES", "EXCLUSION_BY_RESOURCE_TYPES")
-    )

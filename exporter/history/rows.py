@@ -11,6 +11,7 @@ from typing import Any
 
 from exporter.model import ChangeEvent, Direction, Rule, RuleAction, RuleChange
 from exporter.parse.asked import asked_changes
+from exporter.posture.entries import is_entry
 from exporter.store.base import HistoryEvent
 from exporter.text import visible
 
@@ -120,6 +121,9 @@ def describe_event(event: ChangeEvent, limit: int = 20) -> list[str]:
     if event.opened_port_classes:
         # First, because it is what the page at night is about, and a thousand rules may follow.
         lines.insert(0, f"! opened to the internet: {', '.join(event.opened_port_classes)}")
+    if is_entry(event):
+        later = event.shared_event_id
+        lines.insert(0, f"changed between two readings (explained later by {later})" if later else "! no event explains this change")
     if not event.content_known:
         lines.append("AWS left out what was changed (request over 100 KB)")
     return lines
@@ -136,7 +140,7 @@ def to_json(found: Iterable[HistoryEvent]) -> Iterator[str]:
 
 def to_csv(found: Iterable[HistoryEvent]) -> Iterator[str]:
     """Yield the lines of an RFC 4180 table with a header; no cell can start a spreadsheet formula."""
-    yield _csv_line(CSV_COLUMNS)
+    yield csv_line(CSV_COLUMNS)
     for item in found:
         data = row(item)
         principal = data.pop("principal")
@@ -146,16 +150,18 @@ def to_csv(found: Iterable[HistoryEvent]) -> Iterator[str]:
         data["resources"] = " ".join(f"{resource['type']}/{resource['id']}" for resource in data["resources"])
         data["rule_changes"] = "; ".join(f"{change.action.value} {describe_change(change)[2:]}" for change in item.event.rule_changes)
         data["sources"] = " ".join(data["sources"])
-        yield _csv_line(_cell(data[column]) for column in CSV_COLUMNS)
+        yield csv_line(csv_cell(data[column]) for column in CSV_COLUMNS)
 
 
-def _csv_line(cells: Iterable[str]) -> str:
+def csv_line(cells: Iterable[str]) -> str:
+    """Return one line of an RFC 4180 table."""
     buffer = io.StringIO()
     csv.writer(buffer, lineterminator="\r\n").writerow(list(cells))
     return buffer.getvalue()
 
 
-def _cell(value: object) -> str:
+def csv_cell(value: object) -> str:
+    """Return a value as text that shows what is unsafe and that no spreadsheet runs."""
     if value is None:
         return ""
     if isinstance(value, bool):

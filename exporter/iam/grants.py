@@ -1,4 +1,4 @@
-"""Every permission that a configuration needs, of the sources, of the section `aws` and of `doctor`, as whom."""
+"""Every permission that a configuration needs, of the sources, of what stands, of the section `aws` and of `doctor`, as whom."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from exporter.aws import Permission, RoleSettings
 from exporter.aws.settings import ALL
 from exporter.config import Config
 from exporter.doctor import PERMISSIONS as DOCTOR
-from exporter.doctor.base import configured_regions, regions_of, role_chains
+from exporter.doctor.base import configured_regions, role_chains, wanted_regions
+from exporter.snapshots.permissions import permissions as standing
 from exporter.sources import SOURCES
 
 HUB = "hub"
@@ -16,11 +17,13 @@ MEMBER = "member"
 
 
 def permissions(config: Config) -> list[Permission]:
-    """Return what the configuration needs; nothing where no source reads from AWS. sts:GetCallerIdentity needs no permission."""
-    sources = [settings for settings in config.sources if SOURCES[settings.type].needs_aws]
-    if not sources:
+    """Return what the configuration needs; nothing where nothing is read from AWS. sts:GetCallerIdentity needs no permission."""
+    if not config.needs_aws:
         return []
+    sources = [settings for settings in config.sources if SOURCES[settings.type].needs_aws]
     needed = [permission for settings in sources for permission in SOURCES[settings.type].permissions(settings)]
+    if config.reads_posture:
+        needed += standing(config.posture, config.aws)
     needed += _accounts(config)
     needed += [permission for chain in role_chains(config) for permission in _chain(chain)]
     if _asks_regions(config):
@@ -77,12 +80,10 @@ def _chain(roles: Sequence[RoleSettings]) -> Iterator[Permission]:
 def _asks_regions(config: Config) -> bool:
     """Tell whether regions are discovered in any account: a source's own wish stands before the account's, and that before all others."""
     aws = config.aws
-    for settings in config.sources:
-        if not SOURCES[settings.type].needs_aws:
-            continue
-        wishes = [regions_of(settings) or account.regions or aws.regions for account in aws.accounts]
+    for own in wanted_regions(config):
+        wishes = [own or account.regions or aws.regions for account in aws.accounts]
         if aws.organization is not None or aws.watches_own_account:
-            wishes.append(regions_of(settings) or aws.regions)
+            wishes.append(own or aws.regions)
         if any(ALL in wish for wish in wishes):
             return True
     return False

@@ -15,11 +15,12 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from exporter.checks import STATE_FAMILIES
 from exporter.errors import StoreError
 from exporter.families import FAMILIES, Family
+from exporter.metrics.book import Book
 from exporter.metrics.lines import OPENMETRICS_END
 from exporter.metrics.negotiation import negotiate
-from exporter.metrics.series import SeriesBook
 from exporter.metrics.sheet import Sheet
 from exporter.metrics.telemetry import Telemetry
 from exporter.store.base import Store
@@ -64,18 +65,22 @@ class Exposition:
         telemetry: Telemetry,
         *,
         families: Sequence[Family] = FAMILIES,
+        states: bool = False,
+        state_families: Sequence[Family] = STATE_FAMILIES,
         patience: float = _PATIENCE,
         previous: Exposition | None = None,
     ) -> None:
         """`budgets` overrides series budgets by family name; `clock` gives epoch seconds; `patience` is how long a scrape waits.
 
+        Gauges of what stands are shown only with `states`: where it is not read, what the store may still have of it is old.
         `previous` is the exposition that this one takes over from: what it has shown is not held again.
         """
         self._store, self._clock, self._telemetry, self._patience = store, clock, telemetry, patience
         self._families, self._budgets, self._hold = families, dict(budgets), birth_hold.total_seconds()
-        self._book = SeriesBook(families, budgets, self._hold, previous.released() if previous else frozenset())
+        self._states, self._state_families = states, state_families if states else ()
+        self._book = self._new_book(self._hold, previous.released() if previous else frozenset())
         self._lock = threading.Lock()
-        self._revision = 0
+        self._revision = self._state_revision = 0
         self._read = False
         self._snapshot: _Snapshot | None = None
         self._next_due = math.inf
@@ -117,8 +122,10 @@ class Exposition:
 
         `settled` shows every series at its value, as the page will once every hold is over. This is no scrape.
         """
-        book = SeriesBook(self._families, self._budgets, 0.0 if settled else self._hold, self.released())
-        book.apply(self._store.series().rows, self._clock())
+        book = self._new_book(0.0 if settled else self._hold, self.released())
+        book.series.apply(self._store.series().rows, self._clock())
+        if self._states:
+            book.state.apply(self._store.samples().units)
         end = OPENMETRICS_END if openmetrics else b""
         return b"".join((book.text(openmetrics), self._telemetry.text(openmetrics), end)).decode()
 
@@ -132,7 +139,7 @@ class Exposition:
                     self._to_mark.setdefault(key, at)
             by_time: dict[float, list[int]] = {}
             for key, at in self._to_mark.items():
-                if not self._book.is_exposed(key):
+                if not self._book.series.is_exposed(key):
                     by_time.setdefault(at, []).append(key)
             for at, marked in by_time.items():
                 self._store.mark_exposed(marked, datetime.fromtimestamp(at, UTC))
@@ -140,18 +147,21 @@ class Exposition:
             if by_time:
                 with self._lock:
                     for at, marked in by_time.items():
-                        self._book.exposed(marked, at, self._clock())
+                        self._book.series.exposed(marked, at, self._clock())
                     self._rebuild(read_store=False)
             return sum(map(len, by_time.values()))
 
     def released(self) -> frozenset[int]:
         """Return the ids of the series that have shown their value."""
         with self._lock:
-            return self._book.released()
+            return self._book.series.released()
 
     def close(self) -> None:
         """End the refreshing thread. A scrape that comes after all, because a reload overtook it, refreshes the page itself."""
         self._worker.shutdown()
+
+    def _new_book(self, birth_hold: float, released: frozenset[int]) -> Book:
+        return Book(self._families, self._state_families, self._budgets, birth_hold, released)
 
     def _outdated(self, snapshot: _Snapshot, now: float) -> bool:
         return (
@@ -220,22 +230,33 @@ class Exposition:
         old = self._snapshot
         if read_store:
             try:
-                changes = self._store.series(self._revision)
+                self._read_store(now)
             except StoreError:
-                self._telemetry.store_error("series")
                 if must_read:
                     raise
-            else:
-                self._book.apply(changes.rows, now)
-                self._revision, self._read = changes.revision, True
-        self._book.settle(now)
-        self._next_due = self._book.next_due
+        self._book.series.settle(now)
+        self._next_due = self._book.series.next_due
         if self._read:
             version = self._telemetry.version
             fresh = old is not None and 0 <= now - old.process_at < _PROCESS_SECONDS
             pages = self._pages(now, process=not fresh)
-            self._snapshot = _Snapshot(pages, self._revision, version, old.process_at if old is not None and fresh else now)
+            # Of the two readings the older one: what it lacks is read again as soon as anybody asks.
+            revision = min(self._revision, self._state_revision) if self._states else self._revision
+            self._snapshot = _Snapshot(pages, revision, version, old.process_at if old is not None and fresh else now)
             self._telemetry.page_refreshed(time.perf_counter() - started)
+
+    def _read_store(self, now: float) -> None:
+        """Take in what has changed since the last reading; raise StoreError after it is counted, with what was read taken in."""
+        with self._telemetry.watching("series"):
+            changes = self._store.series(self._revision)
+        self._book.series.apply(changes.rows, now)
+        self._revision = changes.revision
+        if self._states:
+            with self._telemetry.watching("samples"):
+                state = self._store.samples(self._state_revision)
+            self._book.state.apply(state.units)
+            self._state_revision = state.revision
+        self._read = True
 
     def _pages(self, now: float, *, process: bool) -> dict[Variant, Page]:
         """Return the pages that scrapes have asked for lately; what nobody wants costs no time and no memory."""
@@ -253,7 +274,7 @@ class Exposition:
             for gzip in (False, True):
                 if gzip in wanted:
                     body = sheet.body(gzip)
-                    pages[openmetrics, gzip] = Page(body, sheet.content_type, "gzip" if gzip else None, self._book.unexposed)
+                    pages[openmetrics, gzip] = Page(body, sheet.content_type, "gzip" if gzip else None, self._book.series.unexposed)
                 else:
                     sheet.drop(gzip)
         return pages

@@ -15,13 +15,13 @@ from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from exporter.families import OTHER, Family, Labels
 from exporter.metrics.chunks import Chunk, Line
 from exporter.metrics.gzip_member import Block, concatenate
-from exporter.metrics.lines import header, label_value, prefix
-from exporter.metrics.table import SERIES_GAUGES
+from exporter.metrics.lines import header, label_value
+from exporter.metrics.tally import Tally
 from exporter.store.base import SeriesRow
 
 _SLACK = 1.0
@@ -109,29 +109,20 @@ class _FamilyPage:
 
 
 class SeriesBook:
-    """All series of the store as the page shows them. Not safe for several threads by itself."""
+    """All series that the store counts, as the page shows them. Not safe for several threads by itself."""
 
-    def __init__(
-        self, families: Sequence[Family], budgets: Mapping[str, int], birth_hold: float, released: frozenset[int] = frozenset()
-    ) -> None:
+    def __init__(self, families: Sequence[Family], tally: Tally, birth_hold: float, released: frozenset[int] = frozenset()) -> None:
         """`birth_hold` is in seconds, 0 for none; `released` are ids of series whose value another page has shown."""
+        self._tally = tally
         self._hold = birth_hold
         self._inherited = released
-        self._families = {family.name: _FamilyPage(family, budgets.get(family.name, family.budget)) for family in families}
+        self._families = {family.name: _FamilyPage(family, tally.limits[family.name]) for family in families}
         self._known: dict[int, _Series | _Member] = {}
         self._due: list[tuple[float, int, _Series]] = []
         self._pushed = 0
         self._unexposed: dict[int, None] = {}
         self._unexposed_ids: tuple[int, ...] | None = ()
-        self._gauges: list[tuple[Chunk, dict[str, Line]]] = []
-        for gauge in SERIES_GAUGES:
-            chunk = Chunk(*(header(gauge.name, gauge.type, gauge.help, openmetrics) for openmetrics in (False, True)))
-            lines = {name: Line(prefix(gauge.name, gauge.labels, (name,))) for name in self._families}
-            for line in lines.values():
-                chunk.append(line)
-            self._gauges.append((chunk, lines))
         self.version = 0
-        self._count()
 
     @property
     def next_due(self) -> float:
@@ -217,8 +208,6 @@ class SeriesBook:
     def _chunks(self) -> Iterator[Chunk]:
         for page in self._families.values():
             yield from page.chunks()
-        for chunk, _ in self._gauges:
-            yield chunk
 
     def _born(self, page: _FamilyPage, row: SeriesRow) -> _Series | _Member:
         series: _Series | _Member
@@ -272,12 +261,7 @@ class SeriesBook:
     def _count(self) -> None:
         """Bring the metrics about the families themselves up to date."""
         for name, page in self._families.items():
-            for (chunk, lines), value in zip(self._gauges, (page.shown, page.budget, page.folded), strict=True):
-                line = lines[name]
-                if line.shown != value:
-                    line.shown = float(value)
-                    chunk.changed(line)
-                    self.version += 1
+            self._tally.count(name, page.shown, page.folded)
 
 
 def _combined(family: Family, total: _Series, old: float | None, new: float) -> float:

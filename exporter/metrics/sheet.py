@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from exporter.metrics.book import Book
 from exporter.metrics.gzip_member import EMPTY, Block, compress, member
 from exporter.metrics.lines import OPENMETRICS_CONTENT_TYPE, OPENMETRICS_END, TEXT_CONTENT_TYPE
-from exporter.metrics.series import SeriesBook
 from exporter.metrics.telemetry import Telemetry
 
 
 class Sheet:
     """First what the store says, then what the process knows of itself. Not safe for several threads by itself."""
 
-    def __init__(self, openmetrics: bool, book: SeriesBook, telemetry: Telemetry) -> None:
+    def __init__(self, openmetrics: bool, book: Book, telemetry: Telemetry) -> None:
         self.content_type = OPENMETRICS_CONTENT_TYPE if openmetrics else TEXT_CONTENT_TYPE
         self._openmetrics, self._book, self._telemetry = openmetrics, book, telemetry
         self._process = b""

@@ -106,6 +106,12 @@ RELOAD_SUCCESS_TIME = SelfMetric(
 )
 RELOADS = SelfMetric(PREFIX + "config_reloads_total", "counter", "Attempts to load the configuration, the one at the start included.")
 RELOAD_FAILURES = SelfMetric(PREFIX + "config_reload_failures_total", "counter", "Attempts to load the configuration that failed.")
+EXCEPTION_EXPIRY = SelfMetric(
+    PREFIX + "exception_expiry_timestamp_seconds",
+    "gauge",
+    "When an exception of posture.exceptions ends, or has ended; from then on what it covered counts as open. Renew it, or close the rule.",
+    ("exception",),
+)
 STORE_SIZE = SelfMetric(PREFIX + "store_size_bytes", "gauge", "Size of the store on disk.")
 STORE_EVENTS = SelfMetric(PREFIX + "store_events", "gauge", "Events in the history; store.retention bounds them.")
 STORE_OLDEST = SelfMetric(
@@ -190,6 +196,7 @@ TELEMETRY: tuple[SelfMetric, ...] = (
     RELOAD_SUCCESS_TIME,
     RELOADS,
     RELOAD_FAILURES,
+    EXCEPTION_EXPIRY,
     STORE_SIZE,
     STORE_EVENTS,
     STORE_OLDEST,
@@ -215,5 +222,21 @@ SERIES_FOLDED = SelfMetric(
 SERIES_GAUGES: tuple[SelfMetric, ...] = (SERIES, SERIES_LIMIT, SERIES_FOLDED)
 """What the page knows of itself; each has one series for every family of the store."""
 
-STORE_OPERATIONS = ("go_live", "register", "append", "cursor", "cursors", "series", "mark_exposed", "search", "prune", "stats")
-"""The values of the label `operation`, all there from the start: the store's methods, as far as they do I/O."""
+STORE_OPERATIONS = (
+    "go_live",
+    "register",
+    "append",
+    "cursor",
+    "cursors",
+    "posture",
+    "series",
+    "samples",
+    "mark_exposed",
+    "search",
+    "prune",
+    "stats",
+)
+"""The values of the label `operation`, all there from the start: the store's methods, as far as they do I/O.
+
+What is kept of what stands is read and written under the name of the first, `posture`.
+"""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -203,6 +203,13 @@ class Telemetry:
         """Record the URL under which people reach the exporter, instead of the one before; empty if none is configured."""
         self._cells[table.WEB_INFO.name].clear()
         self._set(table.WEB_INFO, 1, external_url)
+
+    def exceptions(self, expiries: Mapping[str, float]) -> None:
+        """Record when each exception of the configuration in force ends (epoch), by its name, instead of those before."""
+        self._cells[table.EXCEPTION_EXPIRY.name].clear()
+        self._touch(table.EXCEPTION_EXPIRY, hide=True)
+        for name, at in expiries.items():
+            self._set(table.EXCEPTION_EXPIRY, at, name)
 
     def store_stats(self, stats: StoreStats) -> None:
         """Record size and extent of the store."""

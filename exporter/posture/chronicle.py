@@ -13,9 +13,9 @@ class Version:
     """The rules that stood from some time on; None where the group did not exist.
 
     They came to be after `after` (when the last reading that still showed the version before was begun) and not later than
-    `until` (when the first reading that showed this one had ended); both are None for the first version ever read, which nothing
-    must explain. `settled` says that no event is awaited any more; `unexplained` is what was counted as such, under the
-    event id `entry` in the history.
+    `until` (when the first reading that showed this one had ended); `after` is None for the first version ever read, which nothing
+    must explain. `begun` is when the reading that ended at `until` was begun. `settled` says that no event is awaited any more;
+    `unexplained` is what was counted as such, under the event id `entry` in the history, until an event explained it after all.
     """
 
     rules: tuple[Rule, ...] | None
@@ -24,6 +24,7 @@ class Version:
     settled: bool = False
     unexplained: tuple[RuleChange, ...] = ()
     entry: str = ""
+    begun: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,9 @@ class Chronicle:
     versions: tuple[Version, ...] = ()
     owned: bool = True
 
+
+EVENT_SOURCE = "aws-change-exporter"
+"""The event source of entries of the history that no record brought; AWS's own are names of hosts."""
 
 GROUP, PREFIX_LIST = "group", "prefix_list"
 """The kinds of chronicles."""
@@ -61,13 +65,20 @@ class Amendment:
 
 @dataclass(frozen=True, slots=True)
 class Unexplained:
-    """Rule changes of one group or list that no event explains, and between which times they were made."""
+    """Rule changes of one group or list that no event explains, and between which times they were made.
+
+    `entry` is the event id under which the history names them; `opened_port_classes` are the classes that they opened, in
+    `security_groups`: the group itself, or the groups that an edit of a prefix list opened.
+    """
 
     kind: str
     id: str
     changes: tuple[RuleChange, ...]
     after: datetime
     until: datetime
+    entry: str = ""
+    security_groups: tuple[str, ...] = ()
+    opened_port_classes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

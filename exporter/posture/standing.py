@@ -94,7 +94,8 @@ class Attachment:
 class TrailLight:
     """One trail as it covers this account and region.
 
-    `gap` says why it does not record every management write here (stopped, its selectors); empty where it does.
+    `gap` says why it does not record every management write here (stopped, its selectors); empty where it does. `unknown` says why
+    nobody can tell from here (the trail of another account, whose selectors may not be seen); then `gap` is empty and says nothing.
     """
 
     name: str
@@ -102,6 +103,7 @@ class TrailLight:
     last_delivery: datetime | None = None
     delivery_error: str = ""
     validates: bool = False
+    unknown: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,8 +131,9 @@ class PartFailure:
 class Reading:
     """What one round of questions brought of one account and region; a part is None where it was not asked for or not read whole.
 
-    `balanced` are the groups of targets behind internet-facing load balancers. `started_at` and `ended_at` bound the round, by
-    our clock: whatever is in it was so at some time between.
+    `balanced` are the groups of targets behind internet-facing load balancers. `untold` are parts of which this origin cannot tell
+    how they are now: that is no failure, but an older answer must not be taken for the present one, and the picture forgets it.
+    `started_at` and `ended_at` bound the round, by our clock: whatever is in it was so at some time between.
     """
 
     account_id: str
@@ -145,6 +148,7 @@ class Reading:
     trails: tuple[TrailLight, ...] | None = None
     recorder: tuple[RecorderLight, ...] | None = None
     failures: tuple[PartFailure, ...] = ()
+    untold: frozenset[Part] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

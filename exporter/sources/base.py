@@ -162,9 +162,28 @@ UnitKey = tuple[str, str, str]
 """What is polled as one: name of the source, account id, region."""
 
 
-def key_of(source: Source) -> UnitKey:
-    """Return what a unit of a source is known by."""
-    return source.name, source.account_id, source.region
+class Polled(Protocol):
+    """Anything that is polled as one unit: a source of events, or a reader of what stands."""
+
+    @property
+    def name(self) -> str:
+        """The name of what it is a unit of."""
+        ...
+
+    @property
+    def account_id(self) -> str:
+        """Its account; empty where it spans many."""
+        ...
+
+    @property
+    def region(self) -> str:
+        """Its region; empty where it spans many."""
+        ...
+
+
+def key_of(polled: Polled) -> UnitKey:
+    """Return what a unit is known by."""
+    return polled.name, polled.account_id, polled.region
 
 
 def fields_of(key: UnitKey) -> dict[str, str]:

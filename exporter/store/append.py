@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from exporter.errors import StoreError
@@ -16,6 +16,7 @@ from exporter.store.base import Ingest, IngestResult, StoredEvent
 from exporter.store.blocks import Blocks
 from exporter.store.codec import details_of, encode_details, event_key, floor_to_second, to_microseconds
 from exporter.store.dimensions import Dimensions
+from exporter.store.kept import Kept, keep, next_number, together
 from exporter.store.known import Known, Meetings, flags
 from exporter.store.series import (
     CONFLICT,
@@ -42,7 +43,7 @@ _COUNT_EVENTS = "UPDATE meta SET value = value + ? WHERE key = 'events'"
 
 
 @dataclass(slots=True)
-class _New:
+class New:
     """An event first met in this transaction.
 
     `details` may be those of a superseding record met later in it, `revealed` is the first of these to an original.
@@ -88,7 +89,7 @@ class Appender:
         self._book.register_units(connection, {*ingest.units, *(Unit(event.account_id, event.region) for event in ingest.events)})
         tally = self._book.tally()
         meetings = Meetings(ingest.source, ingest.recorded_at, floor_to_second(line), tally)
-        new: dict[bytes, _New] = {}
+        new: dict[bytes, New] = {}
         fates: Counter[str] = Counter()
         conflicts: list[ChangeEvent] = []
         for event in ingest.events:
@@ -102,13 +103,13 @@ class Appender:
             else:
                 event_time = to_microseconds(event.event_time)
                 live = event_time >= meetings.live_since
-                new[key] = _New(event, event, None, event_time, live, event.fingerprint, event.supersedes)
+                new[key] = New(event, event, None, event_time, live, event.fingerprint, event.supersedes)
                 tally.event(event, key, event_time, ingest.recorded_at, LIVE_EVENT if live else PAST_EVENT)
                 continue
             fates[fate] += 1
             if fate == CONFLICT:
                 conflicts.append(event)
-        self._write(connection, new, ingest.source, recorded_at)
+        self.write(connection, new, ingest.source, recorded_at)
         _count_fates(tally, ingest, len(new), fates)
         counts = list(ingest.counts)
         if ingest.late:
@@ -127,10 +128,11 @@ class Appender:
             tuple(meetings.seconded),
         )
 
-    def _write(self, connection: sqlite3.Connection, new: dict[bytes, _New], source: str, recorded_at: int) -> None:
+    def write(self, connection: sqlite3.Connection, new: Mapping[bytes, New], source: str, recorded_at: int) -> None:
+        """Store new events, by the keys of their ids, with all that finds them; their units must be registered."""
         if not new:
             return
-        first: int = connection.execute("SELECT coalesce(max(id), 0) + 1 FROM seen").fetchone()[0]
+        first = next_number(connection)
         number = self._dimensions.strings.number
         sources = number(connection, json.dumps([source]))
         seen, rows, details, items = [], [], [], []
@@ -151,8 +153,10 @@ class Appender:
             detail = details_of(met.details)
             details.append((at, met.event_time, detail))
             items.append((encode_details(detail), met.details.raw))
-            if not met.live and met.details is not met.event:
-                self._known.keep_past(connection, at, details_of(met.event), details_of(met.revealed) if met.revealed else None)
+            if met.details is not met.event:
+                more = met.revealed or met.event
+                counted = together(details_of(met.event), more.security_groups, more.opened_port_classes)
+                keep(connection, at, Kept(counted=counted))
         connection.executemany(_INSERT_SEEN, seen)
         connection.executemany(_INSERT_EVENT, rows)
         touched.remember(connection, self._dimensions.strings, details)
@@ -160,7 +164,7 @@ class Appender:
         connection.execute(_COUNT_EVENTS, (len(rows),))
 
 
-def _meet_again(met: _New, event: ChangeEvent, key: bytes, meetings: Meetings) -> str:
+def _meet_again(met: New, event: ChangeEvent, key: bytes, meetings: Meetings) -> str:
     """Return the reason that makes an event met before in the same transaction a duplicate, and count what it reveals."""
     if event.supersedes:
         if met.details.supersedes and details_of(met.details) == details_of(event) and met.details.content_known == event.content_known:
@@ -177,7 +181,7 @@ def _meet_again(met: _New, event: ChangeEvent, key: bytes, meetings: Meetings) -
     return "" if met.fingerprint == event.fingerprint else CONFLICT
 
 
-def _late(new: Iterable[_New], meetings: Meetings) -> int:
+def _late(new: Iterable[New], meetings: Meetings) -> int:
     """Count what this source brings for the first time; another may have brought it before."""
     seconded = (to_microseconds(stored.event.event_time) for stored in meetings.seconded)
     return sum(met.live for met in new) + sum(event_time >= meetings.live_since for event_time in seconded)

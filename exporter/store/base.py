@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from hashlib import blake2b
 from typing import Protocol
 
 from exporter.families import Labels
@@ -130,6 +131,12 @@ class StoreStats:
 DocumentKey = tuple[str, str]
 """Kind and id of a document."""
 
+
+def digest_of(body: bytes) -> bytes:
+    """Return the 16 bytes that stand for the body of a document where only those are compared."""
+    return blake2b(body, digest_size=16).digest()
+
+
 StoredSample = tuple[str, Labels, float]
 """One series of a gauge of what stands: family name, label values, value."""
 
@@ -138,8 +145,9 @@ StoredSample = tuple[str, Labels, float]
 class PostureState:
     """What the store keeps of what stands in a unit, without the bodies of its documents.
 
-    `sequence` grows with each change and is 0 while there is nothing; `joined` is the number of the last event that was looked at;
-    `digests` are those of the bodies, by kind and id (`digest_of`).
+    `sequence` grows by one with each change (by more with the first after the unit was forgotten, so that none comes twice) and is 0
+    while there is nothing; `joined` is the number up to which events were looked at (`News.last`); `digests` are those of the bodies,
+    by kind and id (`digest_of`).
     """
 
     sequence: int = 0
@@ -154,10 +162,11 @@ class PostureChange:
     `sequence` is that of the state it was worked out from. A document of None is forgotten; the bodies are opaque bytes. `samples`
     replace all gauges of the unit; None leaves them. `amendments` change what is stored of events: their rule changes are replaced,
     groups and opened classes added; what they reveal of a live event is counted as what an addendum reveals
-    (docs/decisions/0009). `events` are entries of the history that no record brought (event source `aws-change-exporter`): stored
-    as live under the name of the posture source and counted in no family of events, records or sources. `explained` are
-    (entry, event id) pairs: the entry's `shared_event_id` becomes the id of the event that explains it after all. `counts` are added
-    to POSTURE_FAMILIES; an amount of 0 makes a series exist.
+    (docs/decisions/0009), in whatever order both come, and once; an event that was pruned meanwhile is left out. `events` are
+    entries of the history that no record brought (their event source is chronicle.EVENT_SOURCE, their id a `hash:` one): stored as
+    live under the name of the posture source and counted in no family of events, records or sources. `explained` are (entry, event
+    id) pairs: the entry's `shared_event_id` becomes the id of the event that explains it after all. `counts` are added to
+    POSTURE_FAMILIES; an amount of 0 makes a series exist. No two samples may have the same family and labels.
     """
 
     account_id: str
@@ -176,7 +185,10 @@ class PostureChange:
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """What events have touched since a number: groups and resources by id (`name:…` for a group that is known by name alone)."""
+    """What events have touched since a number: groups and resources by id (`name:…` for a group that is known by name alone).
+
+    `last` is the number up to which this looked, to go on from: no less than that of any event stored so far, of whatever unit.
+    """
 
     last: int
     touched: frozenset[str]
@@ -261,7 +273,10 @@ class Store(Protocol):
         ...
 
     def news(self, account_id: str, region: str, after: int) -> News:
-        """Return what successful events of a unit that were stored after the event of this number touched."""
+        """Return what successful events of a unit touched that were stored after this number, or changed by an addendum after it.
+
+        Past events are among them, entries of the history (PostureChange.events) are not.
+        """
         ...
 
     def replace_posture(self, change: PostureChange) -> bool:
@@ -310,4 +325,5 @@ __all__ = [
     "StoreStats",
     "StoredEvent",
     "StoredSample",
+    "digest_of",
 ]

@@ -43,10 +43,10 @@ class Blocks:
             found[event] = items[event - first]
         return found
 
-    def replace(self, connection: sqlite3.Connection, event: int, item: tuple[bytes, bytes]) -> None:
-        """Put other details and another record in the place of an event's."""
+    def replace(self, connection: sqlite3.Connection, event: int, details: bytes, raw: bytes | None = None) -> None:
+        """Put other details in the place of an event's, and another record if one is given."""
         first, _, items = self._load(connection, event, raw=True)
-        items[event - first] = item
+        items[event - first] = (details, items[event - first][1] if raw is None else raw)
         newest = connection.execute("SELECT max(id) FROM dictionaries").fetchone()[0]
         packed = pack(items, self._dictionary(connection, newest))
         connection.execute("UPDATE blocks SET dictionary = ?, body = ? WHERE first = ?", (newest, packed, first))

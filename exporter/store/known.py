@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from exporter.model import ChangeEvent
 from exporter.store import touched
 from exporter.store.base import StoredEvent
 from exporter.store.blocks import Blocks
-from exporter.store.codec import ADDENDUM, CONTENT_KNOWN, LIVE, Details, decode_details, details_of, encode_details
+from exporter.store.codec import ADDENDUM, CONTENT_KNOWN, LIVE, decode_details, details_of, encode_details
 from exporter.store.dimensions import Dimensions
+from exporter.store.kept import amended_anew, keep, load_kept, revise, together
 from exporter.store.search import load
 from exporter.store.series import CONFLICT, LIVE_EVENT, PAST_EVENT, PROMOTED_EVENT, SUPERSEDED, Tally, with_details
 
 _FIND = """SELECT s.id, s.fingerprint, s.addendum, e.event_time, e.flags, l.text
     FROM seen s LEFT JOIN events e ON e.id = s.id LEFT JOIN strings l ON l.id = e.sources WHERE s.event_id = ?"""
-_KEEP_PAST = "INSERT OR IGNORE INTO past_details (event, first, addendum) VALUES (?, ?, ?)"
-_PAST = "SELECT first, addendum FROM past_details WHERE event = ?"
-_FORGET_PAST = "DELETE FROM past_details WHERE event = ?"
 
 
 @dataclass(slots=True)
@@ -82,49 +80,44 @@ class Known:
             meetings.seconded.append(StoredEvent(event, bool(stored.flags & LIVE)))
         return fate
 
-    def keep_past(self, connection: sqlite3.Connection, number: int, first: Details, revealed: Details | None) -> None:
-        """Remember the details that a past event counts with if it comes alive, before others take their place."""
-        connection.execute(_KEEP_PAST, (number, encode_details(first), None if revealed is None else encode_details(revealed)))
-
     def _vouch(self, connection: sqlite3.Connection, stored: Stored, event: ChangeEvent) -> None:
         """Let the original of an event of which only an addendum had come say from now on what a conflict is."""
         if stored.addendum and not event.supersedes:
             connection.execute("UPDATE seen SET fingerprint = ?, addendum = 0 WHERE id = ?", (event.fingerprint, stored.number))
 
     def _promote(self, connection: sqlite3.Connection, stored: Stored, key: bytes, meetings: Meetings) -> ChangeEvent:
-        """Count a past event as if it had been live when it was stored; return it as stored."""
+        """Count a past event as if it had been live when it was stored, amendments included; return it as stored."""
         assert stored.event_time is not None
         (found,) = load(connection, self._blocks, (stored.number,), raw=False)
-        event, add = found.event, meetings.tally
-        row = connection.execute(_PAST, (stored.number,)).fetchone()
-        first, revealed = (None, None) if row is None else row
-        counted = event if first is None else with_details(event, decode_details(first))
-        add.event(counted, key, stored.event_time, meetings.recorded_at, PROMOTED_EVENT)
-        if revealed is not None:
-            fuller = with_details(event, decode_details(revealed))
-            add.supplement(fuller, details_of(counted), key, stored.event_time, meetings.recorded_at, PROMOTED_EVENT)
-        if row is not None:
-            connection.execute(_FORGET_PAST, (stored.number,))
+        counted = load_kept(connection, stored.number).counted
+        event = found.event if counted is None else with_details(found.event, counted)
+        meetings.tally.event(event, key, stored.event_time, meetings.recorded_at, PROMOTED_EVENT)
         stored.flags |= LIVE
         connection.execute("UPDATE events SET flags = ? WHERE id = ?", (stored.flags, stored.number))
-        return event
+        return found.event
 
     def _supersede(self, connection: sqlite3.Connection, stored: Stored, event: ChangeEvent, key: bytes, meetings: Meetings) -> str:
-        """Replace the details of a stored event by those of a superseding record, and count what the first of these reveals."""
+        """Replace the details of a stored event by those of a superseding record, and count what the first of these reveals.
+
+        What amendments had added to the event stays (`amended_anew`); who looked at it already is told to look again.
+        """
         assert stored.event_time is not None
         body = self._blocks.read(connection, (stored.number,), raw=False)[stored.number][0]
-        details, fuller = details_of(event), encode_details(details_of(event))
-        if stored.flags & ADDENDUM and bool(stored.flags & CONTENT_KNOWN) == event.content_known and body == fuller:
+        before, details, kept = decode_details(body), details_of(event), load_kept(connection, stored.number)
+        told_before = encode_details(kept.recorded or before) == encode_details(details)
+        if stored.flags & ADDENDUM and bool(stored.flags & CONTENT_KNOWN) == event.content_known and told_before:
             return ""
-        before, live = decode_details(body), bool(stored.flags & LIVE)
+        counted, live = kept.counted or before, bool(stored.flags & LIVE)
         if not stored.flags & ADDENDUM:
             state = LIVE_EVENT if live else PAST_EVENT
-            meetings.tally.supplement(event, before, key, stored.event_time, meetings.recorded_at, state)
-        if not live:
-            self.keep_past(connection, stored.number, before, None if stored.flags & ADDENDUM else details)
+            meetings.tally.supplement(event, counted, key, stored.event_time, meetings.recorded_at, state)
+            counted = together(counted, details.security_groups, details.opened_port_classes)
+        keep(connection, stored.number, replace(kept, recorded=kept.recorded and details, counted=counted))
+        revise(connection, stored.number)
+        shown = amended_anew(before, kept, details)
         touched.forget(connection, self._dimensions.strings, ((stored.number, stored.event_time, before),))
-        touched.remember(connection, self._dimensions.strings, ((stored.number, stored.event_time, details),))
-        self._blocks.replace(connection, stored.number, (fuller, event.raw))
+        touched.remember(connection, self._dimensions.strings, ((stored.number, stored.event_time, shown),))
+        self._blocks.replace(connection, stored.number, encode_details(shown), event.raw)
         stored.flags = flags(live, event)
         connection.execute("UPDATE events SET flags = ? WHERE id = ?", (stored.flags, stored.number))
         return SUPERSEDED

@@ -15,7 +15,7 @@ CHUNK = 500
 
 _OLDEST = "SELECT id, event_time FROM events WHERE recorded_at < ? AND event_time < ? ORDER BY id LIMIT ?"
 _DELETE = "DELETE FROM events WHERE id IN (SELECT value FROM json_each(?))"
-_DELETE_PAST = "DELETE FROM past_details WHERE event IN (SELECT value FROM json_each(?))"
+_DELETE_KEPT = "DELETE FROM kept_details WHERE event IN (SELECT value FROM json_each(?))"
 
 
 def prune_chunk(connection: sqlite3.Connection, strings: Strings, blocks: Blocks, before: int, stored_before: int) -> int:
@@ -25,7 +25,7 @@ def prune_chunk(connection: sqlite3.Connection, strings: Strings, blocks: Blocks
         return 0
     bodies = blocks.read(connection, rows, raw=False)
     touched.forget(connection, strings, [(number, event_time, decode_details(bodies[number][0])) for number, event_time in rows.items()])
-    for statement in (_DELETE, _DELETE_PAST):
+    for statement in (_DELETE, _DELETE_KEPT):
         connection.execute(statement, (json.dumps(list(rows)),))
     blocks.drop_empty(connection, rows)
     connection.execute("UPDATE meta SET value = value - ? WHERE key = 'events'", (len(rows),))

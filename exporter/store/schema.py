@@ -6,7 +6,9 @@ index of (group, time), records packed in blocks.
 
 from __future__ import annotations
 
+import json
 import sqlite3
+import zlib
 from collections.abc import Callable, Sequence
 
 from exporter.errors import StoreError
@@ -83,7 +85,41 @@ def _second(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
-MIGRATIONS: tuple[Migration, ...] = (_first, _second)
+_TABLES_3 = (
+    # What stands in a unit. sequence: grows by one with each change; forgotten: the unit is watched no more, and only the sequence is
+    # kept, so that no change worked out before passes for one of after; revision: that of `meta` at which the samples last changed,
+    # 0 while there were none; samples: compressed JSON (posture.py).
+    """CREATE TABLE posture (unit INTEGER PRIMARY KEY, account_id TEXT NOT NULL, region TEXT NOT NULL, sequence INTEGER NOT NULL,
+        joined INTEGER NOT NULL, forgotten INTEGER NOT NULL, revision INTEGER NOT NULL, samples BLOB NOT NULL,
+        UNIQUE (account_id, region))""",
+    # Apart from their bodies, so that reading all digests reads little.
+    """CREATE TABLE documents (unit INTEGER NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL, digest BLOB NOT NULL, body INTEGER NOT NULL,
+        PRIMARY KEY (unit, kind, id)) WITHOUT ROWID""",
+    "CREATE TABLE bodies (id INTEGER PRIMARY KEY, body BLOB NOT NULL)",
+    # Compressed details (kept.py) of events whose details as stored tell less. recorded: what the last record said, and added: the
+    # groups and opened classes of all amendments, of an amended event; counted: what it counts with, where an addendum replaced that.
+    "CREATE TABLE kept_details (event INTEGER PRIMARY KEY, recorded BLOB, added BLOB, counted BLOB)",
+    # Never pruned, as `seen`: its numbers go on from those of events, and none is given twice. Stored events that an addendum changed.
+    "CREATE TABLE revised (number INTEGER PRIMARY KEY, event INTEGER NOT NULL)",
+)
+
+
+def _third(connection: sqlite3.Connection) -> None:
+    for statement in _TABLES_3:
+        connection.execute(statement)
+    # What a past event counts with if it comes alive: groups and opened classes (places 0 and 4) of the original and of its first
+    # addendum. Of events that were live when an addendum came, the details that they counted with are lost; the addendum's stand.
+    for event, first, addendum in connection.execute("SELECT event, first, addendum FROM past_details").fetchall():
+        details = json.loads(first)
+        more = details if addendum is None else json.loads(addendum)
+        for place in (0, 4):
+            details[place] += [text for text in more[place] if text not in details[place]]
+        counted = zlib.compress(json.dumps(details, separators=(",", ":")).encode("ascii"))
+        connection.execute("INSERT INTO kept_details (event, counted) VALUES (?, ?)", (event, counted))
+    connection.execute("DROP TABLE past_details")
+
+
+MIGRATIONS: tuple[Migration, ...] = (_first, _second, _third)
 """Append only: position n brings a file from version n to n + 1, and files in the field have run the earlier ones."""
 
 

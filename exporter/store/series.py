@@ -10,7 +10,7 @@ from datetime import datetime
 from hashlib import blake2b
 
 from exporter.errors import MALFORMED_REASONS, StoreError
-from exporter.families import RECORD_FAMILIES, RECORDS, RECORDS_READ, SOURCE_FAMILIES, Contribution, Family, Labels
+from exporter.families import POSTURE_FAMILIES, RECORD_FAMILIES, RECORDS, RECORDS_READ, SOURCE_FAMILIES, Contribution, Family, Labels
 from exporter.model import IGNORED_REASONS, ChangeEvent, Unit
 from exporter.store.base import SeriesChanges, SeriesRow
 from exporter.store.codec import Details, event_id_text
@@ -30,7 +30,8 @@ FATES: tuple[tuple[str, str], ...] = (
 """Every (fate, reason) of a record, all of which exist at 0 from a source's first sight."""
 
 _SOURCE_NAMES = frozenset(family.name for family in SOURCE_FAMILIES)
-_NOT_OF_EVENTS = _SOURCE_NAMES.union(family.name for family in RECORD_FAMILIES)
+_POSTURE_NAMES = frozenset(family.name for family in POSTURE_FAMILIES)
+_NOT_OF_EVENTS = _SOURCE_NAMES | _POSTURE_NAMES | {family.name for family in RECORD_FAMILIES}
 LIVE_EVENT, PAST_EVENT, PROMOTED_EVENT = "live", "past", "promoted"
 """How an event meets the families: counted at once, stored only, or counted after all."""
 
@@ -101,8 +102,15 @@ class Tally:
 
     def source_count(self, name: str, labels: Labels, amount: float) -> None:
         """Add what a source counted beside records; 0 makes the series exist. Raises StoreError for a family that is not of sources."""
-        if name not in _SOURCE_NAMES or name not in self._index:
-            raise StoreError(f"{name!r:.100} is no family that a source counts into; this is a fault of the exporter")
+        self._count(_SOURCE_NAMES, "a source counts", name, labels, amount)
+
+    def posture_count(self, name: str, labels: Labels, amount: float) -> None:
+        """Add what a reading of what stands counted, as `source_count` does. Raises StoreError for any but POSTURE_FAMILIES."""
+        self._count(_POSTURE_NAMES, "readings of rules count", name, labels, amount)
+
+    def _count(self, names: frozenset[str], who: str, name: str, labels: Labels, amount: float) -> None:
+        if name not in names or name not in self._index:
+            raise StoreError(f"{name!r:.100} is no family that {who} into; this is a fault of the exporter")
         index = self._index[name]
         if amount:
             self._add(index, self._all[index], (labels, amount), None, None)
@@ -217,6 +225,12 @@ class Book:
         changed = born + sum(max(0, connection.executemany(_UPDATE[update], rows).rowcount) for update, rows in updates.items() if rows)
         if changed:
             self._save_revision(connection, revision)
+
+    def raise_revision(self, connection: sqlite3.Connection) -> int:
+        """Raise the revision for a change that is none of a series; return it."""
+        revision = self._next_revision(connection)
+        self._save_revision(connection, revision)
+        return revision
 
     def _zeros(self, connection: sqlite3.Connection, series: Iterable[tuple[int, Labels]]) -> None:
         missing = [(index, labels) for index, labels in dict.fromkeys(series) if self._find(connection, index, labels) is None]

@@ -10,13 +10,26 @@ from pathlib import Path
 
 from exporter.families import FAMILIES, Family
 from exporter.model import Unit
-from exporter.store import series
+from exporter.store import gauges, posture, series
+from exporter.store.amend import Amender
 from exporter.store.append import LINE, Appender, check, meet_source
-from exporter.store.base import HistoryEvent, Ingest, IngestResult, Query, SeriesChanges, StoreStats
+from exporter.store.base import (
+    HistoryEvent,
+    Ingest,
+    IngestResult,
+    News,
+    PostureChange,
+    PostureState,
+    Query,
+    SampleChanges,
+    SeriesChanges,
+    StoreStats,
+)
 from exporter.store.blocks import Blocks
 from exporter.store.codec import from_microseconds, to_microseconds
 from exporter.store.connection import MEMORY, Database
 from exporter.store.dimensions import Dimensions
+from exporter.store.news import news
 from exporter.store.prune import CHUNK, prune_chunk
 from exporter.store.search import search
 
@@ -47,6 +60,7 @@ class SqliteStore:
         self._dimensions, self._blocks = Dimensions(), Blocks()
         self._book = series.Book(families, self._dimensions)
         self._appender = Appender(self._dimensions, self._book, self._blocks)
+        self._amender = Amender(self._dimensions, self._book, self._blocks, self._appender)
         self._search_seconds = search_timeout.total_seconds()
         self._database = Database(path, busy_timeout.total_seconds(), self._forget)
         try:
@@ -154,6 +168,68 @@ class SqliteStore:
         """Return the events that match, newest first; those of one time, last stored first."""
         with self._database.reading("search events", self._search_seconds) as reader:
             return search(reader, self._blocks, query)
+
+    def posture(self, account_id: str, region: str) -> PostureState:
+        """Return what is kept of what stands in a unit; of its documents only digests are read."""
+        with self._database.reading("read what stands") as reader:
+            return posture.state(reader, account_id, region)
+
+    def documents(self, account_id: str, region: str, kind: str, ids: Iterable[str] | None = None) -> Mapping[str, bytes]:
+        """Return the bodies of a unit's documents of a kind, by id; all, or those asked for that there are."""
+        with self._database.reading("read what stands") as reader:
+            return posture.documents(reader, account_id, region, kind, ids)
+
+    def news(self, account_id: str, region: str, after: int) -> News:
+        """Return what successful events of a unit touched that were stored or revised after this number. See `Store.news`."""
+        with self._database.reading("read what events touched") as reader:
+            return news(reader, self._blocks, account_id, region, after)
+
+    def replace_posture(self, change: PostureChange) -> bool:
+        """Store what a reading changed in one transaction; False, and nothing stored, where another has changed the state meanwhile."""
+        posture.check(change)
+        samples = None if change.samples is None else gauges.encode_samples(change.samples)
+        recorded_at = to_microseconds(change.recorded_at)
+        # Packing thousands of documents takes a while, in which nobody else should wait for a turn to write.
+        with self._database.reading("read what stands") as reader:
+            known = posture.find(reader, change.account_id, change.region)
+            if posture.sequence_of(known) != change.sequence:
+                return False
+            documents = posture.pack_changed(reader, known.unit if known else None, change.documents)
+        with self._database.writing("store what stands") as writer:
+            known = posture.find(writer, change.account_id, change.region)
+            if posture.sequence_of(known) != change.sequence:
+                return False
+            tally = self._book.tally()
+            self._amender.enter(writer, change.events, change.source, recorded_at)
+            for amendment in change.amendments:
+                self._amender.amend(writer, amendment, tally, change.recorded_at)
+            for entry, event_id in change.explained:
+                self._amender.explain(writer, entry, event_id)
+            for name, labels, amount in change.counts:
+                tally.posture_count(name, labels, amount)
+            self._book.apply(writer, tally)
+            unit = posture.enter(writer, change.account_id, change.region, change.joined)
+            posture.write_documents(writer, unit, documents)
+            if samples is not None and samples != (known.samples if known else gauges.NO_SAMPLES):
+                gauges.show(writer, unit, samples, self._book.raise_revision(writer))
+        return True
+
+    def posture_units(self) -> frozenset[Unit]:
+        """Return the units of which anything is kept."""
+        with self._database.reading("read what stands") as reader:
+            return posture.units(reader)
+
+    def forget_posture(self, units: Iterable[Unit]) -> None:
+        """Forget documents and gauges of units that are watched no more; history and counters stay."""
+        gone = frozenset(units) & self.posture_units()
+        if gone:
+            with self._database.writing("forget what stands") as writer:
+                posture.forget(writer, gone, self._book.raise_revision(writer))
+
+    def samples(self, after: int = 0) -> SampleChanges:
+        """Return the units whose gauges changed after a revision, forgotten ones with none, from one consistent reading."""
+        with self._database.reading("read gauges") as reader:
+            return gauges.changed_samples(reader, after)
 
     def prune(self, before: datetime, stored_before: datetime | None = None) -> int:
         """Forget events from before a time, of those stored before another if one is given; lower no count; return how many.

@@ -12,7 +12,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 
 from exporter import __version__
 from exporter.history import describe_event, row
-from exporter.poller import PollReport
+from exporter.posture.entries import is_entry
+from exporter.report import Report
 from exporter.sources.base import UnitKey
 from exporter.store.base import Query, Store
 from exporter.text import visible
@@ -28,7 +29,7 @@ class Pages:
     """Renders the pages from the store and from what the poller last reported."""
 
     def __init__(
-        self, store: Store, reports: Callable[[], Mapping[UnitKey, PollReport]], now: Callable[[], datetime] = lambda: datetime.now(UTC)
+        self, store: Store, reports: Callable[[], Mapping[UnitKey, Report]], now: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
         self._store, self._reports, self._now = store, reports, now
         self._templates = Environment(
@@ -51,7 +52,7 @@ class Pages:
                 "unit": " ".join(filter(None, (report.account_id, report.region))),
                 "complete": report.complete,
                 "age": f"{max(0, int((self._now() - report.started_at).total_seconds()))} s ago",
-                "stored": report.stored,
+                "brought": visible(report.counts(), 300),
                 "reason": report.reason or "",
             }
             for _, report in sorted(dict(self._reports()).items())  # a poller may add one meanwhile
@@ -82,7 +83,7 @@ class Pages:
         except ValueError as error:
             return HTTPStatus.BAD_REQUEST, self._listing(filters, error=str(error))
         found = self._store.search(query)
-        events = [{**row(item), **_folded(describe_event(item.event, _MAX_LINES))} for item in found[:_PAGE]]
+        events = [{**row(item), **_folded(describe_event(item.event, _MAX_LINES)), "entry": is_entry(item.event)} for item in found[:_PAGE]]
         asked = {name: value for name, value in filters.items() if value}
         newer = {**asked, "page": page - 1} if page else None
         older = {**asked, "page": page + 1} if len(found) > _PAGE else None

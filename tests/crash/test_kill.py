@@ -3,36 +3,23 @@
 from __future__ import annotations
 
 import random
-import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from pathlib import Path
+
+import pytest
 
 from exporter.model import Unit
 from exporter.store import SqliteStore
 from exporter.store.base import BEGINNING, Query
 from tests.crash.ingest import CURSOR, FORGET, IGNORED_EACH
+from tests.crash.lives import live
 from tests.store_events import NOON, Model, ingest, made_up, values
 
 KILLS = 50
 EVENTS = 1500
 LONGEST_LIFE = 0.15
 """Seconds after the process has said that it started."""
-
-
-def run_until_killed(arguments: list[str], life: float, repository: Path) -> bool:
-    """Start the process and kill it after `life` seconds; return whether it was done before."""
-    process = subprocess.Popen([sys.executable, "-m", "tests.crash.ingest", *arguments], stdout=subprocess.PIPE, cwd=repository)
-    with process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"started\n"
-        time.sleep(life)
-        process.send_signal(signal.SIGKILL)
-        said = process.stdout.read()
-    assert process.returncode in (0, -signal.SIGKILL), "the process failed by itself"
-    return said == b"done\n"
 
 
 def truth(seed: int) -> Model:
@@ -79,6 +66,7 @@ def check(path: Path, seed: int) -> None:
     store.close()
 
 
+@pytest.mark.timeout(600)
 def test_a_process_killed_at_any_instant_loses_nothing_and_counts_nothing_twice(tmp_path: Path, repository: Path) -> None:
     """Counts, ids and cursor saved apart would, after a kill between them, count again or never."""
     rng = random.Random(time.time_ns())
@@ -86,7 +74,7 @@ def test_a_process_killed_at_any_instant_loses_nothing_and_counts_nothing_twice(
     while kills < KILLS:
         seed += 1
         path = tmp_path / f"{seed}.db"
-        while not run_until_killed([str(path), str(seed), str(EVENTS), "files"], rng.uniform(0, LONGEST_LIFE), repository):
+        while not live("ingest", [str(path), str(seed), str(EVENTS), "files"], rng.uniform(0, LONGEST_LIFE), repository):
             kills += 1
         check(path, seed)
     assert seed > 1, "no store was ever finished between the kills, so that little was compared"

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import random
-import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from pathlib import Path
 
+import pytest
+
 from exporter.families import EVENT_FAMILIES, GAPS, RECORDS, RECORDS_READ
 from exporter.store import SqliteStore
 from exporter.store.base import Query
+from tests.crash.lives import live
 from tests.crash.roads import CURSOR, NARROW_LINE, ROADS, WIDE, WIDE_LINE, brought, events
 from tests.store_events import Model, ingest, values
 
@@ -22,20 +22,6 @@ LONGEST_LIFE = 0.15
 """Seconds after the process has said that it started."""
 
 ADDITIVE = {family.name for family in EVENT_FAMILIES if family.update == "add"}
-
-
-def run(path: Path, seed: int, life: float | None, repository: Path) -> bool:
-    """Start the process and kill it after `life` seconds, if any are given; return whether it was done before."""
-    command = [sys.executable, "-m", "tests.crash.roads", str(path), str(seed), str(EVENTS)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=repository) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"started\n"
-        if life is not None:
-            time.sleep(life)
-            process.send_signal(signal.SIGKILL)
-        said = process.stdout.read()
-    assert process.returncode in (0, -signal.SIGKILL), "the process failed by itself"
-    return said == b"done\n"
 
 
 def check(path: Path, seed: int) -> None:
@@ -68,6 +54,7 @@ def check(path: Path, seed: int) -> None:
     store.close()
 
 
+@pytest.mark.timeout(600)
 def test_roads_that_are_killed_at_any_instant_count_each_event_once_if_any_calls_it_live(tmp_path: Path, repository: Path) -> None:
     """A mark and a count saved apart would, after a kill between them, count an event that comes alive again or never."""
     rng = random.Random(time.time_ns())
@@ -75,11 +62,12 @@ def test_roads_that_are_killed_at_any_instant_count_each_event_once_if_any_calls
     while kills < KILLS:
         seed += 1
         path = tmp_path / f"{seed}.db"
+        arguments = [str(path), str(seed), str(EVENTS)]
         done = False
         for _ in range(KILLS_OF_ONE):
-            done = run(path, seed, rng.uniform(0, LONGEST_LIFE), repository)
+            done = live("roads", arguments, rng.uniform(0, LONGEST_LIFE), repository)
             if done:
                 break
             kills += 1
-        assert done or run(path, seed, None, repository)
+        assert done or live("roads", arguments, None, repository)
         check(path, seed)

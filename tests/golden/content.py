@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from exporter.aws.operations import GET_OBJECT, LOOKUP_EVENTS
+from exporter.checks import Sight, samples
 from exporter.metrics.exposition import Exposition
 from exporter.metrics.telemetry import Telemetry
+from exporter.model import Direction, PeerType, Rule, Unit
+from exporter.posture.judge import OpenRule
+from exporter.posture.settings import PostureSettings
+from exporter.posture.standing import Attachment, Exposure, Group, Part, RecorderLight, Standing, TrailLight
 from tests.series_store import SeriesStore
 
 FILES = {False: Path(__file__).with_name("metrics.txt"), True: Path(__file__).with_name("openmetrics.txt")}
@@ -17,6 +23,34 @@ NOW = datetime(2026, 1, 31, 12, 0, tzinfo=UTC).timestamp()
 EVENT_ID = "6c604d53-0000-4000-8000-000000000001"
 ODD_NAME = 'role/"odd"\\name\nwith \u2028 and \x1b[31m'
 ACCOUNT, REGION = "111122223333", "us-east-1"
+
+
+def _sight() -> Sight:
+    """Return a picture in which every check finds something."""
+    rule = Rule(Direction.INGRESS, "sgr-0123456789abcdef0", "tcp", 22, 22, PeerType.IPV4, "0.0.0.0/0")
+    web = Group("sg-0123456789abcdef0", ODD_NAME, "vpc-0123456789abcdef0", (rule,))
+    full = Group("sg-0123456789abcdef1", "full", "vpc-0123456789abcdef0", tuple(replace(rule, rule_id=str(n)) for n in range(45)))
+    default = Group("sg-0123456789abcdef2", "default", "vpc-0123456789abcdef0", (rule,))
+    at = datetime.fromtimestamp(NOW - 120, UTC)
+    standing = Standing(
+        ACCOUNT,
+        REGION,
+        groups=(web, full, default),
+        attachments={web.group_id: Attachment(1, public_ipv4=True)},
+        trails=(TrailLight("audit", last_delivery=at, validates=True), TrailLight("org", gap="it is stopped")),
+        recorder=(RecorderLight("default", frequency="daily"),),
+        read_at={Part.GROUPS: at, Part.TRAILS: at},
+    )
+    found = [
+        OpenRule(group, rule, "tcp", 22, 22, 4, "admin", exposure, exception)
+        for group, exposure, exception in (
+            (web, Exposure.PUBLIC, ""),
+            (full, Exposure.ATTACHED, ""),
+            (full, Exposure.ATTACHED, "bastion"),
+            (default, Exposure.UNATTACHED, ""),
+        )
+    ]
+    return Sight(standing, found, 1, PostureSettings(), datetime.fromtimestamp(NOW, UTC))
 
 
 def page(openmetrics: bool) -> str:
@@ -47,9 +81,11 @@ def page(openmetrics: bool) -> str:
     store.add("awschange_exporter_records_read_total", ("files",), 7.0)
     for fate, reason, count in (("stored", "", 4.0), ("duplicate", "", 1.0), ("ignored", "not_watched", 1.0), ("malformed", "json", 1.0)):
         store.add("awschange_exporter_records_total", ("files", fate, reason), count)
+    store.replace_samples(Unit(*unit), [(sample.family, sample.labels, sample.value) for sample in samples(_sight())])
 
     telemetry = Telemetry(version="0.0.0", python_version="3.11.0")
     telemetry.config_loaded(NOW - 3600)
+    telemetry.exceptions({"bastion": NOW + 86400.0})
     telemetry.web_info("https://changes.example.com/")
     telemetry.register_source("files", "", "")
     telemetry.register_job("poll files")
@@ -62,5 +98,6 @@ def page(openmetrics: bool) -> str:
     telemetry.aws_request(GET_OBJECT, ACCOUNT, REGION, 0.25, None)
     telemetry.store_stats(store.stats())
     telemetry.page_refreshed(0.0625)
-    exposition = Exposition(store, {group: 3}, timedelta(minutes=2), lambda: NOW, telemetry)
+    budgets = {group: 3, "awschange_open_ingress_rules": 2}
+    exposition = Exposition(store, budgets, timedelta(minutes=2), lambda: NOW, telemetry, states=True)
     return exposition.text(openmetrics)

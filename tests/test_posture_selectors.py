@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from exporter.doctor.selectors import excluded
+from exporter.posture.selectors import excluded
 
 
 def advanced(*fields):

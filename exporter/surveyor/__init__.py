@@ -1,0 +1,7 @@
+"""From readings of what stands to pictures, rule changes and who made them: the other half of the poller."""
+
+from __future__ import annotations
+
+from exporter.surveyor.survey import Surveyor
+
+__all__ = ["Surveyor"]

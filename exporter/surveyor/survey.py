@@ -1,0 +1,226 @@
+"""One reading of what stands becomes a picture, rule changes, amended events and gauges, in one transaction of the store."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from datetime import datetime
+
+from exporter.checks import Sight, samples
+from exporter.errors import SourceError, StoreError
+from exporter.families import UNEXPLAINED
+from exporter.history import describe_change
+from exporter.logs import Logger
+from exporter.metrics.telemetry import Telemetry
+from exporter.model import Rule, Unit
+from exporter.posture.chronicle import GROUP
+from exporter.posture.codec import encode
+from exporter.posture.entries import unexplained_event
+from exporter.posture.judge import Judge
+from exporter.posture.settings import NAME, PostureSettings
+from exporter.posture.standing import Reading, Standing
+from exporter.report import SurveyReport
+from exporter.snapshots.base import ReadContext, Reader
+from exporter.sources.base import UnitKey, fields_of
+from exporter.store.base import PostureChange, Store
+from exporter.surveyor.documents import PICTURE, Kept
+from exporter.surveyor.joining import Joiner, Outcomes
+from exporter.surveyor.merging import Merged, merge
+
+_ATTEMPTS = 3
+_MOST_RULES = 20
+
+
+class Surveyor:
+    """Takes pictures of what stands; any number of units at once, but one survey of a unit at a time. `reports` holds the last of each.
+
+    `read_until` tells up to when the events of an account and region were read: a difference is called unexplained only where its
+    event would have been.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        judge: Judge,
+        settings: PostureSettings,
+        telemetry: Telemetry,
+        logger: Logger,
+        read_until: Callable[[str, str], datetime | None],
+        now: Callable[[], datetime],
+        stopping: Callable[[], bool] = lambda: False,
+    ) -> None:
+        self._store, self._judge, self._settings = store, judge, settings
+        self._telemetry, self._log, self._read_until = telemetry, logger, read_until
+        self._now, self._stopping = now, stopping
+        self.reports: dict[UnitKey, SurveyReport] = {}
+        self._answered: dict[UnitKey, frozenset[Unit]] = {}
+
+    def survey(self, reader: Reader) -> SurveyReport:
+        """Read, compare, join, judge and store; never raises what AWS or the store may fail with."""
+        key = reader.name, reader.account_id, reader.region
+        report, begun = SurveyReport(*key, self._now()), time.monotonic()
+        log = self._log.bind(**fields_of(key))
+        answered: set[Unit] = set()
+        try:
+            last = self._last_event(reader)
+            for reading in reader.read(ReadContext(self._now, self._stopping, log)):
+                self._take(reading, last, report, log)
+                answered.add(Unit(reading.account_id, reading.region))
+        except SourceError as error:
+            report.fail(error.reason, str(error))
+            self._judge_again(key, report)
+        except StoreError as error:
+            report.fail("internal", str(error))
+        except Exception as error:
+            # The boundary of one unit: its fault is recorded and must not end the others.
+            log.exception("survey failed by a fault of the exporter")
+            report.fail("internal", f"{type(error).__name__}: {error}")
+        else:
+            self._answered[key] = frozenset(answered)
+        if report.complete and self._stopping():
+            report.stopped = True
+            report.fail("unavailable", "stopped before everything was read; it is read again at the next start")
+        report.seconds = time.monotonic() - begun
+        self._telemetry.poll_finished(*key, report.seconds, self._now().timestamp(), report.reason)
+        self._say(report, log)
+        self.reports[key] = report
+        return report
+
+    def forget_unknown(self, readers: Iterable[Reader]) -> None:
+        """Take off the page what no reader reads any more; what an aggregator has is known once it has answered."""
+        known: set[Unit] = set()
+        for reader in readers:
+            key = reader.name, reader.account_id, reader.region
+            if reader.account_id:
+                known.add(Unit(reader.account_id, reader.region))
+            elif key not in self._answered:
+                return
+            else:
+                known |= self._answered[key]
+        with self._telemetry.watching("posture"):
+            gone = self._store.posture_units() - known
+            if gone:
+                self._store.forget_posture(gone)
+        for unit in sorted(gone, key=lambda unit: (unit.account_id, unit.region)):
+            self._log.info("no longer read; its gauges leave the page", account_id=unit.account_id, region=unit.region)
+
+    def _last_event(self, reader: Reader) -> int | None:
+        """Return the last event before a first reading: those after it may be of changes that the reading shows or misses."""
+        if not reader.account_id or self._store.posture(reader.account_id, reader.region).sequence:
+            return None
+        return self._store.news(reader.account_id, reader.region, 0).last
+
+    def _take(self, reading: Reading, last: int | None, report: SurveyReport, log: Logger) -> None:
+        """Store one reading; once more from the start where another process changed the unit meanwhile."""
+        report.units += 1
+        for failure in reading.failures:
+            report.fail(failure.error.reason, f"{failure.part.value}: {failure.error}")
+            report.problems.append(str(failure.error))
+            log.error(
+                "part could not be read; its last complete answer stands", account_id=reading.account_id, region=reading.region,
+                part=failure.part.value, reason=failure.error.reason, error=str(failure.error),
+            )  # fmt: skip
+        for _ in range(_ATTEMPTS):
+            with self._telemetry.watching("posture"):
+                kept = Kept(self._store, reading.account_id, reading.region)
+                merged = merge(reading, kept)
+                news = self._store.news(reading.account_id, reading.region, kept.state.joined)
+                read_until = self._read_until(reading.account_id, reading.region)
+                outcomes = Joiner(self._store, self._judge, self._settings.lag_budget, self._now(), read_until).join(
+                    kept, merged, news.touched
+                )
+            joined = last if merged.first and last is not None else news.last
+            if self._store_all(kept, merged, outcomes, joined, report, log):
+                return
+        report.fail(
+            "internal", f"{reading.account_id} {reading.region}: another process kept changing what is known; see that only one polls"
+        )
+
+    def _store_all(self, kept: Kept, merged: Merged, outcomes: Outcomes, joined: int, report: SurveyReport, log: Logger) -> bool:
+        """Store it all in one transaction; False where another process was faster."""
+        standing = merged.standing
+        unit = standing.account_id, standing.region
+        picture = replace(merged.picture, unsettled=tuple(outcomes.unsettled), pending=outcomes.pending)
+        found = sum(len(unexplained.changes) for unexplained in outcomes.unexplained)
+        change = replace(
+            self._change(kept, standing, outcomes.pending, joined),
+            documents={**merged.documents, **outcomes.documents, PICTURE: encode(picture)},
+            amendments=outcomes.amendments,
+            events=[unexplained_event(*unit, unexplained) for unexplained in outcomes.unexplained],
+            explained=outcomes.explained,
+            counts=[(UNEXPLAINED.name, unit, float(found))],
+        )
+        with self._telemetry.watching("posture"):
+            if not self._store.replace_posture(change):
+                return False
+        self._account(standing, merged, outcomes, report)
+        self._tell(standing, outcomes, log)
+        return True
+
+    def _judge_again(self, key: UnitKey, report: SurveyReport) -> None:
+        """Judge what is kept anew where nothing could be read: an exception ends although AWS does not answer."""
+        units = self._answered.get(key, frozenset()) if not key[1] else {Unit(key[1], key[2])}
+        for unit in units:
+            try:
+                with self._telemetry.watching("posture"):
+                    kept = Kept(self._store, unit.account_id, unit.region)
+                    if kept.picture is not None:
+                        change = self._change(kept, kept.standing(), kept.picture.pending, kept.state.joined)
+                        self._store.replace_posture(change)
+            except StoreError as error:
+                report.fail("internal", str(error))
+
+    def _change(self, kept: Kept, standing: Standing, pending: int, joined: int) -> PostureChange:
+        """Return the change that shows a picture in gauges, and changes nothing else."""
+        now = self._now()
+        sight = Sight(standing, self._judge.open_rules(standing, now), pending, self._settings, now)
+        shown = [(sample.family, sample.labels, sample.value) for sample in samples(sight)]
+        unit = standing.account_id, standing.region
+        return PostureChange(*unit, kept.state.sequence, now, NAME, joined, samples=shown, counts=[(UNEXPLAINED.name, unit, 0.0)])
+
+    def _account(self, standing: Standing, merged: Merged, outcomes: Outcomes, report: SurveyReport) -> None:
+        groups = standing.groups or ()
+        report.groups += len(groups)
+        report.rules += sum(len(group.rules) for group in groups)
+        exceptions: dict[tuple[str, Rule], bool] = {}
+        for found in self._judge.open_rules(standing, self._now()):
+            key = found.group.group_id, found.rule
+            # A rule of which one port is excepted is open by the others.
+            exceptions[key] = exceptions.get(key, True) and bool(found.exception)
+        report.open += sum(not excepted for excepted in exceptions.values())
+        report.excepted += sum(exceptions.values())
+        report.changed += sum(change.kind == GROUP for change in merged.changes)
+        report.pending += outcomes.pending
+        report.unexplained += sum(len(unexplained.changes) for unexplained in outcomes.unexplained)
+
+    def _tell(self, standing: Standing, outcomes: Outcomes, log: Logger) -> None:
+        """Write a line for each change that no event explains, and for each event of which more is known now."""
+        unit = {"account_id": standing.account_id, "region": standing.region}
+        for unexplained in outcomes.unexplained:
+            rules = [describe_change(change) for change in unexplained.changes[:_MOST_RULES]]
+            log.warning(
+                "rules changed and no event says who did it", **unit, id=unexplained.id, rules=rules, changes=len(unexplained.changes),
+                after=unexplained.after.isoformat(), until=unexplained.until.isoformat(),
+            )  # fmt: skip
+        for amendment in outcomes.amendments:
+            rules = [describe_change(change) for change in amendment.rule_changes[:_MOST_RULES]]
+            log.info(
+                "more is known of a change", **unit, event_id=amendment.event_id, rules=rules, opened=list(amendment.opened_port_classes)
+            )
+        for entry, event_id in outcomes.explained:
+            log.info("a late event explains what was counted as unexplained", **unit, entry=entry, event_id=event_id)
+
+    def _say(self, report: SurveyReport, log: Logger) -> None:
+        fields = {
+            "groups": report.groups, "rules": report.rules, "open": report.open, "excepted": report.excepted, "changed": report.changed,
+            "pending": report.pending, "unexplained": report.unexplained, "seconds": round(report.seconds, 3),
+        }  # fmt: skip
+        if report.stopped:
+            log.info("survey stopped before it was complete", **fields)
+        elif not report.complete:
+            log.error("survey incomplete", **fields, reason=report.reason, error=report.error)
+        elif report.changed or report.unexplained:
+            log.info("survey", **fields)
+        else:
+            log.debug("survey", **fields)
