@@ -221,10 +221,11 @@ class World:
         return [self._remove(call, change) for change in call.changes]
 
     def _remove(self, call: Call, change: RuleChange) -> RuleChange:
+        sure = self._is_sure(change)
         track = self._meant(call, change)
         if track is None:
             return change
-        old = track.last
+        old = track.last if sure else None
         if track.value is not None:
             self.put(track, self._span(call, None))
         return change if is_placed(change.rule) else replace(change, before=old)
@@ -242,6 +243,10 @@ class World:
                 self.name(track, change.rule.rule_id)
         return track
 
+    def _is_sure(self, change: RuleChange) -> bool:
+        """Tell whether what a rule said last is certain: not where it may have to be guessed after other guesses failed."""
+        return self.exact or self.by_id(change.rule.rule_id) is not None
+
     def _modify(self, call: Call) -> list[RuleChange]:
         return [self._replace(call, change) for change in call.changes]
 
@@ -254,7 +259,7 @@ class World:
             track = self.at(replace(change.rule, direction=directions[0])) if len(directions) == 1 else None
             if track is not None:
                 self.name(track, rule_id)
-            told_before = track is None or self.exact
+            told_before = self.exact
             track = track or self._meant(call, change)
         old = track.last if track is not None else None
         expected = next((r for r in self.expected(call.event.event_time) if _same(r, change.rule, directions)), None)
@@ -268,8 +273,8 @@ class World:
         new = told
         if told.description is None and old is not None and not (expected is not None and not expected.description):
             new = replace(told, description=old.description)
-        other = self.stranger(new)
-        if other is not None:
+        for other in [other for other in self._places.get(place(new), ()) if other is not track]:
+            # EC2 allows no two rules in one place: it is gone, or it is this very one, of which a reading did not tell the id.
             self.put(other, Span(call.event.event_time, None, inferred=True))
         if track is None:
             self.begin(self._span(call, new))
@@ -281,13 +286,14 @@ class World:
         return [self._say(call, change) for change in call.changes]
 
     def _say(self, call: Call, change: RuleChange) -> RuleChange:
+        sure = self._is_sure(change)
         track = self._meant(call, change)
         if track is None or track.last is None:
             return change
         old = track.last
         if track.value is not None:
             self.put(track, self._span(call, replace(old, description=change.rule.description)))
-        return replace(change, before=old)
+        return replace(change, before=old) if sure else change
 
     def _edit(self, call: Call) -> list[RuleChange]:
         """Edit a prefix list: an entry that is added again gets the new description (EC2 API reference, ModifyManagedPrefixList)."""
