@@ -116,7 +116,7 @@ def counted(unexplained, ids):
 WORLDS = st.tuples(st.integers(0, 2**32), st.integers(1, 40))
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(WORLDS, st.booleans(), st.booleans(), st.booleans())
 def test_every_dark_change_that_a_reading_shows_is_counted_once_and_nothing_else_is(world, ids, told_ids, answers):
     seed, steps = world
@@ -133,7 +133,7 @@ def test_every_dark_change_that_a_reading_shows_is_counted_once_and_nothing_else
     assert result.pending == 0
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(WORLDS, st.booleans(), st.booleans())
 def test_every_modification_gets_its_true_before_and_every_deletion_its_true_lost_rules(world, answers, ids):
     seed, steps = world
@@ -147,8 +147,10 @@ def test_every_modification_gets_its_true_before_and_every_deletion_its_true_los
             if ids and not alike(true, replace(change.rule, direction=true.direction)):
                 assert change.before is not None
             if change.before is not None:
-                assert comparable(change.before, ids) == comparable(true, ids)
-                assert change.rule.direction is true.direction
+                # Of a rule that no reading named and whose direction no record tells, no direction is known.
+                assert ids or change.rule.direction in (None, true.direction)
+                known = replace(true, direction=change.before.direction)
+                assert comparable(change.before, ids) == comparable(known if change.rule.direction is None else true, ids)
         if ids and event.event_id in truth.lost:
             assert all(change.action is RuleAction.REMOVED for change in event.rule_changes)
             assert Counter(comparable(c.rule, ids) for c in event.rule_changes) == Counter(
@@ -156,7 +158,7 @@ def test_every_modification_gets_its_true_before_and_every_deletion_its_true_los
             )
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(WORLDS, st.booleans(), st.booleans(), st.booleans())
 def test_order_of_delivery_and_number_of_joins_make_no_difference(world, ids, told_ids, answers):
     seed, steps = world

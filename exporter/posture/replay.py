@@ -81,7 +81,8 @@ def _no_guess(_world: World, _call: Call, _change: RuleChange) -> Track | None:
 class World:
     """The rules as they stand at one moment of a replay.
 
-    `known` says that all rules are known, not only those that calls told of; `exact` that no call since then left out what it did.
+    `known` says that all rules are known, not only those that calls told of; `exact` that no call left out what it did since then, and
+    `blurred` when the last call did.
     `expected` are the rules that the next reading shows, after a moment: what decides where a record leaves a choice.
     """
 
@@ -91,6 +92,7 @@ class World:
     guess: Guess = _no_guess
     known: bool = False
     exact: bool = False
+    blurred: datetime = BEGINNING
     tracks: list[Track] = field(default_factory=list)
     open_questions: list[tuple[Call, RuleChange]] = field(default_factory=list)
     _ids: dict[str, Track] = field(default_factory=dict)
@@ -171,7 +173,7 @@ class World:
         before = self.rules() if self.known and self.exact else None
         told = _EFFECTS[call.effect](self, call)
         if call.is_blind:
-            self.exact = False
+            self.exact, self.blurred = False, call.event.event_time
         after = self.rules() if before is not None else None
         if before is not None and call.effect in (Effect.AUTHORIZE, Effect.EDIT):
             # The rules that a call added were not there before it, even where a reading showed them already.
@@ -238,7 +240,7 @@ class World:
             if track is None:
                 direction = self.directions.get(change.rule.rule_id, change.rule.direction)
                 self.open_questions.append((call, replace(change, rule=replace(change.rule, direction=direction))))
-                self.exact = False
+                self.exact, self.blurred = False, call.event.event_time
             else:
                 self.name(track, change.rule.rule_id)
         return track
