@@ -77,7 +77,7 @@ def see(world: World, ahead: World, anchor: Anchor) -> Sighting:
         elif track.original.last is not None:
             sighting.unexplained[track.original] = RuleChange(RuleAction.REMOVED, track.original.last)
             world.put(track.original, Span(anchor.nominal, None), anew=True)
-    world.known = world.exact = True
+    world.known, world.exact = True, world.blurred < anchor.earliest
     return sighting
 
 
