@@ -21,7 +21,7 @@ from tests.posture_truth import ACCOUNT, DARK_PEERS, GROUP_ID, KNOWN_PEERS, REGI
 LAG = timedelta(hours=2)
 
 
-def judged(before, after):
+def judged(before, after, _at=None):
     """`all` where the halves of the internet, or the whole, let in more ports after than before."""
     return ("all",) if _open_ports(after) - _open_ports(before) else ()
 

@@ -52,7 +52,7 @@ def join(
     now: datetime,
     read_until: datetime | None,
     lag: timedelta,
-    judge_opened: Callable[[Sequence[Rule], Sequence[Rule]], tuple[str, ...]],
+    judge_opened: Callable[[Sequence[Rule], Sequence[Rule], datetime], tuple[str, ...]],
     groups_opened: JudgeOpened | None = None,
     *,
     account_id: str,
@@ -69,7 +69,7 @@ def join(
     """
     windows = Windows(chronicle.versions, max(slack, timedelta(seconds=1)))
     calls = calls_of(chronicle, events)
-    judge = groups_opened or _opens_nothing if chronicle.kind != GROUP else lambda old, new: ((), judge_opened(old, new))
+    judge = groups_opened or _opens_nothing if chronicle.kind != GROUP else lambda old, new, at: ((), judge_opened(old, new, at))
     story = _replayed(chronicle, calls, windows, read_until)
     versions = list(chronicle.versions)
     unexplained: list[Unexplained] = []
@@ -97,7 +97,7 @@ def join(
     )
 
 
-def _opens_nothing(_before: Sequence[Rule], _after: Sequence[Rule]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _opens_nothing(_before: Sequence[Rule], _after: Sequence[Rule], _at: datetime) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return (), ()
 
 
@@ -111,7 +111,7 @@ def _settled(
     until = version.until or BEGINNING
     entry = entry_id(account_id, region, chronicle.kind, chronicle.id, until, changes)
     rules = version.rules or ()
-    groups, classes = opened_by(judge_opened, undone(rules, changes), rules, changes)
+    groups, classes = opened_by(judge_opened, undone(rules, changes), rules, changes, until)
     if chronicle.kind == GROUP:
         groups = (chronicle.id,)
     told = Unexplained(chronicle.kind, chronicle.id, changes, version.after or BEGINNING, until, entry, groups, classes)

@@ -128,9 +128,8 @@ class Surveyor:
                 merged = merge(reading, kept)
                 news = self._store.news(reading.account_id, reading.region, kept.state.joined)
                 read_until = self._read_until(reading.account_id, reading.region)
-                outcomes = Joiner(self._store, self._judge, self._settings.lag_budget, self._now(), read_until).join(
-                    kept, merged, news.touched
-                )
+                joiner = Joiner(self._store, self._judge, self._settings.lag_budget, self._now(), read_until, kept, merged)
+                outcomes = joiner.join(news.touched)
             joined = last if merged.first and last is not None else news.last
             if self._store_all(kept, merged, outcomes, joined, report, log):
                 return
