@@ -16,7 +16,7 @@ from exporter.model import ChangeEvent, Rule, RuleAction, RuleChange
 from exporter.posture.amend import JudgeOpened, amendments, opened_by
 from exporter.posture.calls import Call, Effect, calls_of
 from exporter.posture.chronicle import GROUP, Chronicle, Joined, Unexplained, Version
-from exporter.posture.diff import changes_between, undone
+from exporter.posture.diff import alike, changes_between, undone
 from exporter.posture.entries import entry_id
 from exporter.posture.guess import Guesses
 from exporter.posture.memory import pruned
@@ -145,7 +145,7 @@ def _replayed(chronicle: Chronicle, calls: Sequence[Call], windows: Windows, rea
         play(ahead, calls[at:until])
         sighting = see(world, ahead, anchor)
         if first and number and before is not None:
-            story.transitions[number] = _transition(chronicle, windows, number, before, sighting)
+            story.transitions[number] = _transition(world, windows, number, before, sighting)
             _ask(story, windows, number, ahead, calls, read_until)
         before = sighting
     _tell(story, play(world, calls[at:]))
@@ -178,15 +178,15 @@ def _anchors(windows: Windows) -> Iterator[tuple[int, Anchor, bool]]:
             yield number, Anchor(version.rules, *windows.last_reading(number)), False
 
 
-def _transition(chronicle: Chronicle, windows: Windows, number: int, before: Sighting, after: Sighting) -> _Transition:
+def _transition(world: World, windows: Windows, number: int, before: Sighting, after: Sighting) -> _Transition:
     """Return which of the differences between a version and the one before the replay explains."""
-    out = _Transition()
+    out, chronicle = _Transition(), world.chronicle
     old_rules, version = windows.versions[number - 1].rules or (), windows.versions[number]
     for change, old, new in changes_between(old_rules, version.rules or ()):
         if new is not None:
             unexplained, event_id = after.unexplained.get(new), after.explained.get(new, "")
         else:
-            unexplained, event_id = _gone(change, before.shown.get(old) if old is not None else None, after)
+            unexplained, event_id = _gone(change, _shown(world, before, old, change), after)
         if unexplained is None:
             out.by.append((change, event_id))
         else:
@@ -197,6 +197,17 @@ def _transition(chronicle: Chronicle, windows: Windows, number: int, before: Sig
     if not chronicle.owned:
         out.unexplained.clear()
     return out
+
+
+def _shown(world: World, before: Sighting, position: int | None, change: RuleChange) -> Track | None:
+    """Return the track of a rule that the reading before showed; it may have shown it before the clock says that it was made."""
+    if position is None or position in before.shown:
+        return before.shown.get(position) if position is not None else None
+    event_id = before.explained.get(position)
+    return next(
+        (t for t in world.tracks if any(s.event_id == event_id and s.rule is not None and alike(s.rule, change.rule) for s in t.spans)),
+        None,
+    )
 
 
 def _gone(change: RuleChange, track: Track | None, after: Sighting) -> tuple[RuleChange | None, str]:

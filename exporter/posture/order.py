@@ -112,7 +112,8 @@ def _possible(world: World, call: Call, change: RuleChange, left: Sequence[Call]
         adding = [other for other in left if other is not call and _adds(other, change)]
         # Without an id it may be one that stood before; then what was added in its place is seen later.
         named = any(_names(other, rule.rule_id) for other in adding)
-        return not adding or (not named and all(_is_expected(world, other) for other in adding))
+        taken = change.action is RuleAction.REMOVED and not named
+        return not adding or (taken and all(_is_expected(world, other) for other in adding))
     if found.value is None:
         return False
     if change.action is RuleAction.MODIFIED:
