@@ -58,7 +58,7 @@ class Past:
         return chronicle
 
     def lists(self, at: datetime) -> Mapping[str, PrefixList]:
-        """Return the prefix lists as they stood at a time; of one that changed about then the older entries, for its event tells the rest."""
+        """Return the prefix lists as they stood at a time; the older entries of one that changed about then: its event tells the rest."""
         found: dict[str, PrefixList] = {}
         for name, prefix_list in (self._merged.standing.prefix_lists or {}).items():
             chronicle = self.chronicle(PREFIX_LIST, name)
