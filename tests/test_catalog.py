@@ -117,7 +117,7 @@ def test_the_core_is_the_twelve_calls() -> None:
     """Paging counters exist at 0 for exactly these."""
     assert len(CORE_EVENTS) == 12
     assert {source for source, _ in CORE_EVENTS} == {EC2}
-    assert DEFAULT_WATCH_SETS == ("security_groups", "legacy_security_groups")
+    assert DEFAULT_WATCH_SETS == ("security_groups", "legacy_security_groups", "prefix_lists")
 
 
 def test_every_core_call_has_a_fixture() -> None:

@@ -151,7 +151,7 @@ def test_an_empty_file_is_all_defaults() -> None:
     """Every key is optional."""
     config = parse("", "x.yml")
     assert config.store.retention == timedelta(days=400)
-    assert config.watch.sets == ("security_groups", "legacy_security_groups")
+    assert config.watch.sets == ("security_groups", "legacy_security_groups", "prefix_lists")
 
 
 def test_the_configuration_cannot_be_changed() -> None:

@@ -78,7 +78,9 @@ class Surveyor:
             log.exception("survey failed by a fault of the exporter")
             report.fail("internal", f"{type(error).__name__}: {error}")
         else:
-            self._answered[key] = frozenset(answered)
+            # A reader that is told to stop yields less than it has.
+            if not self._stopping():
+                self._answered[key] = frozenset(answered)
         if report.complete and self._stopping():
             report.stopped = True
             report.fail("unavailable", "stopped before everything was read; it is read again at the next start")
