@@ -161,7 +161,7 @@ def build_pipeline(
     for source, settings in pipeline.polled:
         telemetry.register_source(source.name, source.account_id, source.region, settings.longest_between.total_seconds())
     telemetry.web_info(config.web.external_url)
-    telemetry.exceptions({exception.name: exception.expires.timestamp() for exception in posture.exceptions})
+    telemetry.exceptions(posture.expiries)
     return pipeline
 
 

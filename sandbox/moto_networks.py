@@ -17,7 +17,7 @@ from typing import Any
 from moto.ec2 import exceptions
 from moto.ec2.models import elastic_ip_addresses
 from moto.ec2.models.elastic_network_interfaces import NetworkInterface
-from moto.ec2.models.instances import Instance, InstanceBackend
+from moto.ec2.models.instances import Instance
 from moto.ec2.models.managed_prefixes import ManagedPrefixList, ManagedPrefixListBackend
 from moto.ec2.utils import random_public_ip
 from moto.elbv2.models import ELBv2Backend
@@ -35,7 +35,7 @@ def correct() -> None:
     setattr(prepare, _MARK, True)
     overrides: tuple[tuple[type, str, Any], ...] = (
         (Instance, "prep_nics", prepare),
-        (InstanceBackend, "modify_instance_security_groups", _with_interface(InstanceBackend.modify_instance_security_groups)),
+        (Instance, "security_groups", property(_groups, _set_groups)),
         (ManagedPrefixList, "arn", _list_arn),
         (ManagedPrefixListBackend, "modify_managed_prefix_list", _modify_list),
         (NetworkInterface, "group_set", property(lambda interface: interface._group_set)),  # noqa: SLF001 - moto has no other way
@@ -92,15 +92,17 @@ def _ending_with_it(original: Callable[..., None]) -> Callable[..., None]:
     return prepare
 
 
-def _with_interface(original: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(original)
-    def modify(backend: Any, instance_id: str, new_group_id_list: list[str]) -> Any:
-        instance = original(backend, instance_id, new_group_id_list)
-        if 0 in instance.nics:
-            instance.nics[0]._group_set = list(instance.security_groups)  # noqa: SLF001 - moto has no other way
-        return instance
+def _groups(instance: Any) -> Any:
+    """Return the groups of an instance: those of its first interface, as soon as it has one."""
+    interface = vars(instance).get("nics", {}).get(0)
+    return instance.told_groups if interface is None else interface._group_set  # noqa: SLF001 - moto has no other way
 
-    return modify
+
+def _set_groups(instance: Any, groups: list[Any]) -> None:
+    instance.told_groups = groups
+    interface = vars(instance).get("nics", {}).get(0)
+    if interface is not None:
+        interface._group_set = list(groups)  # noqa: SLF001 - moto has no other way
 
 
 def _attachment(original: Any) -> Callable[[Any], Any]:

@@ -5,20 +5,23 @@ from __future__ import annotations
 import json
 import re
 import threading
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from exporter.catalog import DEFAULT_WATCH_SETS, Watch
+from exporter.cli import main
 from exporter.metrics.exposition import Exposition
 from exporter.metrics.telemetry import Telemetry
-from exporter.model import ChangeEvent
+from exporter.model import ChangeEvent, Unit
 from exporter.parse import RecordParser
 from exporter.posture.open_ingress import OpenedIngress
 from exporter.posture.ports import DEFAULT_PORT_CLASSES, parse_ports
 from exporter.store import Store, open_store
-from exporter.store.base import BEGINNING, Ingest
+from exporter.store.base import BEGINNING, Ingest, PostureChange
 from tests.records import authorize
 
 GROUPS = "awschange_security_group_changes_total"
@@ -42,7 +45,7 @@ class Rig:
         self.exposition = self._exposition()
 
     def _exposition(self) -> Exposition:
-        return Exposition(self.store, self.budgets, self.hold, lambda: self.now, Telemetry(), patience=30.0)
+        return Exposition(self.store, self.budgets, self.hold, lambda: self.now, Telemetry(), states=True, patience=30.0)
 
     def restart(self) -> None:
         self.close()
@@ -178,3 +181,72 @@ def test_scrapes_and_ingest_side_by_side_add_up_in_every_page(rig):
         thread.join()
     assert failures == []
     assert rig.number > 1
+
+
+STANDING = "awschange_security_groups"
+UNIT = ("111122223333", "us-east-1")
+
+
+def stand(rig: Rig, *units: tuple[str, str], groups: float) -> None:
+    """Store a reading of units, which replaces all that it shows of them."""
+    for unit in units:
+        sequence = rig.store.posture(*unit).sequence
+        change = PostureChange(*unit, sequence, datetime.fromtimestamp(rig.now, UTC), "posture", samples=[(STANDING, unit, groups)])
+        assert rig.store.replace_posture(change)
+
+
+def standing(samples: dict[str, str]) -> dict[str, str]:
+    """Return what stands, by account."""
+    return {name.split('"')[1]: value for name, value in samples.items() if name.startswith(STANDING + "{")}
+
+
+def test_what_stands_follows_the_store_and_outlives_a_restart(rig):
+    """Otherwise a rule that was closed stands open on the page, or all are closed after a restart."""
+    other = ("444455556666", "us-east-1")
+    assert standing(rig.scrape()) == {}
+    stand(rig, UNIT, other, groups=3)
+    assert standing(rig.scrape()) == {UNIT[0]: "3", other[0]: "3"}
+    rig.change()
+    assert standing(rig.scrape()) == {UNIT[0]: "3", other[0]: "3"}, "an event changes nothing of what stands"
+    stand(rig, UNIT, groups=4)
+    rig.restart()
+    assert standing(rig.scrape()) == {UNIT[0]: "4", other[0]: "3"}
+    rig.store.forget_posture([Unit(*UNIT)])
+    assert standing(rig.scrape()) == {other[0]: "3"}
+
+
+def test_two_replicas_of_one_store_show_the_same(tmp_path):
+    """Otherwise a dashboard flickers between the two that a balancer asks in turn."""
+    rig = Rig(tmp_path / "state.db", budgets={STANDING: 2})
+    units = [(f"{number:012d}", "us-east-1") for number in range(1, 6)]
+    try:
+        stand(rig, *reversed(units), groups=1)
+        first = standing(rig.scrape())
+        with closing(open_store(rig.path)) as store:
+            replica = Exposition(store, rig.budgets, rig.hold, lambda: rig.now, Telemetry(), states=True, patience=30.0)
+            try:
+                lines = replica.page().body.decode().splitlines()
+                assert standing(dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))) == first
+                stand(rig, units[0], groups=7)
+                lines = replica.page().body.decode().splitlines()
+                assert standing(dict(line.rsplit(" ", 1) for line in lines if not line.startswith("#"))) == standing(rig.scrape())
+            finally:
+                replica.close()
+    finally:
+        rig.close()
+    assert first == {units[0][0]: "1", units[1][0]: "1", "__other__": "3"}
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_the_command_prints_what_stands_where_it_is_read(tmp_path, enabled):
+    """Otherwise `metrics` and /metrics disagree about what is open."""
+    rig = Rig(tmp_path / "state.db")
+    stand(rig, UNIT, groups=3)
+    rig.close()
+    exceptions = [{"name": "bastion", "reason": "test", "expires": "2027-01-31", "cidrs": ["192.0.2.0/24"]}]
+    settings = {"store": {"path": str(rig.path)}, "sources": [{"type": "files", "path": str(tmp_path)}]}
+    (tmp_path / "config.yml").write_text(json.dumps({**settings, "posture": {"enabled": enabled, "exceptions": exceptions}}))
+    shown = CliRunner().invoke(main, ["metrics", "--config.file", str(tmp_path / "config.yml")])
+    assert shown.exit_code == 0, shown.output
+    assert (f'{STANDING}{{account_id="111122223333",region="us-east-1"}} 3' in shown.stdout) is enabled
+    assert 'awschange_exporter_exception_expiry_timestamp_seconds{exception="bastion"} 1801440000' in shown.stdout

@@ -15,7 +15,7 @@ from sandbox.acting import acting, world_of
 from sandbox.activity import MOST_GROUPS, MOST_RULES, Activity
 from sandbox.hands import Hands, introduce
 from sandbox.server import Sandbox, Settings
-from sandbox.world import BUCKET, EVENTS_QUEUE, EXTERNAL_ID, FILES_QUEUE, READER, World, build
+from sandbox.world import AGGREGATOR, BUCKET, EVENTS_QUEUE, EXTERNAL_ID, FILES_QUEUE, HOME_REGION, READER, World, build
 from tests.sandbox_client import ACCOUNT, REGION, client, records
 
 STEPS = 300
@@ -118,6 +118,40 @@ def test_the_same_seed_tells_the_same_story():
     one, other, another = (story(act(seed, 60)[0]) for seed in (1, 1, 2))
     assert one == other
     assert one != another
+
+
+def test_each_kind_of_exposure_stands_in_the_world_and_config_tells_of_it():
+    """Otherwise a demo of what stands open shows groups that come and go, and nothing that is reached."""
+    with Sandbox(Settings(delay=timedelta(0), config_delay=timedelta(0), deliver=False)) as sandbox:
+        world = world_of(ACCOUNT)
+        introduce(sandbox.identities, sandbox.policies, world.accounts, sandbox.clock)
+        hands = Hands(sandbox.url)
+        build(hands, world)
+        Activity(hands, world, 7, lambda _line: None).settle()
+        hands.close()
+        config = client(sandbox, "config", HOME_REGION)
+        found: dict[str, list[dict[str, Any]]] = {}
+        for kind in ("AWS::EC2::SecurityGroup", "AWS::EC2::NetworkInterface", "AWS::EC2::PrefixList"):
+            expression = f"SELECT accountId, awsRegion, resourceId, resourceName, configuration WHERE resourceType = '{kind}'"
+            pages = config.get_paginator("select_aggregate_resource_config").paginate(
+                Expression=expression, ConfigurationAggregatorName=AGGREGATOR
+            )
+            found[kind] = [json.loads(row) for page in pages for row in page["Results"]]
+        groups, interfaces, lists = found.values()
+        assert {(item["accountId"], item["awsRegion"]) for item in groups} == set(world.units)
+        public = {
+            group["groupName"]: any(
+                group["groupId"] in {one["groupId"] for one in item["configuration"]["groups"]} and "association" in item["configuration"]
+                for item in interfaces
+            )
+            for group in (item["configuration"] for item in groups)
+        }
+        names = ("front", "servers", "bastion", "database", "forgotten", "partners")
+        assert {name: public[name] for name in names} == dict(zip(names, (True, False, True, False, False, True), strict=True))
+        attached = {one["groupName"] for item in interfaces for one in item["configuration"]["groups"]}
+        assert attached & set(names) == set(names) - {"forgotten"}
+        (halves,) = (item["configuration"]["Entries"] for item in lists if item["configuration"]["PrefixListName"] == "partners")
+        assert [entry["Cidr"] for entry in halves] == ["0.0.0.0/1", "128.0.0.0/1"]
 
 
 def test_it_comes_out_on_every_road_and_ends_with_the_sandbox():

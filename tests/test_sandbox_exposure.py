@@ -67,6 +67,8 @@ def test_an_instance_with_a_public_address_shows_it_on_its_interface_until_it_en
     (told,) = with_group(ec2, groups[1])
     assert [group["GroupId"] for group in told["Groups"]] == [groups[1]]
     ec2.modify_network_interface_attribute(NetworkInterfaceId=told["NetworkInterfaceId"], Groups=[groups[0]])
+    described = ec2.describe_instances(InstanceIds=[made["InstanceId"]])["Reservations"][0]["Instances"][0]
+    assert [group["GroupId"] for group in described["SecurityGroups"]] == [groups[0]]
     (told,) = with_group(ec2, groups[0])
     assert [group["GroupId"] for group in told["Groups"]] == [groups[0]]
     ec2.terminate_instances(InstanceIds=[made["InstanceId"]])

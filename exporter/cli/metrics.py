@@ -31,7 +31,8 @@ def metrics(config_file: Path | None, openmetrics: bool, as_scraped: bool) -> No
             telemetry.register_source(settings.name, "", "")
         telemetry.store_stats(store.stats())
         telemetry.web_info(config.web.external_url)
-        exposition = Exposition(store, config.metrics.budgets, config.metrics.birth_hold, time.time, telemetry)
+        telemetry.exceptions(config.posture.expiries)
+        exposition = Exposition(store, config.metrics.budgets, config.metrics.birth_hold, time.time, telemetry, states=config.reads_posture)
         click.echo(exposition.text(openmetrics=openmetrics, settled=not as_scraped), nl=False)
         exposition.close()
     finally:

@@ -13,21 +13,23 @@ from exporter.posture.ports import PORT_CLASSES
 from exporter.posture.replay import Told
 from exporter.posture.windows import Windows
 
-JudgeOpened = Callable[[Sequence[Rule], Sequence[Rule]], tuple[tuple[str, ...], tuple[str, ...]]]
-"""Tells of two states what is open to the internet in the second that was not in the first: groups, and port classes.
+JudgeOpened = Callable[[Sequence[Rule], Sequence[Rule], datetime], tuple[tuple[str, ...], tuple[str, ...]]]
+"""Tells of two states what is open to the internet in the second and was not in the first, as all else stood at a time: groups, classes.
 
-The states are the rules of the group of the chronicle, or the entries of its prefix list; for a group the groups are left aside.
+The states are the rules of the group of the chronicle, or the entries of its prefix list; for a group the groups are left aside. What
+else decides, the entries of lists that the group names or the rules that name the list, must be taken as it stood then: today's would
+blame an event of last week for what a later one opened.
 """
 
 _OPENS = (Effect.AUTHORIZE, Effect.MODIFY, Effect.EDIT, Effect.RESTORE)
 
 
 def opened_by(
-    judge_opened: JudgeOpened, before: Sequence[Rule], after: Sequence[Rule], changes: Iterable[RuleChange]
+    judge_opened: JudgeOpened, before: Sequence[Rule], after: Sequence[Rule], changes: Iterable[RuleChange], at: datetime
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return the groups and port classes that changes opened; asked only where they could have."""
     if any(change.action in (RuleAction.ADDED, RuleAction.MODIFIED) for change in changes):
-        return judge_opened(before, after)
+        return judge_opened(before, after, at)
     return (), ()
 
 
@@ -72,7 +74,7 @@ def _opened(told: Told, read_until: datetime | None, judge_opened: JudgeOpened) 
     if read_until is not None and read_until < call.event.event_time:
         return (), ()
     after = applied(told.before, told.changes) if call.is_blind else told.after
-    return opened_by(judge_opened, told.before, after, told.changes)
+    return opened_by(judge_opened, told.before, after, told.changes, call.event.event_time)
 
 
 def _kept(stored: Sequence[RuleChange], found: Sequence[RuleChange]) -> tuple[RuleChange, ...]:

@@ -16,7 +16,7 @@ from exporter.model import ChangeEvent, Rule, RuleAction, RuleChange
 from exporter.posture.amend import JudgeOpened, amendments, opened_by
 from exporter.posture.calls import Call, Effect, calls_of
 from exporter.posture.chronicle import GROUP, Chronicle, Joined, Unexplained, Version
-from exporter.posture.diff import changes_between, undone
+from exporter.posture.diff import alike, changes_between, undone
 from exporter.posture.entries import entry_id
 from exporter.posture.guess import Guesses
 from exporter.posture.memory import pruned
@@ -52,7 +52,7 @@ def join(
     now: datetime,
     read_until: datetime | None,
     lag: timedelta,
-    judge_opened: Callable[[Sequence[Rule], Sequence[Rule]], tuple[str, ...]],
+    judge_opened: Callable[[Sequence[Rule], Sequence[Rule], datetime], tuple[str, ...]],
     groups_opened: JudgeOpened | None = None,
     *,
     account_id: str,
@@ -69,7 +69,7 @@ def join(
     """
     windows = Windows(chronicle.versions, max(slack, timedelta(seconds=1)))
     calls = calls_of(chronicle, events)
-    judge = groups_opened or _opens_nothing if chronicle.kind != GROUP else lambda old, new: ((), judge_opened(old, new))
+    judge = groups_opened or _opens_nothing if chronicle.kind != GROUP else lambda old, new, at: ((), judge_opened(old, new, at))
     story = _replayed(chronicle, calls, windows, read_until)
     versions = list(chronicle.versions)
     unexplained: list[Unexplained] = []
@@ -97,7 +97,7 @@ def join(
     )
 
 
-def _opens_nothing(_before: Sequence[Rule], _after: Sequence[Rule]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def _opens_nothing(_before: Sequence[Rule], _after: Sequence[Rule], _at: datetime) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return (), ()
 
 
@@ -111,7 +111,7 @@ def _settled(
     until = version.until or BEGINNING
     entry = entry_id(account_id, region, chronicle.kind, chronicle.id, until, changes)
     rules = version.rules or ()
-    groups, classes = opened_by(judge_opened, undone(rules, changes), rules, changes)
+    groups, classes = opened_by(judge_opened, undone(rules, changes), rules, changes, until)
     if chronicle.kind == GROUP:
         groups = (chronicle.id,)
     told = Unexplained(chronicle.kind, chronicle.id, changes, version.after or BEGINNING, until, entry, groups, classes)
@@ -145,7 +145,7 @@ def _replayed(chronicle: Chronicle, calls: Sequence[Call], windows: Windows, rea
         play(ahead, calls[at:until])
         sighting = see(world, ahead, anchor)
         if first and number and before is not None:
-            story.transitions[number] = _transition(chronicle, windows, number, before, sighting)
+            story.transitions[number] = _transition(world, windows, number, before, sighting)
             _ask(story, windows, number, ahead, calls, read_until)
         before = sighting
     _tell(story, play(world, calls[at:]))
@@ -178,15 +178,15 @@ def _anchors(windows: Windows) -> Iterator[tuple[int, Anchor, bool]]:
             yield number, Anchor(version.rules, *windows.last_reading(number)), False
 
 
-def _transition(chronicle: Chronicle, windows: Windows, number: int, before: Sighting, after: Sighting) -> _Transition:
+def _transition(world: World, windows: Windows, number: int, before: Sighting, after: Sighting) -> _Transition:
     """Return which of the differences between a version and the one before the replay explains."""
-    out = _Transition()
+    out, chronicle = _Transition(), world.chronicle
     old_rules, version = windows.versions[number - 1].rules or (), windows.versions[number]
     for change, old, new in changes_between(old_rules, version.rules or ()):
         if new is not None:
             unexplained, event_id = after.unexplained.get(new), after.explained.get(new, "")
         else:
-            unexplained, event_id = _gone(change, before.shown.get(old) if old is not None else None, after)
+            unexplained, event_id = _gone(change, _shown(world, before, old, change), after)
         if unexplained is None:
             out.by.append((change, event_id))
         else:
@@ -197,6 +197,17 @@ def _transition(chronicle: Chronicle, windows: Windows, number: int, before: Sig
     if not chronicle.owned:
         out.unexplained.clear()
     return out
+
+
+def _shown(world: World, before: Sighting, position: int | None, change: RuleChange) -> Track | None:
+    """Return the track of a rule that the reading before showed; it may have shown it before the clock says that it was made."""
+    if position is None or position in before.shown:
+        return before.shown.get(position) if position is not None else None
+    event_id = before.explained.get(position)
+    return next(
+        (t for t in world.tracks if any(s.event_id == event_id and s.rule is not None and alike(s.rule, change.rule) for s in t.spans)),
+        None,
+    )
 
 
 def _gone(change: RuleChange, track: Track | None, after: Sighting) -> tuple[RuleChange | None, str]:

@@ -8,7 +8,7 @@ from itertools import groupby
 
 from exporter.model import Rule, RuleAction, RuleChange
 from exporter.posture.calls import Call, Effect
-from exporter.posture.diff import alike, compatible, is_placed, place
+from exporter.posture.diff import compatible, is_placed, place
 from exporter.posture.replay import Told, World
 
 _MOST_TRIES = 200
@@ -25,7 +25,7 @@ def play(world: World, calls: Sequence[Call]) -> list[Told]:
 
 
 def _ordered(world: World, group: Sequence[Call]) -> list[Call]:
-    ranked = sorted(group, key=lambda call: (_rank(call), _is_expected(world, call), call.id))
+    ranked = sorted(group, key=lambda call: (_rank(world, call), _is_expected(world, call), call.id))
     greedy, clean = _greedy(world.copy(), ranked)
     if clean or len(group) > _MOST_SEARCHED:
         return greedy
@@ -33,8 +33,15 @@ def _ordered(world: World, group: Sequence[Call]) -> list[Call]:
     return _searched(world, ranked, tries) or greedy
 
 
-def _rank(call: Call) -> int:
-    return {Effect.CREATE: 0, Effect.CREATE_DEFAULT: 0, Effect.DELETE: 3, Effect.REVOKE: 2}.get(call.effect, 1)
+def _rank(world: World, call: Call) -> int:
+    """Rather add before what is taken away, but what stays to be seen comes last."""
+    if call.effect in (Effect.CREATE, Effect.CREATE_DEFAULT):
+        return 0
+    if call.effect is Effect.DELETE:
+        return 4
+    if call.effect is Effect.REVOKE:
+        return 2
+    return 3 if call.effect is Effect.AUTHORIZE and _is_expected(world, call) else 1
 
 
 def _is_expected(world: World, call: Call) -> bool:
@@ -51,7 +58,7 @@ def _writes(world: World, change: RuleChange, rule: Rule) -> bool:
         return said and known is not None and known.last is not None and place(known.last) == place(rule) and compatible(known.last, rule)
     if rule.rule_id is not None and rule.rule_id == change.rule.rule_id:
         return _same_place(rule, change.rule) and (said or change.rule.description is None)
-    return alike(rule, change.rule)
+    return compatible(rule, change.rule) and place(rule) == place(change.rule)
 
 
 def _greedy(world: World, group: Sequence[Call]) -> tuple[list[Call], bool]:
@@ -102,13 +109,21 @@ def _possible(world: World, call: Call, change: RuleChange, left: Sequence[Call]
     found = world.find(rule)
     if found is None:
         # Nobody knows the rule yet: it is one that stood before, unless another call of this second adds it.
-        return not any(_adds(other, change) for other in left if other is not call)
+        adding = [other for other in left if other is not call and _adds(other, change)]
+        # Without an id it may be one that stood before; then what was added in its place is seen later.
+        named = any(_names(other, rule.rule_id) for other in adding)
+        taken = change.action is RuleAction.REMOVED and not named
+        return not adding or (taken and all(_is_expected(world, other) for other in adding))
     if found.value is None:
         return False
     if change.action is RuleAction.MODIFIED:
         there = replace(rule, direction=found.value.direction)
         return world.stranger(there) is None and world.at(there) in (None, found)
     return True
+
+
+def _names(call: Call, rule_id: str | None) -> bool:
+    return rule_id is not None and any(change.rule.rule_id == rule_id for change in call.changes)
 
 
 def _adds(call: Call, change: RuleChange) -> bool:

@@ -81,7 +81,8 @@ def _no_guess(_world: World, _call: Call, _change: RuleChange) -> Track | None:
 class World:
     """The rules as they stand at one moment of a replay.
 
-    `known` says that all rules are known, not only those that calls told of; `exact` that no call since then left out what it did.
+    `known` says that all rules are known, not only those that calls told of; `exact` that no call left out what it did since then, and
+    `blurred` when the last call did.
     `expected` are the rules that the next reading shows, after a moment: what decides where a record leaves a choice.
     """
 
@@ -91,6 +92,7 @@ class World:
     guess: Guess = _no_guess
     known: bool = False
     exact: bool = False
+    blurred: datetime = BEGINNING
     tracks: list[Track] = field(default_factory=list)
     open_questions: list[tuple[Call, RuleChange]] = field(default_factory=list)
     _ids: dict[str, Track] = field(default_factory=dict)
@@ -171,7 +173,7 @@ class World:
         before = self.rules() if self.known and self.exact else None
         told = _EFFECTS[call.effect](self, call)
         if call.is_blind:
-            self.exact = False
+            self.exact, self.blurred = False, call.event.event_time
         after = self.rules() if before is not None else None
         if before is not None and call.effect in (Effect.AUTHORIZE, Effect.EDIT):
             # The rules that a call added were not there before it, even where a reading showed them already.
@@ -221,10 +223,11 @@ class World:
         return [self._remove(call, change) for change in call.changes]
 
     def _remove(self, call: Call, change: RuleChange) -> RuleChange:
+        sure = self._is_sure(change)
         track = self._meant(call, change)
         if track is None:
             return change
-        old = track.last
+        old = track.last if sure else None
         if track.value is not None:
             self.put(track, self._span(call, None))
         return change if is_placed(change.rule) else replace(change, before=old)
@@ -237,10 +240,14 @@ class World:
             if track is None:
                 direction = self.directions.get(change.rule.rule_id, change.rule.direction)
                 self.open_questions.append((call, replace(change, rule=replace(change.rule, direction=direction))))
-                self.exact = False
+                self.exact, self.blurred = False, call.event.event_time
             else:
                 self.name(track, change.rule.rule_id)
         return track
+
+    def _is_sure(self, change: RuleChange) -> bool:
+        """Tell whether what a rule said last is certain: not where it may have to be guessed after other guesses failed."""
+        return self.exact or self.by_id(change.rule.rule_id) is not None
 
     def _modify(self, call: Call) -> list[RuleChange]:
         return [self._replace(call, change) for change in call.changes]
@@ -254,7 +261,7 @@ class World:
             track = self.at(replace(change.rule, direction=directions[0])) if len(directions) == 1 else None
             if track is not None:
                 self.name(track, rule_id)
-            told_before = track is None or self.exact
+            told_before = self.exact
             track = track or self._meant(call, change)
         old = track.last if track is not None else None
         expected = next((r for r in self.expected(call.event.event_time) if _same(r, change.rule, directions)), None)
@@ -268,8 +275,8 @@ class World:
         new = told
         if told.description is None and old is not None and not (expected is not None and not expected.description):
             new = replace(told, description=old.description)
-        other = self.stranger(new)
-        if other is not None:
+        for other in [other for other in self._places.get(place(new), ()) if other is not track]:
+            # EC2 allows no two rules in one place: it is gone, or it is this very one, of which a reading did not tell the id.
             self.put(other, Span(call.event.event_time, None, inferred=True))
         if track is None:
             self.begin(self._span(call, new))
@@ -281,13 +288,14 @@ class World:
         return [self._say(call, change) for change in call.changes]
 
     def _say(self, call: Call, change: RuleChange) -> RuleChange:
+        sure = self._is_sure(change)
         track = self._meant(call, change)
         if track is None or track.last is None:
             return change
         old = track.last
         if track.value is not None:
             self.put(track, self._span(call, replace(old, description=change.rule.description)))
-        return replace(change, before=old)
+        return replace(change, before=old) if sure else change
 
     def _edit(self, call: Call) -> list[RuleChange]:
         """Edit a prefix list: an entry that is added again gets the new description (EC2 API reference, ModifyManagedPrefixList)."""

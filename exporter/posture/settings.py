@@ -179,6 +179,11 @@ class PostureSettings(Settings):
         """A reading waits for nothing."""
         return timedelta(0)
 
+    @property
+    def expiries(self) -> Mapping[str, float]:
+        """When each exception ends (epoch), by its name."""
+        return {exception.name: exception.expires.timestamp() for exception in self.exceptions}
+
     def source_of(self, account_id: str, region: str) -> SourceChoice:
         """Return where the rules of an account and region are read."""
         for override in self.overrides:

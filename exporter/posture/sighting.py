@@ -55,6 +55,9 @@ def see(world: World, ahead: World, anchor: Anchor) -> Sighting:
             sighting.explained[position] = span.event_id
             if original is not None:
                 original.floor = span.since, span.event_id
+            elif track is not None and track.rule_id is None:
+                # It may as well be an older rule in that place, which the call that is to come only follows.
+                original = world.add(Track(rule.rule_id, [Span(anchor.nominal, rule, span.event_id)]))
         else:
             base = original.value if original is not None else None
             change = change_of(base, rule) if base is not None else None
@@ -77,7 +80,7 @@ def see(world: World, ahead: World, anchor: Anchor) -> Sighting:
         elif track.original.last is not None:
             sighting.unexplained[track.original] = RuleChange(RuleAction.REMOVED, track.original.last)
             world.put(track.original, Span(anchor.nominal, None), anew=True)
-    world.known = world.exact = True
+    world.known, world.exact = True, world.blurred < anchor.earliest
     return sighting
 
 
@@ -89,11 +92,10 @@ def _matches(rules: Sequence[Rule], ahead: World, seen: dict[Track, list[Span]])
         if track in free and track is not None:
             del left[position], free[track]
             yield position, track
-    for key, current in _PASSES:
+    for key, fits in _PASSES:
         index: dict[Hashable, list[Track]] = {}
-        for track in free:
-            values = [track.value] if current else [span.rule for span in seen[track]]
-            for value in {key(value): None for value in values if value is not None}:
+        for track in filter(fits, free):
+            for value in {key(span.rule): None for span in seen[track] if span.rule is not None}:
                 index.setdefault(value, []).append(track)
         for position, rule in tuple(left.items()):
             track = next((t for t in index.get(key(rule), ()) if t in free and _may_be(t, rule)), None)
@@ -110,6 +112,26 @@ def _content(rule: Rule) -> tuple[Place, str]:
     return place(rule), rule.description or ""
 
 
-_PASSES: tuple[tuple[Callable[[Rule], Hashable], bool], ...] = ((_content, True), (_content, False), (place, True), (place, False))
+def _stands(track: Track) -> bool:
+    return track.original is not None and track.original.value is not None
+
+
+def _stood(track: Track) -> bool:
+    return track.original is not None
+
+
+def _comes(_track: Track) -> bool:
+    return True
+
+
+# What stands comes before what stood shortly before, and that before what is only to come.
+_PASSES: tuple[tuple[Callable[[Rule], Hashable], Callable[[Track], bool]], ...] = (
+    (_content, _stands),
+    (_content, _stood),
+    (_content, _comes),
+    (place, _stands),
+    (place, _stood),
+    (place, _comes),
+)
 
 __all__ = ["Anchor", "Sighting", "see"]

@@ -53,10 +53,8 @@ class Windows:
         ]
 
     def expected(self, moment: datetime) -> tuple[Rule, ...]:
-        """Return the rules that the next reading after a moment shows, none where there is no other version to come."""
-        return next(
-            (version.rules or () for number, version in enumerate(self.versions) if number and (version.until or _END) >= moment), ()
-        )
+        """Return the rules that the next reading of another version after a moment shows, none where there is none to come."""
+        return next((version.rules or () for version in self.versions if version.until is not None and version.until >= moment), ())
 
     def changes(self, number: int) -> tuple[RuleChange, ...]:
         """Return how a version differs from the one before."""

@@ -89,6 +89,10 @@ class Kept:
         body = self._one(chronicle_key(kind, name))
         return None if body is None else decode(body, Chronicle)
 
+    def changed(self, kind: str) -> frozenset[str]:
+        """Return the ids of those that have a chronicle."""
+        return self.ids(_CHRONICLE + kind)
+
     def standing(self, groups: bool = True) -> Standing:
         """Return the picture as last read; without its groups and lists where only the rest is wanted."""
         if self.picture is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -17,7 +17,7 @@ from exporter.model import Rule, Unit
 from exporter.posture.chronicle import GROUP
 from exporter.posture.codec import encode
 from exporter.posture.entries import unexplained_event
-from exporter.posture.judge import Judge
+from exporter.posture.judge import Judge, OpenRule
 from exporter.posture.settings import NAME, PostureSettings
 from exporter.posture.standing import Reading, Standing
 from exporter.report import SurveyReport
@@ -55,6 +55,7 @@ class Surveyor:
         self._now, self._stopping = now, stopping
         self.reports: dict[UnitKey, SurveyReport] = {}
         self._answered: dict[UnitKey, frozenset[Unit]] = {}
+        self._unjudged: dict[Unit, frozenset[tuple[str, str]]] = {}
 
     def survey(self, reader: Reader) -> SurveyReport:
         """Read, compare, join, judge and store; never raises what AWS or the store may fail with."""
@@ -127,9 +128,8 @@ class Surveyor:
                 merged = merge(reading, kept)
                 news = self._store.news(reading.account_id, reading.region, kept.state.joined)
                 read_until = self._read_until(reading.account_id, reading.region)
-                outcomes = Joiner(self._store, self._judge, self._settings.lag_budget, self._now(), read_until).join(
-                    kept, merged, news.touched
-                )
+                joiner = Joiner(self._store, self._judge, self._settings.lag_budget, self._now(), read_until, kept, merged)
+                outcomes = joiner.join(news.touched)
             joined = last if merged.first and last is not None else news.last
             if self._store_all(kept, merged, outcomes, joined, report, log):
                 return
@@ -143,8 +143,10 @@ class Surveyor:
         unit = standing.account_id, standing.region
         picture = replace(merged.picture, unsettled=tuple(outcomes.unsettled), pending=outcomes.pending)
         found = sum(len(unexplained.changes) for unexplained in outcomes.unexplained)
+        now = self._now()
+        open_rules = self._judge.open_rules(standing, now)
         change = replace(
-            self._change(kept, standing, outcomes.pending, joined),
+            self._change(kept, standing, open_rules, outcomes.pending, joined, now),
             documents={**merged.documents, **outcomes.documents, PICTURE: encode(picture)},
             amendments=outcomes.amendments,
             events=[unexplained_event(*unit, unexplained) for unexplained in outcomes.unexplained],
@@ -154,8 +156,9 @@ class Surveyor:
         with self._telemetry.watching("posture"):
             if not self._store.replace_posture(change):
                 return False
-        self._account(standing, merged, outcomes, report)
+        self._account(standing, merged, outcomes, open_rules, report)
         self._tell(standing, outcomes, log)
+        self._tell_unjudged(standing, log)
         return True
 
     def _judge_again(self, key: UnitKey, report: SurveyReport) -> None:
@@ -166,25 +169,30 @@ class Surveyor:
                 with self._telemetry.watching("posture"):
                     kept = Kept(self._store, unit.account_id, unit.region)
                     if kept.picture is not None:
-                        change = self._change(kept, kept.standing(), kept.picture.pending, kept.state.joined)
-                        self._store.replace_posture(change)
+                        standing, now = kept.standing(), self._now()
+                        open_rules = self._judge.open_rules(standing, now)
+                        # Where another process is faster, it has judged as well.
+                        self._store.replace_posture(self._change(kept, standing, open_rules, kept.picture.pending, kept.state.joined, now))
             except StoreError as error:
                 report.fail("internal", str(error))
 
-    def _change(self, kept: Kept, standing: Standing, pending: int, joined: int) -> PostureChange:
+    def _change(
+        self, kept: Kept, standing: Standing, open_rules: Sequence[OpenRule], pending: int, joined: int, now: datetime
+    ) -> PostureChange:
         """Return the change that shows a picture in gauges, and changes nothing else."""
-        now = self._now()
-        sight = Sight(standing, self._judge.open_rules(standing, now), pending, self._settings, now)
+        sight = Sight(standing, open_rules, pending, self._settings, now)
         shown = [(sample.family, sample.labels, sample.value) for sample in samples(sight)]
         unit = standing.account_id, standing.region
         return PostureChange(*unit, kept.state.sequence, now, NAME, joined, samples=shown, counts=[(UNEXPLAINED.name, unit, 0.0)])
 
-    def _account(self, standing: Standing, merged: Merged, outcomes: Outcomes, report: SurveyReport) -> None:
+    def _account(
+        self, standing: Standing, merged: Merged, outcomes: Outcomes, open_rules: Sequence[OpenRule], report: SurveyReport
+    ) -> None:
         groups = standing.groups or ()
         report.groups += len(groups)
         report.rules += sum(len(group.rules) for group in groups)
         exceptions: dict[tuple[str, Rule], bool] = {}
-        for found in self._judge.open_rules(standing, self._now()):
+        for found in open_rules:
             key = found.group.group_id, found.rule
             # A rule of which one port is excepted is open by the others.
             exceptions[key] = exceptions.get(key, True) and bool(found.exception)
@@ -196,7 +204,7 @@ class Surveyor:
 
     def _tell(self, standing: Standing, outcomes: Outcomes, log: Logger) -> None:
         """Write a line for each change that no event explains, and for each event of which more is known now."""
-        unit = {"account_id": standing.account_id, "region": standing.region}
+        unit = _named(Unit(standing.account_id, standing.region))
         for unexplained in outcomes.unexplained:
             rules = [describe_change(change) for change in unexplained.changes[:_MOST_RULES]]
             log.warning(
@@ -211,6 +219,15 @@ class Surveyor:
         for entry, event_id in outcomes.explained:
             log.info("a late event explains what was counted as unexplained", **unit, entry=entry, event_id=event_id)
 
+    def _tell_unjudged(self, standing: Standing, log: Logger) -> None:
+        """Write a line about rules whose peer nobody can read, once and again when others are such."""
+        unit = Unit(standing.account_id, standing.region)
+        found = frozenset(self._judge.unreadable_peers(standing))
+        if found and found != self._unjudged.get(unit):
+            shown = [f"{group_id} from {peer}" for group_id, peer in sorted(found)[:_MOST_RULES]]
+            log.warning("rules cannot be judged: their peer is no range of addresses", **_named(unit), rules=shown, count=len(found))
+        self._unjudged[unit] = found
+
     def _say(self, report: SurveyReport, log: Logger) -> None:
         fields = {
             "groups": report.groups, "rules": report.rules, "open": report.open, "excepted": report.excepted, "changed": report.changed,
@@ -224,3 +241,7 @@ class Surveyor:
             log.info("survey", **fields)
         else:
             log.debug("survey", **fields)
+
+
+def _named(unit: Unit) -> dict[str, str]:
+    return {"account_id": unit.account_id, "region": unit.region}

@@ -22,7 +22,8 @@ from tests.store_events import ACCOUNT, NOON, REGION, ingest, make_event, rule_c
 HERE = (ACCOUNT, REGION)
 KIND, ROUND = "picture", ("round", "done")
 EVENTS_OF_A_ROUND = 3
-DOCUMENTS = 12
+DOCUMENTS = 80
+"""So many that writing them takes as long as all else that a round does: a kill is as likely there."""
 
 
 def events_of(seed: int, number: int) -> list[ChangeEvent]:

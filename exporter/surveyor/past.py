@@ -1,0 +1,99 @@
+"""How groups and lists of one unit stood at earlier times, by their chronicles, and what a reading adds to those."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime
+from functools import cached_property
+
+from exporter.model import PeerType, Rule
+from exporter.posture.chronicle import GROUP, PREFIX_LIST, Chronicle, Version
+from exporter.posture.memory import extend
+from exporter.posture.standing import Group, Part, PrefixList
+from exporter.store.base import DocumentKey
+from exporter.surveyor.documents import Kept
+from exporter.surveyor.merging import Merged, entry_rules
+
+
+class Past:
+    """The chronicles of a unit, with what a reading changed at their ends."""
+
+    def __init__(self, kept: Kept, merged: Merged) -> None:
+        self._kept, self._merged = kept, merged
+        self._changes = {(change.kind, change.id): change for change in merged.changes}
+        self._new_lists = {
+            found.list_id: _first(PREFIX_LIST, found.list_id, found.name, entry_rules(found), merged.ended_at) for found in merged.new_lists
+        }
+        self._known: dict[DocumentKey, Chronicle | None] = {}
+
+    def new_lists(self) -> Iterator[Chronicle]:
+        """Yield a chronicle for each list that is named for the first time."""
+        yield from self._new_lists.values()
+
+    def chronicle(self, kind: str, name: str) -> Chronicle | None:
+        """Return a chronicle with the newest change; one of a group that never changed begins when groups were first read.
+
+        None for a list that no rule names, of which nothing is known.
+        """
+        key = kind, name
+        if key not in self._known:
+            self._known[key] = self._chronicle(kind, name)
+        return self._known[key]
+
+    def _chronicle(self, kind: str, name: str) -> Chronicle | None:
+        if kind == PREFIX_LIST and name in self._new_lists:
+            return self._new_lists[name]
+        chronicle, change = self._kept.chronicle(kind, name), self._changes.get((kind, name))
+        if chronicle is None:
+            since = self._merged.picture.first_read_at.get(Part.GROUPS)
+            if since is None or kind == PREFIX_LIST:
+                return None
+            group = self._groups.get(name)
+            rules = change.before if change is not None else None if group is None else group.rules
+            title = change.name if change is not None else "" if group is None else group.name
+            chronicle = _first(kind, name, title, rules, since)
+        if change is not None:
+            chronicle = extend(replace(chronicle, owned=change.owned), change.rules, change.after, change.until, change.begun)
+        return chronicle
+
+    def lists(self, at: datetime) -> Mapping[str, PrefixList]:
+        """Return the prefix lists as they stood at a time; the older entries of one that changed about then: its event tells the rest."""
+        found: dict[str, PrefixList] = {}
+        for name, prefix_list in (self._merged.standing.prefix_lists or {}).items():
+            chronicle = self.chronicle(PREFIX_LIST, name)
+            rules = None if chronicle is None else _rules_at(chronicle, at, newer=False)
+            entries = tuple((rule.peer or "", rule.description or "") for rule in rules) if rules is not None else prefix_list.entries
+            found[name] = replace(prefix_list, entries=entries)
+        return found
+
+    def naming(self, list_id: str, at: datetime) -> Iterator[tuple[str, tuple[Rule, ...]]]:
+        """Yield the groups that named a list at a time, with their rules then; of one that changed about then the newer ones."""
+        changed = self._kept.changed(GROUP) | {name for kind, name in self._changes if kind == GROUP}
+        for name in sorted(changed | self._groups.keys()):
+            if name in changed:
+                chronicle = self.chronicle(GROUP, name)
+                rules = (_rules_at(chronicle, at, newer=True) if chronicle is not None else None) or ()
+            else:
+                rules = self._groups[name].rules
+            if any(rule.peer_type is PeerType.PREFIX_LIST and rule.peer == list_id for rule in rules):
+                yield name, rules
+
+    @cached_property
+    def _groups(self) -> dict[str, Group]:
+        return {group.group_id: group for group in self._merged.standing.groups or ()}
+
+
+def _rules_at(chronicle: Chronicle, at: datetime, *, newer: bool) -> tuple[Rule, ...] | None:
+    """Return the version that stood at a time; where it changed about then, the newer or the older one."""
+    rules = chronicle.versions[0].rules
+    for version in chronicle.versions[1:]:
+        begins = version.after if newer else version.until
+        if begins is not None and at < begins:
+            break
+        rules = version.rules
+    return rules
+
+
+def _first(kind: str, name: str, title: str, rules: tuple[Rule, ...] | None, since: datetime) -> Chronicle:
+    return Chronicle(kind, name, title, (Version(rules, None, since, settled=True),))

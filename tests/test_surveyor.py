@@ -1,0 +1,350 @@
+"""The survey of what stands: what it stores of a reading, what it never does while something is unknown, and what it says."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from exporter.errors import SourceError
+from exporter.logs import make_logger
+from exporter.metrics.telemetry import Telemetry
+from exporter.model import ChangeEvent, Direction, PeerType, Resource, Rule, RuleAction, RuleChange, Unit
+from exporter.posture.judge import Judge
+from exporter.posture.ports import DEFAULT_PORT_CLASSES, parse_ports
+from exporter.posture.settings import PostureSettings
+from exporter.posture.standing import Attachment, Group, Origin, Part, PartFailure, PrefixList, Reading
+from exporter.snapshots import ReadContext
+from exporter.store import SqliteStore
+from exporter.store.base import Query
+from exporter.surveyor import Surveyor
+from exporter.surveyor.look import pictures, sightings
+from tests.store_events import ACCOUNT, NOON, REGION, ingest, make_event
+
+WEB, DB = "sg-0123456789abcdef0", "sg-0fedcba9876543210"
+LIST = "pl-0123456789abcdef0"
+STEP = timedelta(minutes=5)
+LAG = timedelta(hours=1)
+EVERYONE = "0.0.0.0/0"
+RANGES = {name: parse_ports(entries) for name, entries in DEFAULT_PORT_CLASSES.items()}
+
+
+def rule(port: int = 22, peer: str = "192.0.2.0/24", rule_id: str | None = "sgr-0123456789abcdef0", **more: Any) -> Rule:
+    return Rule(Direction.INGRESS, rule_id, "tcp", port, port, PeerType.IPV4, peer, **more)
+
+
+@dataclass
+class FakeReader:
+    """Yields what a test lays out, or fails."""
+
+    world: World
+    account_id: str = ACCOUNT
+    region: str = REGION
+    name: str = "posture"
+    readings: list[Reading] = field(default_factory=list)
+    error: Exception | None = None
+
+    def read(self, context: ReadContext) -> Iterator[Reading]:
+        if self.error is not None:
+            raise self.error
+        yield from self.readings
+
+
+class World:
+    """A store, a clock and a surveyor of one account and region."""
+
+    def __init__(self, **settings: Any) -> None:
+        self.now = NOON
+        self.store = SqliteStore(":memory:")
+        self.store.go_live("cloudtrail", NOON - timedelta(days=1))
+        self.log = io.StringIO()
+        self.events_read: Callable[[], datetime | None] = lambda: self.now
+        self.settings = PostureSettings(lag_budget=LAG, **settings)
+        judge = Judge(RANGES, self.settings.internet, self.settings.exceptions)
+        self.judge = judge
+        self.surveyor = Surveyor(
+            self.store,
+            judge,
+            self.settings,
+            Telemetry(),
+            make_logger("debug", "json", self.log),
+            lambda *_: self.events_read(),
+            lambda: self.now,
+        )
+        self.reader = FakeReader(self)
+        self.number = 100
+
+    def survey(self, *groups: Group, after: timedelta = STEP, **more: Any) -> Any:
+        """Read what is given some time later, and return the report."""
+        self.now += after
+        whole = {"groups": groups, "prefix_lists": (), "attachments": {}, "balanced": frozenset(), "trails": (), "recorder": ()}
+        self.reader.readings = [Reading(ACCOUNT, REGION, Origin.EC2, self.now, self.now, **(whole | more))]
+        return self.surveyor.survey(self.reader)
+
+    def event(self, name: str, *changes: RuleChange, ago: timedelta = timedelta(minutes=2), **more: Any) -> ChangeEvent:
+        """Store an event of a group."""
+        self.number += 1
+        made = make_event(
+            self.number, event_name=name, rule_changes=changes, event_time=(self.now - ago).replace(microsecond=0),
+            **({"security_groups": (WEB,), "opened_port_classes": ()} | more),
+        )  # fmt: skip
+        self.store.append(ingest(made, source="cloudtrail", at=self.now))
+        return made
+
+    def stored(self, event: ChangeEvent) -> ChangeEvent:
+        """Return an event as it is stored now."""
+        return next(found.event for found in self.store.search(Query()) if found.event.event_id == event.event_id)
+
+    def gauges(self, name: str) -> dict[tuple[str, ...], float]:
+        """Return the series of a gauge, by the labels after account and region."""
+        samples = self.store.samples().units.get(Unit(ACCOUNT, REGION), ())
+        return {labels[2:]: value for family, labels, value in samples if family == name}
+
+    def counter(self, name: str, *labels: str) -> float:
+        """Return a counter of the account and region."""
+        return next(row.value for row in self.store.series().rows if row.family == name and row.labels == (ACCOUNT, REGION, *labels))
+
+    def unexplained(self) -> float:
+        return self.counter("awschange_unexplained_rule_changes_total")
+
+    def entries(self) -> list[ChangeEvent]:
+        """Return the entries of the history that no record brought, newest first."""
+        return [found.event for found in self.store.search(Query(event_names=("UnexplainedRuleChange",)))]
+
+    def lines(self, event: str) -> list[dict[str, Any]]:
+        return [line for line in map(json.loads, self.log.getvalue().splitlines()) if line["event"].startswith(event)]
+
+
+@pytest.fixture
+def world() -> Iterator[World]:
+    made = World()
+    yield made
+    made.store.close()
+
+
+def web(*rules: Rule) -> Group:
+    return Group(WEB, "web", "vpc-1", rules)
+
+
+def added(found: Rule) -> RuleChange:
+    return RuleChange(RuleAction.ADDED, found)
+
+
+OPEN = ("vpc-1", WEB, "tcp", "admin", "4", "unattached")
+
+
+def test_what_stood_at_first_is_shown_and_nothing_counts(world: World) -> None:
+    """The counter exists at 0 from the first reading on."""
+    report = world.survey(web(rule(peer=EVERYONE)))
+    assert (report.complete, report.groups, report.rules, report.open, report.changed) == (True, 1, 1, 1, 0)
+    assert world.gauges("awschange_open_ingress_rules") == {OPEN: 1}
+    assert world.unexplained() == 0
+
+
+def test_a_change_whose_event_is_there_is_explained(world: World) -> None:
+    """The event had said that it opened something already: it is not counted again."""
+    world.survey(web())
+    event = world.event("AuthorizeSecurityGroupIngress", added(rule(peer=EVERYONE)), ago=-STEP / 2, opened_port_classes=("admin",))
+    report = world.survey(web(rule(peer=EVERYONE)))
+    assert (report.changed, report.pending, report.unexplained) == (1, 0, 0)
+    assert world.stored(event).rule_changes == event.rule_changes
+    assert world.counter("awschange_ingress_opened_total", "admin") == 1
+    world.survey(web(rule(peer=EVERYONE)), after=10 * LAG)
+    assert world.unexplained() == 0
+
+
+def test_a_late_event_in_time_explains_and_gets_its_before(world: World) -> None:
+    """It came an hour after its reading."""
+    world.survey(web(rule()))
+    report = world.survey(web(rule(443)))
+    assert (report.pending, report.unexplained) == (1, 0)
+    changed = RuleChange(RuleAction.MODIFIED, replace(rule(443), direction=None))
+    event = world.event("ModifySecurityGroupRules", changed)
+    assert world.survey(web(rule(443))).pending == 0
+    (change,) = world.stored(event).rule_changes
+    assert (change.before, change.rule.direction) == (rule(), Direction.INGRESS)
+    assert world.lines("more is known of a change")[0]["event_id"] == event.event_id
+    world.survey(web(rule(443)), after=10 * LAG)
+    assert world.unexplained() == 0
+
+
+def test_what_no_event_explains_is_counted_once_when_the_time_is_over(world: World) -> None:
+    """With a line in the log and an entry in the history that name the rule."""
+    world.survey(web())
+    world.survey(web(rule(3389, EVERYONE), rule(443, rule_id="sgr-2")))
+    assert world.survey(web(rule(3389, EVERYONE), rule(443, rule_id="sgr-2")), after=LAG - timedelta(seconds=1)).pending == 2
+    assert world.unexplained() == 0
+    for _ in range(3):
+        world.survey(web(rule(3389, EVERYONE), rule(443, rule_id="sgr-2")), after=LAG)
+        assert world.unexplained() == 2
+    (entry,) = world.entries()
+    assert {change.rule.from_port for change in entry.rule_changes} == {3389, 443}
+    assert entry.opened_port_classes == ("admin",)
+    (line,) = world.lines("rules changed and no event says who did it")
+    assert (line["id"], line["changes"]) == (WEB, 2)
+
+
+def test_while_events_are_not_read_their_absence_blames_nobody(world: World) -> None:
+    """CloudTrail cannot be read for a day: that is another alert, and no hundred unexplained changes."""
+    world.survey(web())
+    began = world.now
+    world.events_read = lambda: None
+    world.survey(web(rule()))
+    world.events_read = lambda: began
+    assert world.survey(web(rule()), after=timedelta(days=1)).pending == 1
+    assert world.unexplained() == 0
+    world.events_read = lambda: world.now
+    assert world.survey(web(rule())).pending == 0
+    assert world.unexplained() == 1
+
+
+def test_an_event_that_comes_after_all_is_told_with_the_entry(world: World) -> None:
+    """The count stands, and the entry says which event explains it."""
+    world.survey(web())
+    world.survey(web(rule()))
+    world.survey(web(rule()), after=2 * LAG)
+    assert world.unexplained() == 1
+    event = world.event("AuthorizeSecurityGroupIngress", added(rule()), ago=2 * LAG + timedelta(minutes=1))
+    world.survey(web(rule()))
+    (entry,) = world.entries()
+    assert entry.shared_event_id == event.event_id
+    assert world.unexplained() == 1
+
+
+def test_a_part_that_fails_keeps_its_answer_and_is_a_failure(world: World) -> None:
+    """Neither closes a hole that stands open, nor reports a thousand deletions."""
+    world.survey(web(rule(peer=EVERYONE)), attachments={WEB: Attachment(1, public_ipv4=True)})
+    public = (*OPEN[:-1], "public")
+    error = SourceError("throttled", "ec2:DescribeSecurityGroupRules: Rate exceeded")
+    report = world.survey(groups=None, attachments=None, failures=(PartFailure(Part.GROUPS, error),))
+    assert (report.complete, report.reason, report.changed) == (False, "throttled", 0)
+    assert world.gauges("awschange_open_ingress_rules") == {public: 1}
+    ages = world.gauges("awschange_exporter_snapshot_timestamp_seconds")
+    assert ages["groups",] == (NOON + STEP).timestamp()
+    assert ages["trails",] == (NOON + 2 * STEP).timestamp()
+    assert world.lines("part could not be read")[0]["part"] == "groups"
+
+
+def test_an_exception_ends_although_aws_does_not_answer() -> None:
+    """What it covered counts as open from its day on."""
+    expires = NOON + timedelta(days=2)
+    world = World(exceptions=[{"name": "bastion", "reason": "test", "expires": expires, "security_groups": [WEB]}])
+    world.survey(web(rule(peer=EVERYONE)))
+    assert (world.gauges("awschange_open_ingress_rules"), world.gauges("awschange_open_ingress_excepted_rules")) == ({}, {OPEN: 1})
+    world.now += timedelta(days=3)
+    world.reader.error = SourceError("unavailable", "no answer")
+    assert not world.surveyor.survey(world.reader).complete
+    assert (world.gauges("awschange_open_ingress_rules"), world.gauges("awschange_open_ingress_excepted_rules")) == ({OPEN: 1}, {})
+    world.store.close()
+
+
+def test_a_fault_of_ours_fails_the_unit_and_not_the_process(world: World) -> None:
+    """And is logged with its traceback."""
+    world.reader.error = ZeroDivisionError("oops")
+    report = world.surveyor.survey(world.reader)
+    assert (report.complete, report.reason) == (False, "internal")
+    assert "ZeroDivisionError" in world.log.getvalue()
+
+
+def test_another_process_that_is_faster_is_compared_with(world: World) -> None:
+    """Two exporters on one file count a change once."""
+    world.survey(web())
+    world.survey(web(rule()))
+    other = Surveyor(
+        world.store,
+        world.judge,
+        world.settings,
+        Telemetry(),
+        make_logger("error", "json", io.StringIO()),
+        lambda *_: world.now,
+        lambda: world.now,
+    )
+    world.now += 2 * LAG
+    replace_posture = world.store.replace_posture
+    calls: list[Any] = []
+
+    def slowly(change: Any) -> bool:
+        calls.append(change)
+        if len(calls) == 1:
+            assert other.survey(world.reader).unexplained == 1
+        return replace_posture(change)
+
+    world.store.replace_posture = slowly  # type: ignore[method-assign]
+    world.reader.readings = [Reading(ACCOUNT, REGION, Origin.EC2, world.now, world.now, groups=(web(rule()),))]
+    report = world.surveyor.survey(world.reader)
+    assert report.complete
+    assert report.unexplained == 0
+    assert world.unexplained() == 1
+    assert len(world.entries()) == 1
+
+
+def test_units_of_an_aggregator_that_is_gone_leave_the_page(world: World) -> None:
+    """What nobody reads any more must not stand there as it once was; nor may an outage take anything away."""
+    world.survey(web(rule(peer=EVERYONE)))
+    spanning = FakeReader(world, "", "")
+    world.surveyor.forget_unknown([spanning])
+    assert world.gauges("awschange_open_ingress_rules"), "it has not answered yet"
+    other = "444455556666"
+    spanning.readings = [Reading(other, REGION, Origin.AWS_CONFIG, world.now, world.now, groups=(Group(DB, captured_at=world.now),))]
+    assert world.surveyor.survey(spanning).complete
+    spanning.error = SourceError("unavailable", "no answer")
+    world.surveyor.survey(spanning)
+    world.surveyor.forget_unknown([spanning, world.reader])
+    assert world.store.posture_units() == {Unit(ACCOUNT, REGION), Unit(other, REGION)}
+    world.surveyor.forget_unknown([spanning])
+    assert world.store.posture_units() == {Unit(other, REGION)}
+    assert not world.gauges("awschange_open_ingress_rules")
+
+
+def offices(*cidrs: str, version: int = 1) -> tuple[PrefixList, ...]:
+    return (PrefixList(LIST, "offices", version, tuple((cidr, "") for cidr in cidrs), ACCOUNT),)
+
+
+def test_a_list_that_is_named_and_edited_later_tells_which_group_it_opened(world: World) -> None:
+    """What happened to the list before a rule named it is no business of the group."""
+    named = replace(rule(5432), peer_type=PeerType.PREFIX_LIST, peer=LIST)
+    entry = Rule(peer_type=PeerType.IPV4, peer=EVERYONE)
+    world.survey(web())
+    resources = (Resource("AWS::EC2::PrefixList", LIST),)
+    world.event(
+        "CreateManagedPrefixList", added(Rule(peer_type=PeerType.IPV4, peer="192.0.2.0/24")), security_groups=(), resources=resources
+    )
+    world.event("AuthorizeSecurityGroupIngress", added(named), ago=-STEP / 2)
+    report = world.survey(web(named), prefix_lists=offices("192.0.2.0/24"))
+    assert (report.open, report.pending) == (0, 0)
+    edit = world.event("ModifyManagedPrefixList", added(entry), ago=-STEP / 2, security_groups=(), resources=resources)
+    assert world.survey(web(named), prefix_lists=offices("192.0.2.0/24", EVERYONE, version=2)).open == 1
+    stored = world.stored(edit)
+    assert (stored.security_groups, stored.opened_port_classes) == ((WEB,), ("database",))
+    assert world.counter("awschange_ingress_opened_total", "database") == 1
+    assert world.unexplained() == 0
+    (sighting,) = sightings(world.store, next(iter(pictures(world.store))), world.judge, world.now)
+    assert sighting.opener.event is not None
+    assert sighting.opener.event.event_id == edit.event_id
+
+
+@pytest.mark.parametrize("peers", [("0.0.0.0/1", "128.0.0.0/1")])
+def test_the_half_that_opens_the_rest_is_blamed(world: World, peers: Sequence[str]) -> None:
+    """With a definition by which neither half is the internet, the second of two opened it; its own record cannot tell."""
+    world = World(internet={"ipv4_prefix": 0})
+    first, second = (rule(peer=peer, rule_id=f"sgr-{place}") for place, peer in enumerate(peers))
+    world.survey(web())
+    one = world.event("AuthorizeSecurityGroupIngress", added(first), ago=-STEP / 2)
+    world.survey(web(first))
+    two = world.event("AuthorizeSecurityGroupIngress", added(second), ago=-STEP / 2)
+    assert world.survey(web(first, second)).open == 2
+    assert world.stored(one).opened_port_classes == ()
+    assert world.stored(two).opened_port_classes == ("admin",)
+    world.store.close()
+
+
+def test_a_rule_that_stood_open_at_first_has_nobody_to_name(world: World) -> None:
+    """It is open at least since it was first read."""
+    world.survey(web(rule(peer=EVERYONE)))
+    (sighting,) = sightings(world.store, next(iter(pictures(world.store))), world.judge, world.now)
+    assert (sighting.opener.event, sighting.opener.since, sighting.opener.not_after) == (None, None, NOON + STEP)
