@@ -318,20 +318,19 @@ def test_what_is_not_recorded_is_no_picture(served, gap):
 
 
 READS = ["DescribeConfigurationRecorders", "DescribeConfigurationRecorderStatus", "SelectResourceConfig"]
-WATCH_KEY = "AKIAIOSFODNN7WATCHER"
 
 
 @pytest.mark.parametrize("mode", ["CONTINUOUS", "DAILY"])
 def test_aws_config_stands_in_under_a_policy_that_does_not_allow_ec2(monkeypatch, mode):
     """Denied by EC2 itself, the picture is that of AWS Config where it is recorded as it changes; else the denial says why it is not."""
     allowed = {"Effect": "Allow", "Action": [f"config:{name}" for name in READS], "Resource": "*"}
-    policies = {WATCH_KEY: {"Version": "2012-10-17", "Statement": [allowed]}}
-    watcher = {WATCH_KEY: Identity(ACCOUNT, "user", "watcher")}
+    policies = {THEIR_KEY: {"Version": "2012-10-17", "Statement": [allowed]}}
+    watcher = {THEIR_KEY: Identity(ACCOUNT, "user", "watcher")}
     with running(watcher, policies=policies) as (sandbox, _clock):
         place = Place(sandbox)
         place.record(recordingMode={"recordingFrequency": mode})
         place.interface(place.group("web"))
-        monkeypatch.setenv("AWS_ACCESS_KEY_ID", WATCH_KEY)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", THEIR_KEY)
         with opened(sandbox.url) as aws:
             [reader] = readers(PostureSettings(), aws).readers
             reading = read(reader)
