@@ -203,7 +203,7 @@ def test_throttles_without_end_end_all_the_same():
     (reading,) = reader(caller, waited).read(context())
     assert set(parts(reading).values()) == {None}
     assert {failed.error.reason for failed in reading.failures} == {"throttled"}
-    assert sum(waited) <= 180
+    assert round(sum(waited), 3) <= 180
     assert len(caller.calls) <= 4 * 6
 
 
@@ -230,6 +230,25 @@ def test_the_end_is_seen_while_it_waits():
     )
     assert list(told) == []
     assert len(caller.calls) == 1
+
+
+def test_waits_add_up_to_minutes_at_most():
+    """Otherwise a thousand pages, each of which comes at last, keep a thread for hours."""
+    caller, waited, struck = FakeCaller(world()), [], {}
+
+    def throttle(_number, called, parameters):
+        place = (called, str(parameters))
+        struck[place] = struck.get(place, 0) + 1
+        if struck[place] <= 5:
+            raise failure(called, "throttled", "RequestLimitExceeded")
+
+    caller.before = throttle
+    (reading,) = reader(caller, waited).read(context())
+    assert 100 < round(sum(waited), 3) <= 180
+    assert {failed.error.reason for failed in reading.failures} == {"throttled"}
+    assert {part: value for part, value in parts(reading).items() if value is not None} == {
+        part: parts(CLEAN)[part] for part, value in parts(reading).items() if value is not None
+    }
 
 
 def test_a_list_without_an_end_is_a_failure():
@@ -371,6 +390,22 @@ def test_many_changes_leave_no_group_without_rules_that_never_was(changes):
     assert len(ids) == len(set(ids))
 
 
+def test_a_group_that_one_answer_leaves_out_is_asked_for_again():
+    """Otherwise a group that slips between two pages is gone, and its rules with it."""
+    caller, left_out = FakeCaller(world(), page=100), []
+    plain = caller.world.lists
+
+    def lists(operation, parameters):
+        name, key, items = plain(operation, parameters)
+        if operation is op.DESCRIBE_GROUPS and not left_out:
+            left_out.append(items.pop(2))
+        return name, key, items
+
+    caller.world.lists = lists
+    assert read(caller).groups == CLEAN.groups
+    assert [one["GroupId"] for one in left_out] == [group_id(2)]
+
+
 def test_a_group_that_never_stands_still_has_all_that_was_told():
     """Otherwise whoever changes a group all the time keeps its rules from being seen."""
     caller = FakeCaller(world())
@@ -390,9 +425,9 @@ def test_a_group_that_never_stands_still_has_all_that_was_told():
 
 
 def test_protocols_without_ports_are_the_same_in_both_answers():
-    """Otherwise a rule of GRE is there twice, for one answer has ports of -1 and the other none."""
+    """Otherwise a rule of GRE is there twice, for one answer has ports of 0 and the other none."""
     caller = FakeCaller(world(), page=100)
-    gre = rule(40, 0, CidrIpv4="0.0.0.0/0") | {"IpProtocol": "47", "FromPort": -1, "ToPort": -1}
+    gre = rule(40, 0, CidrIpv4="0.0.0.0/0") | {"IpProtocol": "47", "FromPort": 0, "ToPort": 0}
     everything = rule(41, 0, CidrIpv4="0.0.0.0/0") | {"IpProtocol": "-1", "FromPort": -1, "ToPort": -1}
     caller.world.rules += [gre, everything]
     plain = caller.world.lists
@@ -426,6 +461,26 @@ def test_entries_of_a_version_are_asked_for_once():
     asked = {parameters["PrefixListId"] for called, parameters in caller.calls if called is op.GET_PREFIX_LIST_ENTRIES}
     # The list of AWS tells no version, so that nothing says that it is the same.
     assert asked == {"pl-0123456789abcdef2"}
+
+
+def test_entries_that_were_read_are_kept_where_a_later_list_fails():
+    """Otherwise an account that is throttled each time begins anew each time, and never ends."""
+    caller = FakeCaller(world())
+    reading = reader(caller)
+
+    def refuse(_number, called, parameters):
+        if called is op.GET_PREFIX_LIST_ENTRIES and parameters["PrefixListId"] == "pl-0123456789abcdef1":
+            raise failure(called, "unavailable")
+
+    caller.before = refuse
+    (first,) = reading.read(context())
+    assert first.prefix_lists is None
+    caller.before = lambda _number, _called, _parameters: None
+    caller.calls.clear()
+    (second,) = reading.read(context())
+    assert second.prefix_lists == CLEAN.prefix_lists
+    asked = {parameters["PrefixListId"] for called, parameters in caller.calls if called is op.GET_PREFIX_LIST_ENTRIES}
+    assert "pl-0123456789abcdef0" not in asked
 
 
 def test_a_new_version_is_read():
@@ -608,6 +663,15 @@ def test_a_target_group_of_nobody_is_not_asked_for():
     caller = FakeCaller(made)
     assert read(caller).balanced == frozenset()
     assert "elbv2:DescribeTargetHealth" not in caller.counted()
+
+
+def test_a_target_group_of_two_load_balancers_is_asked_for_once():
+    """Otherwise what many share costs many calls."""
+    made = hosts()
+    made.target_group("shared", "ip", ["10.0.0.11"], made.balancer("one", FACING), made.balancer("two", FACING))
+    caller = FakeCaller(made)
+    assert read(caller).balanced == {group_id(1)}
+    assert caller.counted()["elbv2:DescribeTargetHealth"] == 1
 
 
 def test_a_target_group_that_is_gone_has_no_targets():

@@ -63,7 +63,8 @@ class PrefixLists:
                     return None
                 raise
         if isinstance(version, int):
-            kept[list_id, version] = known
+            # At once: should a later list fail, this one need not be asked for again.
+            self._known[list_id, version] = kept[list_id, version] = known
         return known
 
 
