@@ -23,7 +23,7 @@ from exporter.posture.settings import InternetSettings
 from exporter.posture.standing import Group, PrefixList, Standing
 
 SIZES = (1000, 5000, 10000, 20000)
-RULES, ROUNDS = 60, 5
+RULES, ROUNDS = 60, 3
 _SHARED = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "10.20.0.0/16", "198.51.100.0/24", "203.0.113.7/32", "2001:db8:1::/48")
 _PORTS = (22, 80, 443, 3306, 3389, 5432, 6379, 8080, 9090, 9200)
 _LIST = PrefixList("pl-0123456789abcdef0", entries=(("0.0.0.0/1", ""), ("128.0.0.0/1", ""), ("2001:db8::/32", "")))
@@ -31,7 +31,7 @@ _LIST = PrefixList("pl-0123456789abcdef0", entries=(("0.0.0.0/1", ""), ("128.0.0
 
 def _rule(chance: random.Random, kind: PeerType, peer: str, protocol: str = "tcp") -> Rule:
     port = chance.choice(_PORTS)
-    return Rule(Direction.INGRESS, f"sgr-{chance.randrange(16**17):017x}", protocol, port, port, kind, peer)
+    return Rule(Direction.INGRESS, f"sgr-{chance.getrandbits(68):017x}", protocol, port, port, kind, peer)
 
 
 def _peers(chance: random.Random) -> Iterator[tuple[PeerType, str]]:
@@ -41,9 +41,10 @@ def _peers(chance: random.Random) -> Iterator[tuple[PeerType, str]]:
             peer = chance.choice(_SHARED)
             yield (PeerType.IPV6 if ":" in peer else PeerType.IPV4), peer
         elif pick < 0.8:
-            yield PeerType.IPV4, f"{chance.randrange(1, 224)}.{chance.randrange(256)}.{chance.randrange(256)}.{chance.randrange(256)}/32"
+            low = chance.getrandbits(24)
+            yield PeerType.IPV4, f"{chance.randrange(1, 224)}.{low >> 16}.{low >> 8 & 255}.{low & 255}/32"
         else:
-            yield PeerType.SECURITY_GROUP, f"sg-{chance.randrange(16**17):017x}"
+            yield PeerType.SECURITY_GROUP, f"sg-{chance.getrandbits(68):017x}"
 
 
 def picture(groups: int, seed: int = 4) -> Standing:

@@ -6,10 +6,11 @@ import re
 from datetime import UTC, datetime
 
 import pytest
+import yaml
 
 from exporter.posture.judge import Judge
 from exporter.posture.ports import DEFAULT_PORT_CLASSES, parse_ports
-from exporter.posture.settings import InternetSettings
+from exporter.posture.settings import InternetSettings, PostureSettings
 from exporter.posture.standing import Group, Standing
 from tests.repository import ROOT
 from tests.rule_sets import LISTS, row, rule
@@ -50,3 +51,18 @@ def test_the_ranges_that_are_not_public_are_those_of_the_code():
         group = Group("sg-0123456789abcdef0", rules=(rule(f"tcp 22 {text}"),))
         judge = Judge({}, InternetSettings(ipv4_prefix=32, ipv6_prefix=128))
         assert judge.open_of(group, {}) == [], text
+
+
+def test_the_settings_shown_are_accepted_and_do_what_the_page_says():
+    """Otherwise a newcomer would copy a section that is refused, or that covers something else."""
+    blocks = [yaml.safe_load(block)["posture"] for block in re.findall(r"^```yaml\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)]
+    settings = PostureSettings.model_validate({key: value for block in blocks for key, value in block.items()})
+    judge = Judge({}, settings.internet, settings.exceptions)
+    rules = tuple(map(rule, ("udp 53 0.0.0.0/0", "tcp 53 198.0.0.0/10", "tcp 53 198.51.0.0/16", "tcp 80 3.0.0.0/15", "tcp 80 3.0.0.0/16")))
+    group = Group("sg-0123456789abcdef0", rules=rules, tags=(("role", "resolver"),))
+    found = judge.open_rules(Standing("111122223333", "eu-west-1", groups=(group,)), datetime(2026, 1, 31, tzinfo=UTC))
+    assert [row(opened, rules) for opened in found] == [
+        "0 v4 udp 53 other by public-dns",
+        "1 v4 tcp 53 other by public-dns",
+        "3 v4 tcp 80 other",
+    ]

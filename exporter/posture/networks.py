@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-BITS = {4: 32, 6: 128}
+BITS: Mapping[int, int] = {4: 32, 6: 128}
 """Length of an address by IP version."""
 
 _LONGEST_CIDR = 49
@@ -24,7 +25,7 @@ class Network:
         return self.version == other.version and self.start <= other.start and other.end <= self.end
 
 
-EVERYTHING = {version: Network(version, 0, 1 << bits) for version, bits in BITS.items()}
+EVERYTHING: Mapping[int, Network] = {version: Network(version, 0, 1 << bits) for version, bits in BITS.items()}
 """The block of prefix length 0 by IP version."""
 
 
