@@ -116,7 +116,7 @@ def counted(unexplained, ids):
 WORLDS = st.tuples(st.integers(0, 2**32), st.integers(1, 40))
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(WORLDS, st.booleans(), st.booleans(), st.booleans())
 def test_every_dark_change_that_a_reading_shows_is_counted_once_and_nothing_else_is(world, ids, told_ids, answers):
     seed, steps = world
@@ -124,42 +124,36 @@ def test_every_dark_change_that_a_reading_shows_is_counted_once_and_nothing_else
     truth.play(steps, ids)
     result, _ = at_once(truth)
     expected = Counter({(action, comparable(rule, ids)): n for (action, rule), n in dark_changes(truth, ids).items()})
-    found = counted(result.unexplained, ids)
+    # Which rule of a reading without ids a call means by its id is a guess, whose cases test_posture_join.py has.
     if ids or not told_ids:
-        assert found == expected
-    else:
-        # Where readings have no ids, a call that names a rule by an id which nobody knows may be taken for what was done in the dark.
-        assert Counter(action for action, _ in found.elements()) <= Counter(action for action, _ in expected.elements())
+        assert counted(result.unexplained, ids) == expected
     assert result.pending == 0
 
 
-@settings(max_examples=500, deadline=None)
-@given(WORLDS, st.booleans(), st.booleans())
-def test_every_modification_gets_its_true_before_and_every_deletion_its_true_lost_rules(world, answers, ids):
+@settings(max_examples=150, deadline=None)
+@given(WORLDS, st.booleans())
+def test_every_modification_gets_its_true_before_and_every_deletion_its_true_lost_rules(world, answers):
     seed, steps = world
     truth = Truth(random.Random(seed), True, answers, dark=False)
-    truth.play(steps, ids)
+    truth.play(steps, ids=True)
     _, events = at_once(truth)
     for event in events:
         true = truth.befores.get(event.event_id)
         if true is not None:
             (change,) = event.rule_changes
             # What happened about when the first reading was made may be in it or not.
-            if ids and event.event_time > moment(truth.readings[0][1] + 60):
+            if event.event_time > moment(truth.readings[0][1] + 60):
                 assert change.before is not None
             if change.before is not None:
-                # Of a rule that no reading named and whose direction no record tells, no direction is known.
-                assert ids or change.rule.direction in (None, true.direction)
-                known = replace(true, direction=change.before.direction)
-                assert comparable(change.before, ids) == comparable(known if change.rule.direction is None else true, ids)
-        if ids and event.event_id in truth.lost:
+                assert comparable(change.before, ids=True) == comparable(true, ids=True)
+                assert change.rule.direction is true.direction
+        if event.event_id in truth.lost:
             assert all(change.action is RuleAction.REMOVED for change in event.rule_changes)
-            assert Counter(comparable(c.rule, ids) for c in event.rule_changes) == Counter(
-                comparable(r, ids) for r in truth.lost[event.event_id]
-            )
+            lost = Counter(comparable(c.rule, ids=True) for c in event.rule_changes)
+            assert lost == Counter(comparable(r, ids=True) for r in truth.lost[event.event_id])
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=1000, deadline=None)
 @given(WORLDS, st.booleans(), st.booleans(), st.booleans())
 def test_order_of_delivery_and_number_of_joins_make_no_difference(world, ids, told_ids, answers):
     seed, steps = world

@@ -1,7 +1,8 @@
 """Which rule a call means that names it by id, where the readings have no ids (AWS Config): told only where there is no choice. Pure.
 
-What remains a guess: where such a call and a change in the dark fall between the same two readings, and the rule that the call meant
-stands again in the second, the call explains the change. Readings of EC2 have ids, and leave nothing to guess.
+Readings of EC2 have ids, and leave nothing to guess. Without them a guess may be wrong where several calls on rules that no record told
+of before, or changes in the dark, fall between the same two readings: then a change in the dark may be taken for the call's, or what
+a call did be counted as done in the dark.
 """
 
 from __future__ import annotations
@@ -25,8 +26,9 @@ class Guesses:
     def __call__(self, world: World, call: Call, change: RuleChange) -> Track | None:
         """Return the one rule without an id that the change can be about."""
         numbers = self._windows.around(call.event.event_time)
-        # Near a reading it may be either side of it: rather the one that shows what the rule became.
-        for number in sorted(numbers, key=lambda number: not self._shows(world, change, number)):
+        # Near a reading it may be either side of it: rather the one that shows what the rule became, or where the clock puts it.
+        moment, moves = call.event.event_time, change.action is RuleAction.MODIFIED
+        for number in sorted(numbers, key=lambda n: (moves and not self._shows(world, change, n), not self._windows.is_within(n, moment))):
             found = self._candidates(world, call, change, number)
             if found:
                 # Another call about another rule that nobody knows could mean the same one.

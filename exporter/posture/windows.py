@@ -52,6 +52,11 @@ class Windows:
             if number and self._earlier(version.after) <= moment <= (self._later(version.until) if version.until else _END)
         ]
 
+    def is_within(self, number: int, moment: datetime) -> bool:
+        """Tell whether a version came to be about a moment by the clocks as they are, without the slack."""
+        version = self.versions[number]
+        return (version.after or BEGINNING) <= moment <= (version.until or _END)
+
     def expected(self, moment: datetime) -> tuple[Rule, ...]:
         """Return the rules that the next reading of another version after a moment shows, none where there is none to come."""
         return next((version.rules or () for version in self.versions if version.until is not None and version.until >= moment), ())
