@@ -123,7 +123,7 @@ def test_every_dark_change_that_a_reading_shows_is_counted_once_and_nothing_else
     truth = Truth(random.Random(seed), told_ids, answers)
     truth.play(steps, ids)
     result, _ = at_once(truth)
-    expected = Counter({(action, comparable(rule, ids)): n for (action, rule), n in dark_changes(truth, ids).items()})
+    expected = Counter((action, comparable(rule, ids)) for action, rule in dark_changes(truth, ids).elements())
     # Which rule of a reading without ids a call means by its id is a guess, whose cases test_posture_join.py has.
     if ids or not told_ids:
         assert counted(result.unexplained, ids) == expected
