@@ -66,7 +66,7 @@ def rule(peer="192.0.2.0/24", port=22, rule_id=None, description=None, direction
 
 @dataclass
 class Truth:
-    """Plays a random history; what it did stands in `events`, `readings`, and the true befores by event id."""
+    """Plays a random history; what it did stands in `events`, `readings`, and the true truly_before by event id."""
 
     chance: random.Random
     records_tell_ids: bool = True
@@ -76,7 +76,7 @@ class Truth:
     exists: bool = True
     now: float = 0.0
     events: list[ChangeEvent] = field(default_factory=list)
-    befores: dict[str, Rule] = field(default_factory=dict)
+    truly_before: dict[str, Rule] = field(default_factory=dict)
     lost: dict[str, set[Rule]] = field(default_factory=dict)
     readings: list[tuple[float, float, tuple[Rule, ...] | None]] = field(default_factory=list)
     past: list[tuple[float, tuple[Rule, ...] | None]] = field(default_factory=list)
@@ -130,7 +130,7 @@ class Truth:
                 told = Rule(direction=gone.direction, rule_id=gone.rule_id) if by_id else replace(gone, rule_id=None, description=None)
             made = self.new_event(f"RevokeSecurityGroup{gone.direction.value.title()}", [RuleChange(RuleAction.REMOVED, told)])
             if told.protocol is None:
-                self.befores[made.event_id] = gone
+                self.truly_before[made.event_id] = gone
 
     def modify(self) -> None:
         if not self.records_tell_ids:
@@ -150,7 +150,7 @@ class Truth:
             self.said_at.add((was.rule_id, int(self.now)))
             self.rules[was.rule_id] = now
             told = replace(now, direction=None)
-            self.befores[self.new_event("ModifySecurityGroupRules", [RuleChange(RuleAction.MODIFIED, told)]).event_id] = was
+            self.truly_before[self.new_event("ModifySecurityGroupRules", [RuleChange(RuleAction.MODIFIED, told)]).event_id] = was
 
     def describe(self) -> None:
         old = [r for r in self.of(KNOWN_PEERS) if (r.rule_id, int(self.now)) not in self.said_at]
@@ -161,7 +161,7 @@ class Truth:
             by_id = self.records_tell_ids and self.chance.random() < 0.5
             told = Rule(was.direction, was.rule_id, description=now.description) if by_id else replace(now, rule_id=None)
             name = f"UpdateSecurityGroupRuleDescriptions{was.direction.value.title()}"
-            self.befores[self.new_event(name, [RuleChange(RuleAction.DESCRIBED, told)]).event_id] = was
+            self.truly_before[self.new_event(name, [RuleChange(RuleAction.DESCRIBED, told)]).event_id] = was
 
     def darkly(self) -> None:
         """Change a rule of those that no call ever touches, and leave no event."""

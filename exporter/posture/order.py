@@ -109,21 +109,13 @@ def _possible(world: World, call: Call, change: RuleChange, left: Sequence[Call]
     found = world.find(rule)
     if found is None:
         # Nobody knows the rule yet: it is one that stood before, unless another call of this second adds it.
-        adding = [other for other in left if other is not call and _adds(other, change)]
-        # Without an id it may be one that stood before; then what was added in its place is seen later.
-        named = any(_names(other, rule.rule_id) for other in adding)
-        taken = change.action is RuleAction.REMOVED and not named
-        return not adding or (taken and all(_is_expected(world, other) for other in adding))
+        return not any(_adds(other, change) for other in left if other is not call)
     if found.value is None:
         return False
     if change.action is RuleAction.MODIFIED:
         there = replace(rule, direction=found.value.direction)
         return world.stranger(there) is None and world.at(there) in (None, found)
     return True
-
-
-def _names(call: Call, rule_id: str | None) -> bool:
-    return rule_id is not None and any(change.rule.rule_id == rule_id for change in call.changes)
 
 
 def _adds(call: Call, change: RuleChange) -> bool:
