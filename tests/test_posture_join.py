@@ -36,7 +36,7 @@ def chronicle(*readings, kind=GROUP, name="web", owned=True):
     return made
 
 
-def halves(before, after):
+def halves(before, after, _at=None):
     """The class `admin` where both halves of the internet, or all of it, are let in after and were not before."""
 
     def is_open(rules):
@@ -438,7 +438,7 @@ def edit(second, name="ModifyManagedPrefixList", added=(), removed=(), **more):
 OFFICE, EVERYONE = entry("192.0.2.0/24", "office"), entry("0.0.0.0/0")
 
 
-def opens_a_group(before, after):
+def opens_a_group(before, after, _at=None):
     return ((GROUP_ID,), ("admin",)) if halves(before, after) else ((), ())
 
 
