@@ -53,6 +53,10 @@ class Past:
             rules = change.before if change is not None else None if group is None else group.rules
             title = change.name if change is not None else "" if group is None else group.name
             chronicle = _first(kind, name, title, rules, since)
+        if not chronicle.name:
+            # An event told of it before any reading did.
+            named = change or self._groups.get(name)
+            chronicle = replace(chronicle, name=named.name if named is not None else "")
         if change is not None:
             chronicle = extend(replace(chronicle, owned=change.owned), change.rules, change.after, change.until, change.begun)
         return chronicle
