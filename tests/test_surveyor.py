@@ -383,3 +383,48 @@ def test_a_default_group_of_which_an_event_told_first_goes_with_its_vpc(world: W
     world.survey()
     world.survey(after=2 * LAG)
     assert world.unexplained() == 0
+
+
+def _in_turn(world: World, *made: tuple[str, tuple[RuleChange, ...]]) -> list[ChangeEvent]:
+    """Store events of a list, and of the group, each a minute after the other."""
+    out = []
+    for minute, (name, changes) in enumerate(made, 1):
+        more = {"security_groups": (), "resources": (Resource("AWS::EC2::PrefixList", LIST),)} if "PrefixList" in name else {}
+        out.append(world.event(name, *changes, ago=timedelta(minutes=-minute), **more))
+    return out
+
+
+NAMED = replace(rule(5432), peer_type=PeerType.PREFIX_LIST, peer=LIST)
+WIDE, NARROW = (Rule(peer_type=PeerType.IPV4, peer=peer) for peer in (EVERYONE, "192.0.2.0/24"))
+NAMING = ("AuthorizeSecurityGroupIngress", (added(NAMED),))
+WIDENING = ("ModifyManagedPrefixList", (added(WIDE),))
+NARROWING = ("ModifyManagedPrefixList", (RuleChange(RuleAction.REMOVED, WIDE),))
+
+
+@pytest.mark.parametrize(
+    ("before", "calls", "entries", "opener"),
+    [
+        (None, [("CreateManagedPrefixList", (added(WIDE),)), NAMING], [EVERYONE], 1),
+        (None, [("CreateManagedPrefixList", (added(NARROW),)), NAMING, WIDENING], ["192.0.2.0/24", EVERYONE], 2),
+        (["192.0.2.0/24"], [WIDENING, NAMING], ["192.0.2.0/24", EVERYONE], 1),
+        (["192.0.2.0/24"], [NAMING, WIDENING], ["192.0.2.0/24", EVERYONE], 1),
+        (["192.0.2.0/24"], [WIDENING, NARROWING, NAMING], ["192.0.2.0/24"], None),
+        (["192.0.2.0/24"], [("RestoreManagedPrefixListVersion", ()), NAMING], [EVERYONE], 1),
+        ([EVERYONE], [("RestoreManagedPrefixListVersion", ()), NAMING], ["192.0.2.0/24"], None),
+    ],
+)
+def test_what_changes_between_two_readings_opens_by_how_all_else_stood_then(
+    world: World,
+    before: Sequence[str] | None,
+    calls: Sequence[tuple[str, tuple[RuleChange, ...]]],
+    entries: Sequence[str],
+    opener: int | None,
+) -> None:
+    """One apply of Terraform makes a list and the rule that names it: opened once, by the last of the two."""
+    world.survey(web(), prefix_lists=offices(*before) if before else ())
+    made = _in_turn(world, *calls)
+    world.survey(web(NAMED), prefix_lists=offices(*entries, version=2))
+    assert [world.stored(event).opened_port_classes for event in made] == [
+        ("database",) if number == opener else () for number in range(len(made))
+    ]
+    assert world.unexplained() == 0

@@ -97,6 +97,35 @@ def join(
     )
 
 
+def standing_at(chronicle: Chronicle, events: Sequence[ChangeEvent], moment: datetime, slack: timedelta = SLACK) -> tuple[Rule, ...] | None:
+    """Return the rules as they stood right before a moment, by the readings and calls before it; None where that cannot be told.
+
+    Between two readings, calls may have changed them several times: neither version says how they stood then.
+    """
+    windows = Windows(chronicle.versions, max(slack, timedelta(seconds=1)))
+    calls = [call for call in calls_of(chronicle, events) if call.event.event_time < moment]
+    world = World(chronicle, windows.directions(calls), windows.expected, Guesses(windows, calls))
+    at = 0
+    for _, anchor, _ in _anchors(windows):
+        if anchor.nominal > moment:
+            break
+        until = _up_to(calls, at, anchor)
+        play(world, calls[at:until])
+        at = until
+        ahead = world.copy()
+        while until < len(calls) and calls[until].event.event_time <= anchor.latest:
+            until += 1
+        play(ahead, calls[at:until])
+        see(world, ahead, anchor)
+    play(world, calls[at:])
+    if world.known and not world.exact and calls[-1].is_blind:
+        # What it made of them is what the next reading shows, unless more came after it.
+        return next(
+            (version.rules for version in windows.versions if version.until and version.until >= moment), windows.versions[-1].rules
+        )
+    return world.rules() if world.known and world.exact else None
+
+
 def _opens_nothing(_before: Sequence[Rule], _after: Sequence[Rule], _at: datetime) -> tuple[tuple[str, ...], tuple[str, ...]]:
     return (), ()
 
@@ -269,4 +298,4 @@ def _fill_blind(story: _Story) -> None:
                 story.told[event_id] = replace(told, changes=(*told.changes, change))
 
 
-__all__ = ["SLACK", "join"]
+__all__ = ["SLACK", "join", "standing_at"]

@@ -58,7 +58,7 @@ class Joiner:
     ) -> None:
         self._store, self._judge, self._lag, self._now, self._read_until = store, judge, lag, now, read_until
         self._kept, self._merged = kept, merged
-        self._past = Past(kept, merged)
+        self._past = Past(kept, merged, self._events)
 
     def join(self, touched: Iterable[str]) -> Outcomes:
         """Return what changes, new events and what still waits come to. `touched` are ids of groups and lists in new events."""
@@ -120,12 +120,12 @@ class Joiner:
             classes.update(found)
         return tuple(groups), tuple(name for name in PORT_CLASSES if name in classes)
 
-    def _events(self, chronicle: Chronicle) -> list[ChangeEvent]:
-        """Return what is stored of events of a chronicle since the first version that it remembers."""
+    def _events(self, chronicle: Chronicle, ever: bool = False) -> list[ChangeEvent]:
+        """Return what is stored of events of a chronicle since the first version that it remembers, or since ever."""
         first = chronicle.versions[0]
         beginning = first.begun or first.until
         # The join itself decides about what happened while the first version was read.
-        since = None if beginning is None else beginning - 2 * SLACK
+        since = None if beginning is None or ever or self._is_new_list(chronicle) else beginning - 2 * SLACK
         ids = (chronicle.id, f"name:{chronicle.name}") if chronicle.kind == GROUP and chronicle.name else (chronicle.id,)
         query = Query(
             security_groups=ids,
@@ -137,6 +137,12 @@ class Joiner:
             limit=_MOST_EVENTS,
         )
         return [found.event for found in self._store.search(query) if found.event.event_source == "ec2.amazonaws.com"]
+
+    def _is_new_list(self, chronicle: Chronicle) -> bool:
+        """Tell whether a list came while lists were read: what was done to it before its first reading is news as well."""
+        first, looked = chronicle.versions[0], self._merged.picture.first_read_at.get(Part.PREFIX_LISTS)
+        found = looked is not None and first.after is None and first.until is not None and first.until > looked
+        return chronicle.kind == PREFIX_LIST and found
 
 
 def _group_ids_by_name(standing: Standing) -> Mapping[str, list[str]]:
