@@ -18,6 +18,7 @@ LARGEST_ANSWER = 256 * 2**20
 """Most bytes of one answer, once decompressed."""
 
 _MOST_PROBLEMS = 20
+_REMEDY = "give the whole answer as AWS wrote it, in JSON (for its CLI: --output json)"
 _SPACE = re.compile(r"[\s,\x00\ufeff\x1e]*")
 _NEXT_VALUE = re.compile(r"\n[ \t\r]*(?=[{\[])")
 _DECODER = json.JSONDecoder()
@@ -30,11 +31,17 @@ def read_text(file: BinaryIO, name: str, limit: int = LARGEST_ANSWER) -> bytes:
         try:
             return b"".join(gunzip_pieces(held, limit))
         except Damage as damage:
-            raise SourceError("unreadable", f"{visible(name)}: {damage}") from damage
+            if damage.reason == "too_large":
+                raise _too_large(name, limit) from damage
+            raise SourceError("unreadable", f"{visible(name)}: {damage}; {_REMEDY}") from damage
     body = held.read(limit + 1)
     if len(body) > limit:
-        raise SourceError("unreadable", f"{visible(name)}: has over {limit // 2**20} MiB; split it")
+        raise _too_large(name, limit)
     return body
+
+
+def _too_large(name: str, limit: int) -> SourceError:
+    return SourceError("unreadable", f"{visible(name)}: has over {limit // 2**20} MiB; split it")
 
 
 def values_in(body: bytes, name: str, problems: list[str]) -> Iterator[tuple[str, Any]]:
@@ -50,7 +57,7 @@ def values_in(body: bytes, name: str, problems: list[str]) -> Iterator[tuple[str
         text = _decoded(body, name).rstrip()
     at, found, counted, line = _end(_SPACE.match(text)), 0, 0, 1
     if at == len(text):
-        raise SourceError("unreadable", f"{visible(name)}: is empty")
+        raise SourceError("unreadable", f"{visible(name)}: is empty; {_REMEDY}")
     while at < len(text):
         line, counted = line + text.count("\n", counted, at), at
         try:
@@ -58,7 +65,7 @@ def values_in(body: bytes, name: str, problems: list[str]) -> Iterator[tuple[str
         except (ValueError, RecursionError) as error:
             problem = f"line {line}: not JSON: {error}"
             if not found:
-                raise SourceError("unreadable", f"{visible(name)}: {visible(problem, 300)}") from None
+                raise SourceError("unreadable", f"{visible(name)}: {visible(problem, 300)}; {_REMEDY}") from None
             problems.append(problem)
             at = _resumed(text, at)
             if len(problems) >= _MOST_PROBLEMS and at < len(text):
@@ -85,7 +92,7 @@ def _decoded(body: bytes, name: str) -> str:
     try:
         return body.decode("utf-16" if body[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
     except UnicodeDecodeError as error:
-        raise SourceError("unreadable", f"{visible(name)}: neither UTF-8 nor UTF-16: {error}") from None
+        raise SourceError("unreadable", f"{visible(name)}: neither UTF-8 nor UTF-16: {error}; {_REMEDY}") from None
 
 
 def _resumed(text: str, at: int) -> int:

@@ -99,6 +99,9 @@ def _newest(items: Iterable[Recorded]) -> Iterable[Recorded]:
 def _described(found: Found) -> Iterable[Sighting]:
     """Yield each distinct state of the groups that EC2 described."""
     groups = dict.fromkeys(Sighting(group, group.owner_id, region) for group, region in found.described)
+    by_id: dict[str, list[Sighting]] = {}
+    for sighting in groups:
+        by_id.setdefault(sighting.group.group_id, []).append(sighting)
     rules: dict[str, dict[Rule, None]] = {}
     places: dict[str, tuple[str, str]] = {}
     for rule in found.rules:
@@ -108,8 +111,8 @@ def _described(found: Found) -> Iterable[Sighting]:
     for group_id, of_group in rules.items():
         with_ids = ordered(of_group)
         account_id, region = places[group_id]
-        bare = _bare(with_ids)
-        twins = [twin for twin in groups if twin.group.group_id == group_id and _bare(twin.group.rules) == bare]
+        bare = _bare(with_ids) if group_id in by_id else ()
+        twins = [twin for twin in by_id.get(group_id, ()) if _bare(twin.group.rules) == bare]
         for twin in twins:
             del groups[twin]
             yield Sighting(replace(twin.group, rules=with_ids), twin.account_id or account_id, twin.region or region)
