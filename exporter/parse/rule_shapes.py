@@ -14,7 +14,11 @@ from exporter.parse.dialect import as_list, lowered, port, text, truth
 MOST_CHANGES = 5000
 """Most rule changes of one event; EC2 itself allows a group some 1000 rules."""
 
-_PROTOCOLS = MappingProxyType({"-1": "all", "all": "all", "1": "icmp", "6": "tcp", "17": "udp", "58": "icmpv6"})
+_PROTOCOLS = MappingProxyType(
+    {"-1": "all", "1": "icmp", "6": "tcp", "17": "udp", "58": "icmpv6"}
+    # One text for all rules that have it.
+    | {name: name for name in ("all", "icmp", "tcp", "udp", "icmpv6")}
+)
 _LONGEST_PEER = 255
 _IPV4_HOSTS = MappingProxyType({str(length): (1 << 32 - length) - 1 for length in range(33)})
 _IPV6_HOSTS = MappingProxyType({str(length): (1 << 128 - length) - 1 for length in range(129)})

@@ -10,6 +10,7 @@ import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from sys import intern
 from typing import Any
 
 from exporter.errors import SourceError
@@ -31,8 +32,7 @@ ACCEPTED = (
 MAX_DEPTH = 16
 """Most containers within one another; an SNS message inside an SQS message has six."""
 
-_MOST_TOLD, _MOST_OF_ITEM = 50, 5
-_CONTAINERS = (
+CONTAINERS = (
     "data",  # placebo's recordings of answers
     "securitygroups",
     "securitygrouprules",
@@ -49,6 +49,8 @@ _CONTAINERS = (
     "records",  # what SNS and SQS hand to Lambda
     "sns",
 )
+"""Members, in lower case, that are entered."""
+_MOST_TOLD, _MOST_OF_ITEM = 50, 5
 _PAGED = ("securitygroups", "securitygrouprules", "results", "baseconfigurationitems", "prefixlists", "entries")
 _UNPROCESSED = ("unprocessedresourcekeys", "unprocessedresourceidentifiers")
 
@@ -121,7 +123,7 @@ class Walk:
                 except SourceError as error:
                     _tell(self.found.problems, f"{path}: {error}")
                 return
-        containers = [name for name in value if name.lower() in _CONTAINERS and _may_hold(value[name])]
+        containers = [name for name in value if name.lower() in CONTAINERS and _may_hold(value[name])]
         for name in containers:
             self.visit(value[name], f"{path}.{name}", depth + 1)
         self._remark(fields, path)
@@ -241,7 +243,9 @@ def _read_group(found: Found, item: dict[str, Any], fields: Mapping[str, Any], p
 
 def _read_rule(found: Found, _item: dict[str, Any], fields: Mapping[str, Any], _path: str) -> None:
     group_id, rule = ec2_shapes.rule_in(fields)
-    found.rules.append(Described(group_id, rule, text_of(fields, "groupownerid"), _region(text_of(fields, "securitygrouprulearn"))))
+    # A file may hold 600,000 of them, and the same few words in each.
+    place = intern(text_of(fields, "groupownerid")), intern(_region(text_of(fields, "securitygrouprulearn")))
+    found.rules.append(Described(intern(group_id), rule, *place))
 
 
 def _read_list(found: Found, item: dict[str, Any], fields: Mapping[str, Any], _path: str) -> None:

@@ -16,8 +16,9 @@ from typing import BinaryIO
 from exporter.errors import SourceError
 from exporter.model import Rule
 from exporter.posture.standing import Group, PrefixList
+from exporter.snapshots.answer_members import LARGE
 from exporter.snapshots.answer_text import read_text, values_in
-from exporter.snapshots.answer_walk import ACCEPTED, Found, Recorded, Walk
+from exporter.snapshots.answer_walk import ACCEPTED, CONTAINERS, Found, Recorded, Walk
 from exporter.snapshots.shapes import ordered
 from exporter.text import visible
 
@@ -41,11 +42,14 @@ class Answers:
     notes: tuple[str, ...] = ()
 
 
-def read_answers(file: BinaryIO, name: str) -> Answers:
-    """Return what a file holds. Raises SourceError where it cannot be read, or nothing in it is of a known kind."""
+def read_answers(file: BinaryIO, name: str, large: int = LARGE) -> Answers:
+    """Return what a file holds; a document of over `large` bytes is read in pieces.
+
+    Raises SourceError where the file cannot be read, or nothing in it is of a known kind.
+    """
     walk = Walk()
     problems: list[str] = []
-    for path, value in values_in(read_text(file, name), name, problems):
+    for path, value in values_in(read_text(file, name), name, problems, CONTAINERS, large):
         walk.visit(value, path)
     found = walk.found
     if not found.known:
