@@ -33,8 +33,8 @@ _PAST_SHARE = 0.5
 
 
 def require_sources(config: Config, where: str) -> None:
-    """Raise ConfigError where there is nothing to poll."""
-    if not config.sources:
+    """Raise ConfigError where there is nothing to poll: no source, and what stands is not read either."""
+    if not config.sources and not config.reads_posture:
         raise ConfigError(
             f"{where}: sources: no source is configured; add one, for example `sources: [{{type: files, path: /var/log/cloudtrail}}]`"
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -19,4 +20,9 @@ def check_config(file: Path) -> None:
     config = load(file)
     require_sources(config, str(file))
     names = ", ".join(source.name if source.name == source.type else f"{source.name} ({source.type})" for source in config.sources)
-    click.echo(f"{file}: valid; sources: {names}; watching: {', '.join(config.watch.sets) or 'patterns only'}")
+    standing = f"read ({config.posture.source})" if config.reads_posture else "not read"
+    click.echo(
+        f"{file}: valid; sources: {names or 'none'}; watching: {', '.join(config.watch.sets) or 'patterns only'}; what stands: {standing}"
+    )
+    for exception in config.posture.ended(datetime.now(UTC)):
+        click.echo(f"Note: {exception.told_as_ended()}", err=True)

@@ -130,6 +130,11 @@ class ExceptionSettings(Settings):
             raise ValueError("covers everything; name at least one of security_groups, tags, cidrs and ports")
         return self
 
+    def told_as_ended(self) -> str:
+        """Return what to tell of one that has ended."""
+        ended = self.expires.isoformat().replace("+00:00", "Z")
+        return f"the exception {self.name} ended at {ended}, and what it covered counts as open; renew it, or remove it"
+
     def port_ranges(self) -> PortRanges | None:
         """Return the ports that it is limited to; None for all."""
         return parse_ports(self.ports) if self.ports else None
@@ -195,6 +200,10 @@ class PostureSettings(Settings):
     def expiries(self) -> Mapping[str, float]:
         """When each exception ends (epoch), by its name."""
         return {exception.name: exception.expires.timestamp() for exception in self.exceptions}
+
+    def ended(self, now: datetime) -> tuple[ExceptionSettings, ...]:
+        """Return the exceptions that have ended."""
+        return tuple(exception for exception in self.exceptions if exception.expires <= now)
 
     def source_of(self, account_id: str, region: str) -> SourceChoice:
         """Return where the rules of an account and region are read."""
