@@ -56,6 +56,10 @@ def test_a_checked_configuration_says_what_is_read_and_which_exceptions_are_over
     assert told.stderr == ""
     told = check("sources: []\nposture: {enabled: true}")
     assert "valid; sources: none; " in told.stdout
+    told = check("posture: {source: ec2, aggregator: {name: all, region: us-east-1}}")
+    assert told.stderr.startswith("Note: the aggregator is never asked, because `posture.source` is ec2; remove it")
+    told = check("posture: {overrides: [{source: ec2}], aggregator: {name: all, region: us-east-1}}")
+    assert told.stderr == ""
     examined = check(f"{files}\nstore: {{path: {tmp_path / 'state.db'}}}\nposture: {json.dumps({'exceptions': exceptions})}")
     assert examined.stderr == f"Note: {ended}\n"
     examined = CliRunner().invoke(main, ["doctor", "--config.file", str(file), "--format", "json"])

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
-from exporter.posture.networks import EVERYTHING, parse_network
+from exporter.posture.networks import parse_network
 from exporter.posture.ports import PortRanges, parse_ports
 from exporter.settings import AccountId, Duration, Region, RegionName, Settings, account_id
 
@@ -34,13 +34,6 @@ def _networks(cidrs: tuple[str, ...]) -> tuple[str, ...]:
     for cidr in cidrs:
         if parse_network(cidr) is None:
             raise ValueError(f"{cidr!r:.60} is no range of addresses; write 192.0.2.0/24 or 2001:db8::/32")
-    return cidrs
-
-
-def _not_everything(cidrs: tuple[str, ...]) -> tuple[str, ...]:
-    for cidr in _networks(cidrs):
-        if parse_network(cidr) in EVERYTHING.values():
-            raise ValueError(f"{cidr!r:.60} is every address, so that nothing would ever be open; name your own ranges")
     return cidrs
 
 
@@ -77,7 +70,7 @@ class InternetSettings(Settings):
         description="Further ranges that are not the internet, such as public addresses of one's own; private and shared ranges never are.",
     )
 
-    _check_ranges = field_validator("not_internet")(_not_everything)
+    _check_ranges = field_validator("not_internet")(_networks)
 
 
 def _expiry(value: object) -> object:
@@ -174,12 +167,6 @@ class PostureSettings(Settings):
                 raise ValueError(f"two exceptions are named {exception.name!r}; give exceptions[{index}] another `name`")
             names.add(exception.name)
         return exceptions
-
-    @model_validator(mode="after")
-    def _aggregator_is_asked(self) -> PostureSettings:
-        if self.aggregator is not None and {self.source, *(override.source for override in self.overrides)} == {"ec2"}:
-            raise ValueError("the aggregator is never asked where `source` is ec2; remove it, or set `source` to auto or aws_config")
-        return self
 
     @property
     def name(self) -> str:
