@@ -27,7 +27,7 @@ from exporter.snapshots import Choice, LightsReader, Reader
 from exporter.sources import SOURCES, Source, SourceSettings, roster
 from exporter.sources.base import Polled, UnitFailure, UnitKey
 from exporter.store import Store
-from exporter.surveyor import Surveyor
+from exporter.surveyor import Surveyor, watched_kinds
 from exporter.units import PolledSettings, Units
 
 OpenAws = Callable[[AwsSettings, Requests], Aws]
@@ -148,7 +148,7 @@ def build_pipeline(
     parser = RecordParser(watch, OpenedIngress(ranges, posture.internet))
     poller = Poller(store, parser, watch, telemetry, logger, stopping=stopping)
     judge = Judge(ranges, posture.internet, posture.exceptions)
-    surveyor = Surveyor(store, judge, posture, telemetry, logger, poller.read_until, utc_now, stopping)
+    surveyor = Surveyor(store, judge, posture, telemetry, logger, poller.read_until, utc_now, stopping, watched_kinds(watch.wanted))
     lease = _lease(config, telemetry, previous, aws)
     units = [_units(settings, config.aws.discovery_interval, lease, logger, previous) for settings in config.sources]
     if config.reads_posture and lease is not None:

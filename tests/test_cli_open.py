@@ -140,8 +140,9 @@ def test_the_table_fits_where_it_is_shown(tmp_path: Path, columns: int | None) -
     assert found.stdout.isprintable() or set(filter(lambda character: not character.isprintable(), found.stdout)) == {"\n"}
 
 
-def test_rows_of_the_store_show_who_and_since_when(capsys: pytest.CaptureFixture[str]) -> None:
+def test_rows_of_the_store_show_who_and_since_when(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """The live command prints the same rows, with what only the store knows."""
+    monkeypatch.delenv("COLUMNS", raising=False)
     row = OpenRow(SG, "tcp", 22, 22, 4, "admin", "0.0.0.0/0", "sgr-1", VPC, "web", "public", None, ACCOUNT, "eu-west-1", datetime(2026, 3, 1, 9, tzinfo=UTC), "role/Deploy")  # fmt: skip
     excepted = replace(row, exception="bastion", protocol="udp")
     WRITERS["table"]([row, excepted])

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from exporter.catalog import Watch
 from exporter.errors import SourceError
 from exporter.logs import make_logger
 from exporter.metrics.telemetry import Telemetry
@@ -22,7 +23,7 @@ from exporter.posture.standing import Attachment, Group, Origin, Part, PartFailu
 from exporter.snapshots import ReadContext
 from exporter.store import SqliteStore
 from exporter.store.base import Query
-from exporter.surveyor import Surveyor
+from exporter.surveyor import Surveyor, watched_kinds
 from exporter.surveyor.look import pictures, sightings
 from tests.store_events import ACCOUNT, NOON, REGION, ingest, make_event
 
@@ -58,7 +59,7 @@ class FakeReader:
 class World:
     """A store, a clock and a surveyor of one account and region."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, watched: Sequence[str] = ("group", "prefix_list"), **settings: Any) -> None:
         self.now = NOON
         self.store = SqliteStore(":memory:")
         self.store.go_live("cloudtrail", NOON - timedelta(days=1))
@@ -75,6 +76,7 @@ class World:
             make_logger("debug", "json", self.log),
             lambda *_: self.events_read(),
             lambda: self.now,
+            watched=watched,
         )
         self.reader = FakeReader(self)
         self.number = 100
@@ -214,6 +216,25 @@ def test_an_event_that_comes_after_all_is_told_with_the_entry(world: World) -> N
     (entry,) = world.entries()
     assert entry.shared_event_id == event.event_id
     assert world.unexplained() == 1
+
+
+@pytest.mark.parametrize("watched", [(), ("prefix_list",), ("group",)])
+def test_what_is_not_watched_is_not_called_unexplained(watched: tuple[str, ...]) -> None:
+    """Whoever leaves the events of groups or lists out of `watch.sets` has no event that could explain anything."""
+    world = World(watched=watched)
+    named = replace(rule(5432), peer_type=PeerType.PREFIX_LIST, peer=LIST)
+    world.survey(web(named), prefix_lists=offices("192.0.2.0/24"))
+    world.survey(web(named, rule(rule_id="sgr-2")), prefix_lists=offices("192.0.2.0/24", "198.51.100.0/24", version=2))
+    report = world.survey(web(named, rule(rule_id="sgr-2")), prefix_lists=offices("192.0.2.0/24", "198.51.100.0/24", version=2), after=2 * LAG)
+    assert (report.pending, world.unexplained()) == (0, len(watched))
+    world.store.close()
+
+
+def test_which_kinds_are_watched_follows_from_the_sets() -> None:
+    """One name that is left out is enough to say nothing."""
+    assert watched_kinds(Watch().wanted) == ("group", "prefix_list")
+    assert watched_kinds(Watch(("security_groups",)).wanted) == ("group",)
+    assert watched_kinds(lambda _source, name: name != "RevokeSecurityGroupEgress") == ("prefix_list",)
 
 
 def test_a_part_that_fails_keeps_its_answer_and_is_a_failure(world: World) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from exporter.model import ChangeEvent, Outcome, Rule
@@ -54,9 +54,19 @@ class Joiner:
     """Joins what changed in one unit with the events that the store has of it."""
 
     def __init__(
-        self, store: Store, judge: Judge, lag: timedelta, now: datetime, read_until: datetime | None, kept: Kept, merged: Merged
+        self,
+        store: Store,
+        judge: Judge,
+        lag: timedelta,
+        now: datetime,
+        read_until: datetime | None,
+        kept: Kept,
+        merged: Merged,
+        watched: Collection[str] = tuple(EVENT_NAMES),
     ) -> None:
+        """`watched` are the kinds of chronicles of which all events are recorded: of others no change can be called unexplained."""
         self._store, self._judge, self._lag, self._now, self._read_until = store, judge, lag, now, read_until
+        self._watched = frozenset(watched)
         self._kept, self._merged = kept, merged
         self._past = Past(kept, merged)
 
@@ -76,6 +86,8 @@ class Joiner:
         return outcomes
 
     def _join(self, outcomes: Outcomes, chronicle: Chronicle) -> None:
+        if chronicle.kind not in self._watched:
+            chronicle = replace(chronicle, owned=False)
         joined = self._joined(chronicle, self._events(chronicle))
         key = chronicle.kind, chronicle.id
         outcomes.documents[chronicle_key(*key)] = encode(joined.chronicle)
@@ -137,6 +149,11 @@ class Joiner:
             limit=_MOST_EVENTS,
         )
         return [found.event for found in self._store.search(query) if found.event.event_source == "ec2.amazonaws.com"]
+
+
+def watched_kinds(wanted: Callable[[str, str], bool]) -> tuple[str, ...]:
+    """Return the kinds of chronicles of which every event is watched; `wanted` tells from event source and event name."""
+    return tuple(kind for kind, names in EVENT_NAMES.items() if all(wanted("ec2.amazonaws.com", name) for name in names))
 
 
 def _group_ids_by_name(standing: Standing) -> Mapping[str, list[str]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -25,7 +25,7 @@ from exporter.snapshots.base import ReadContext, Reader
 from exporter.sources.base import UnitKey, fields_of
 from exporter.store.base import PostureChange, Store
 from exporter.surveyor.documents import PICTURE, Kept
-from exporter.surveyor.joining import Joiner, Outcomes
+from exporter.surveyor.joining import EVENT_NAMES, Joiner, Outcomes
 from exporter.surveyor.merging import Merged, merge
 
 _ATTEMPTS = 3
@@ -49,8 +49,10 @@ class Surveyor:
         read_until: Callable[[str, str], datetime | None],
         now: Callable[[], datetime],
         stopping: Callable[[], bool] = lambda: False,
+        watched: Collection[str] = tuple(EVENT_NAMES),
     ) -> None:
-        self._store, self._judge, self._settings = store, judge, settings
+        """`watched` are the kinds of chronicles of which all events are recorded, see `watched_kinds`."""
+        self._store, self._judge, self._settings, self._watched = store, judge, settings, watched
         self._telemetry, self._log, self._read_until = telemetry, logger, read_until
         self._now, self._stopping = now, stopping
         self.reports: dict[UnitKey, SurveyReport] = {}
@@ -130,7 +132,7 @@ class Surveyor:
                 merged = merge(reading, kept)
                 news = self._store.news(reading.account_id, reading.region, kept.state.joined)
                 read_until = self._read_until(reading.account_id, reading.region)
-                joiner = Joiner(self._store, self._judge, self._settings.lag_budget, self._now(), read_until, kept, merged)
+                joiner = Joiner(self._store, self._judge, self._settings.lag_budget, self._now(), read_until, kept, merged, self._watched)
                 outcomes = joiner.join(news.touched)
             joined = last if merged.first and last is not None else news.last
             if self._store_all(kept, merged, outcomes, joined, report, log):
