@@ -212,7 +212,7 @@ class Service:
             self._report(pipeline, units, failure, started_at)
         if change.retry is not None:
             self._scheduler.hasten(f"units {units.settings.name}", change.retry)
-        pipeline.forget_unknown()
+        self._forget_unknown()
         if change.added or change.gone:
             self.log.info("units", source=units.settings.name, known=len(units.sources), new=len(change.added), gone=len(change.gone))
         self.telemetry.count_units(time.time())
@@ -242,6 +242,8 @@ class Service:
                 if self.stopping or not is_open:
                     return None
                 report = pipeline.poll(source, settings, budget)
+            if isinstance(settings, PostureSettings):
+                self._forget_unknown()
             self.telemetry.count_units(time.time())
             self._outdated.set()
             return report
@@ -273,6 +275,13 @@ class Service:
         with self._fitting:
             if not any(key in units.shown() for units in self.pipeline.units):
                 self._forget(key)
+
+    def _forget_unknown(self) -> None:
+        """Take off the page what stands where the configuration in force does not look; a replaced one may not know where it does."""
+        try:
+            self.pipeline.forget_unknown()
+        except StoreError as error:
+            self.log.error("what stands where nobody looks any more stays on the page until the store can be written", error=str(error))
 
     def _expose(self) -> None:
         """Keep the page up to date between scrapes: once a second at most, because hundreds of units may be polled in one."""

@@ -27,9 +27,12 @@ from exporter.store.base import PostureChange, Store
 from exporter.surveyor.documents import PICTURE, Kept
 from exporter.surveyor.joining import EVENT_NAMES, Joiner, Outcomes
 from exporter.surveyor.merging import Merged, merge
+from exporter.surveyor.timely import timely
 
-_ATTEMPTS = 3
+_ATTEMPTS = 5
 _MOST_RULES = 20
+_MOST_FAILURES = 2
+"""After so many units of one reader in a row that could not be stored it is the store that fails, and not they."""
 
 
 class Surveyor:
@@ -64,25 +67,21 @@ class Surveyor:
         key = reader.name, reader.account_id, reader.region
         report, begun = SurveyReport(*key, self._now()), time.monotonic()
         log = self._log.bind(**fields_of(key))
-        answered: set[Unit] = set()
         try:
-            last = self._last_event(reader)
-            for reading in reader.read(ReadContext(self._now, self._stopping, log)):
-                self._take(reading, last, report, log)
-                answered.add(Unit(reading.account_id, reading.region))
+            answered = self._survey(reader, key, report, log)
         except SourceError as error:
             report.fail(error.reason, str(error))
             self._judge_again(key, report)
         except StoreError as error:
-            report.fail("internal", str(error))
+            self._fail(error, report)
         except Exception as error:
-            # The boundary of one unit: its fault is recorded and must not end the others.
+            # The boundary of one reader: its fault is recorded and must not end the others.
             log.exception("survey failed by a fault of the exporter")
             report.fail("internal", f"{type(error).__name__}: {error}")
         else:
             # A reader that is told to stop yields less than it has.
             if not self._stopping():
-                self._answered[key] = frozenset(answered)
+                self._answered[key] = answered
         if report.complete and self._stopping():
             report.stopped = True
             report.fail("unavailable", "stopped before everything was read; it is read again at the next start")
@@ -92,10 +91,45 @@ class Surveyor:
         self.reports[key] = report
         return report
 
-    def forget_unknown(self, readers: Iterable[Reader]) -> None:
+    def _survey(self, reader: Reader, key: UnitKey, report: SurveyReport, log: Logger) -> frozenset[Unit]:
+        """Take all that a reader has; return of which accounts and regions that is. What cannot be stored of one hides no other."""
+        answered: set[Unit] = set()
+        failed_in_row = 0
+        last = self._last_event(reader)
+        for reading in reader.read(ReadContext(self._now, self._stopping, log)):
+            if self._stopping():
+                break
+            unit = Unit(reading.account_id, reading.region)
+            answered.add(unit)
+            # Before it is stored: whoever looks meanwhile for what nobody reads must know it.
+            if key in self._answered:
+                self._answered[key] |= {unit}
+            try:
+                self._take(reading, last, report, log)
+                failed_in_row = 0
+            except StoreError as error:
+                failed_in_row += 1
+                if failed_in_row == _MOST_FAILURES:
+                    raise
+                log.error("what stands could not be stored", **_named(unit), error=str(error))
+                self._fail(error, report)
+            except Exception as error:
+                log.exception("survey failed by a fault of the exporter", **_named(unit))
+                report.fail("internal", f"{type(error).__name__}: {error}")
+        return frozenset(answered)
+
+    def _fail(self, error: StoreError, report: SurveyReport) -> None:
+        """Report that the store failed; at the end it is closed while surveys may be under way."""
+        if not self._stopping():
+            report.fail("internal", str(error))
+
+    def forget_unknown(self, readers: Callable[[], Iterable[Reader]]) -> None:
         """Take off the page what no reader reads any more; what an aggregator has is known once it has answered."""
+        with self._telemetry.watching("posture"):
+            # Before the readers are asked for: what is read from now on is none of these.
+            kept = self._store.posture_units()
         known: set[Unit] = set()
-        for reader in readers:
+        for reader in readers():
             key = reader.name, reader.account_id, reader.region
             if reader.account_id:
                 known.add(Unit(reader.account_id, reader.region))
@@ -103,8 +137,8 @@ class Surveyor:
                 return
             else:
                 known |= self._answered[key]
+        gone = kept - known
         with self._telemetry.watching("posture"):
-            gone = self._store.posture_units() - known
             if gone:
                 self._store.forget_posture(gone)
         for unit in sorted(gone, key=lambda unit: (unit.account_id, unit.region)):
@@ -129,7 +163,7 @@ class Surveyor:
         for _ in range(_ATTEMPTS):
             with self._telemetry.watching("posture"):
                 kept = Kept(self._store, reading.account_id, reading.region)
-                merged = merge(reading, kept)
+                merged = merge(timely(reading, kept.picture, self._now()), kept)
                 news = self._store.news(reading.account_id, reading.region, kept.state.joined)
                 read_until = self._read_until(reading.account_id, reading.region)
                 joiner = Joiner(self._store, self._judge, self._settings.lag_budget, self._now(), read_until, kept, merged, self._watched)
