@@ -225,7 +225,9 @@ def test_what_is_not_watched_is_not_called_unexplained(watched: tuple[str, ...])
     named = replace(rule(5432), peer_type=PeerType.PREFIX_LIST, peer=LIST)
     world.survey(web(named), prefix_lists=offices("192.0.2.0/24"))
     world.survey(web(named, rule(rule_id="sgr-2")), prefix_lists=offices("192.0.2.0/24", "198.51.100.0/24", version=2))
-    report = world.survey(web(named, rule(rule_id="sgr-2")), prefix_lists=offices("192.0.2.0/24", "198.51.100.0/24", version=2), after=2 * LAG)
+    report = world.survey(
+        web(named, rule(rule_id="sgr-2")), prefix_lists=offices("192.0.2.0/24", "198.51.100.0/24", version=2), after=2 * LAG
+    )
     assert (report.pending, world.unexplained()) == (0, len(watched))
     world.store.close()
 

@@ -26,6 +26,7 @@ class Past:
             found.list_id: _first(PREFIX_LIST, found.list_id, found.name, entry_rules(found), merged.ended_at) for found in merged.new_lists
         }
         self._known: dict[DocumentKey, Chronicle | None] = {}
+        self._listed: dict[tuple[int, ...], Mapping[str, PrefixList]] = {}
 
     def new_lists(self) -> Iterator[Chronicle]:
         """Yield a chronicle for each list that is named for the first time."""
@@ -58,26 +59,45 @@ class Past:
         return chronicle
 
     def lists(self, at: datetime) -> Mapping[str, PrefixList]:
-        """Return the prefix lists as they stood at a time; the older entries of one that changed about then: its event tells the rest."""
-        found: dict[str, PrefixList] = {}
+        """Return the prefix lists as they stood at a time; the older entries of one that changed about then: its event tells the rest.
+
+        Times between which no list changed give the very same mapping, for it is asked for with every event of every group.
+        """
+        stood: list[tuple[PrefixList, tuple[Rule, ...] | None]] = []
         for name, prefix_list in (self._merged.standing.prefix_lists or {}).items():
             chronicle = self.chronicle(PREFIX_LIST, name)
-            rules = None if chronicle is None else _rules_at(chronicle, at, newer=False)
-            entries = tuple((rule.peer or "", rule.description or "") for rule in rules) if rules is not None else prefix_list.entries
-            found[name] = replace(prefix_list, entries=entries)
-        return found
+            stood.append((prefix_list, None if chronicle is None else _rules_at(chronicle, at, newer=False)))
+        # Chronicles are held here, so that no other rules can be where these are.
+        key = tuple(id(rules) for _, rules in stood)
+        if key not in self._listed:
+            self._listed[key] = {prefix_list.list_id: _with_entries(prefix_list, rules) for prefix_list, rules in stood}
+        return self._listed[key]
 
     def naming(self, list_id: str, at: datetime) -> Iterator[tuple[str, tuple[Rule, ...]]]:
         """Yield the groups that named a list at a time, with their rules then; of one that changed about then the newer ones."""
-        changed = self._kept.changed(GROUP) | {name for kind, name in self._changes if kind == GROUP}
-        for name in sorted(changed | self._groups.keys()):
-            if name in changed:
+        for name in sorted(self._changed | self._naming_now.get(list_id, frozenset())):
+            if name in self._changed:
                 chronicle = self.chronicle(GROUP, name)
                 rules = (_rules_at(chronicle, at, newer=True) if chronicle is not None else None) or ()
+                if not any(rule.peer_type is PeerType.PREFIX_LIST and rule.peer == list_id for rule in rules):
+                    continue
             else:
                 rules = self._groups[name].rules
-            if any(rule.peer_type is PeerType.PREFIX_LIST and rule.peer == list_id for rule in rules):
-                yield name, rules
+            yield name, rules
+
+    @cached_property
+    def _changed(self) -> frozenset[str]:
+        return self._kept.changed(GROUP) | {name for kind, name in self._changes if kind == GROUP}
+
+    @cached_property
+    def _naming_now(self) -> Mapping[str, set[str]]:
+        """Return the groups that name each list as they stand."""
+        found: dict[str, set[str]] = {}
+        for name, group in self._groups.items():
+            for rule in group.rules:
+                if rule.peer_type is PeerType.PREFIX_LIST and rule.peer is not None:
+                    found.setdefault(rule.peer, set()).add(name)
+        return found
 
     @cached_property
     def _groups(self) -> dict[str, Group]:
@@ -93,6 +113,12 @@ def _rules_at(chronicle: Chronicle, at: datetime, *, newer: bool) -> tuple[Rule,
             break
         rules = version.rules
     return rules
+
+
+def _with_entries(prefix_list: PrefixList, rules: tuple[Rule, ...] | None) -> PrefixList:
+    if rules is None:
+        return prefix_list
+    return replace(prefix_list, entries=tuple((rule.peer or "", rule.description or "") for rule in rules))
 
 
 def _first(kind: str, name: str, title: str, rules: tuple[Rule, ...] | None, since: datetime) -> Chronicle:
