@@ -27,6 +27,8 @@ _STATS_INTERVAL = timedelta(seconds=15)
 _PRUNE_INTERVAL = timedelta(hours=1)
 _STOP_GRACE = 3.0
 _SPREAD = timedelta(seconds=5)
+_SURVEY_GAP = timedelta(milliseconds=250)
+"""From the beginning of one survey to that of the next: they come an interval later, and so stay apart."""
 _POLLS_AT_ONCE = 32
 _PAST_SHARE = 0.5
 """How much of its interval a poll may spend on the past."""
@@ -177,16 +179,19 @@ class Service:
         self.telemetry.count_units(time.time())
 
     def _schedule_polls(self, pipeline: Pipeline, units: Units, sources: Sequence[Polled]) -> None:
-        """Poll units from now on; many of them do not begin in one instant, but spread over a few seconds."""
+        """Poll units from now on; many of them do not begin in one instant, but spread over a few seconds, and surveys over minutes."""
         settings = units.settings
-        spread = min(_SPREAD, settings.poll_interval) / max(1, len(sources))
+        is_posture = isinstance(settings, PostureSettings)
+        whole = _SURVEY_GAP * len(sources) if is_posture else _SPREAD
+        spread = min(whole, settings.poll_interval) / max(1, len(sources))
+        pool = Pool.SURVEYS if is_posture else Pool.POLLS
         budget = settings.poll_interval * _PAST_SHARE
         self._register(units, sources)
         for position, source in enumerate(sources):
             job = job_name(key_of(source))
             self.telemetry.register_job(job)
             poll = partial(self._poll, pipeline, source, settings, budget)
-            self._scheduler.every(settings.poll_interval, job, poll, first=position * spread, waits=bool(settings.wait))
+            self._scheduler.every(settings.poll_interval, job, poll, first=position * spread, pool=pool, waits=bool(settings.wait))
 
     def _register(self, units: Units, sources: Sequence[Polled]) -> None:
         for source in sources:

@@ -116,3 +116,33 @@ def test_a_store_that_fails_to_forget_is_logged_and_no_fault_of_the_exporter(run
     )
     assert not running.world.lines("a job failed by a fault of the exporter")
     assert any(report.complete for key, report in running.service.reports().items() if key[0] == "posture")
+
+
+def test_surveys_that_hang_delay_no_source_of_changes(world: World, posture: Posture) -> None:
+    """Hundreds of accounts whose EC2 does not answer would take every thread, and changes would come late that nobody else tells of."""
+    hang = threading.Event()
+    regions = [f"{EAST}-{number}" for number in range(200)]
+    posture.units = [(A, region) for region in regions]
+    posture.hangs = dict.fromkeys(regions, hang)
+    running = Running(world, world.config(posture={"poll_interval": "500ms"}))
+    try:
+        wait_until(lambda: len(posture.begun) >= 30)
+        time.sleep(0.5)
+        before = len(world.polls)
+        wait_until(lambda: len(world.polls) > before + 6)
+        assert len(posture.begun) < 100
+    finally:
+        hang.set()
+        running.service.stop()
+
+
+def test_surveys_do_not_begin_all_at_once(world: World, posture: Posture) -> None:
+    """Two hundred pictures in memory at once, and none for the rest of the interval."""
+    posture.units = [(A, f"{EAST}-{number}") for number in range(40)]
+    running = Running(world, world.config(posture={"poll_interval": "1m"}))
+    try:
+        wait_until(lambda: len(posture.begun) >= 6)
+        moments = [at for at, _ in posture.begun]
+        assert moments[5] - moments[0] > 1.0
+    finally:
+        running.service.stop()

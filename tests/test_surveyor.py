@@ -441,6 +441,31 @@ def test_after_the_clock_was_set_back_readings_count_again_at_once(world: World)
     assert world.gauges("awschange_open_ingress_rules") == {}
 
 
+def test_an_event_that_is_stored_while_an_aggregator_is_first_read_is_looked_at_later(world: World) -> None:
+    """It may be of a change that the reading shows or misses: passed over, it would never get its before."""
+    spanning = FakeReader(world, "", "")
+    found = Reading(ACCOUNT, REGION, Origin.AWS_CONFIG, world.now, world.now, groups=(web(rule()),))
+    changed = RuleChange(RuleAction.MODIFIED, replace(rule(443), direction=None))
+    events: list[ChangeEvent] = []
+
+    def read(_context: ReadContext) -> Iterator[Reading]:
+        events.append(world.event("ModifySecurityGroupRules", changed, ago=-timedelta(minutes=2)))
+        yield found
+
+    spanning.read = read  # type: ignore[method-assign]
+    assert world.surveyor.survey(spanning).complete
+    world.now += STEP
+    spanning.read = lambda _: iter([replace(found, started_at=world.now, ended_at=world.now)])  # type: ignore[method-assign]
+    assert world.surveyor.survey(spanning).complete
+    assert world.stored(events[0]).rule_changes[0].before == rule()
+
+
+def test_a_first_reading_does_not_go_through_all_events_that_there_ever_were(world: World) -> None:
+    """There may be millions, for each of hundreds of accounts and regions."""
+    world.store.news = None  # type: ignore[assignment, method-assign]
+    assert world.survey(web(rule())).complete
+
+
 def test_what_another_process_forgets_meanwhile_is_no_fault(world: World) -> None:
     """Digests and bodies are read one after the other."""
     world.survey(web(rule()), Group(DB, "db"))

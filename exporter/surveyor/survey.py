@@ -23,7 +23,7 @@ from exporter.posture.standing import Reading, Standing
 from exporter.report import SurveyReport
 from exporter.snapshots.base import ReadContext, Reader
 from exporter.sources.base import UnitKey, fields_of
-from exporter.store.base import PostureChange, Store
+from exporter.store.base import News, PostureChange, Store
 from exporter.surveyor.documents import PICTURE, Kept
 from exporter.surveyor.joining import EVENT_NAMES, Joiner, Outcomes
 from exporter.surveyor.merging import Merged, merge
@@ -95,7 +95,8 @@ class Surveyor:
         """Take all that a reader has; return of which accounts and regions that is. What cannot be stored of one hides no other."""
         answered: set[Unit] = set()
         failed_in_row = 0
-        last = self._last_event(reader)
+        # Events after it may be of changes that a first reading shows or misses, so they are looked at with the next one.
+        last = self._store.last_event()
         for reading in reader.read(ReadContext(self._now, self._stopping, log)):
             if self._stopping():
                 break
@@ -144,15 +145,10 @@ class Surveyor:
         for unit in sorted(gone, key=lambda unit: (unit.account_id, unit.region)):
             self._log.info("no longer read; its gauges leave the page", account_id=unit.account_id, region=unit.region)
 
-    def _last_event(self, reader: Reader) -> int | None:
-        """Return the last event before a first reading: those after it may be of changes that the reading shows or misses."""
-        if not reader.account_id or self._store.posture(reader.account_id, reader.region).sequence:
-            return None
-        return self._store.news(reader.account_id, reader.region, 0).last
-
-    def _take(self, reading: Reading, last: int | None, report: SurveyReport, log: Logger) -> None:
+    def _take(self, reading: Reading, last: int, report: SurveyReport, log: Logger) -> None:
         """Store one reading; once more from the start where another process changed the unit meanwhile."""
         report.units += 1
+        unit = reading.account_id, reading.region
         for failure in reading.failures:
             report.fail(failure.error.reason, f"{failure.part.value}: {failure.error}")
             report.problems.append(str(failure.error))
@@ -162,14 +158,15 @@ class Surveyor:
             )  # fmt: skip
         for _ in range(_ATTEMPTS):
             with self._telemetry.watching("posture"):
-                kept = Kept(self._store, reading.account_id, reading.region)
+                kept = Kept(self._store, *unit)
                 merged = merge(timely(reading, kept.picture, self._now()), kept)
-                news = self._store.news(reading.account_id, reading.region, kept.state.joined)
-                read_until = self._read_until(reading.account_id, reading.region)
+                # There may be millions before the first reading, and nothing to join them with.
+                is_first = merged.first or not kept.state.sequence
+                news = News(last, frozenset()) if is_first else self._store.news(*unit, kept.state.joined)
+                read_until = self._read_until(*unit)
                 joiner = Joiner(self._store, self._judge, self._settings.lag_budget, self._now(), read_until, kept, merged, self._watched)
                 outcomes = joiner.join(news.touched)
-            joined = last if merged.first and last is not None else news.last
-            if self._store_all(kept, merged, outcomes, joined, report, log):
+            if self._store_all(kept, merged, outcomes, news.last, report, log):
                 return
         report.fail(
             "internal", f"{reading.account_id} {reading.region}: another process kept changing what is known; see that only one polls"
