@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 
 from exporter.model import PeerType, Resource, Rule, RuleAction, RuleChange
+from exporter.posture.chronicle import Chronicle
+from exporter.posture.codec import decode
 from exporter.posture.reach import Peers
 from exporter.posture.standing import Group, PrefixList
-from tests.test_surveyor import EVERYONE, LIST, World, rule
+from tests.store_events import ACCOUNT, REGION
+from tests.test_surveyor import EVERYONE, LAG, LIST, WEB, World, rule, web
 
 GROUPS = 40
 
@@ -62,3 +65,44 @@ def test_a_list_that_many_changed_groups_name_is_read_a_few_times_and_not_with_e
     stored = world.stored(edit)
     assert (len(stored.security_groups), stored.opened_port_classes) == (GROUPS, ("web",))
     assert len(read) <= 4
+
+
+def chronicles(world: World) -> dict[str, Chronicle]:
+    found = world.store.documents(ACCOUNT, REGION, "chronicle.group")
+    return {name: decode(body, Chronicle) for name, body in found.items()}
+
+
+def test_groups_that_come_and_go_leave_nothing_behind(world: World) -> None:
+    """A thousand a day would be read with every reading, a year later too."""
+    world.survey(web())
+    for number in range(8):
+        world.event("CreateSecurityGroup", ago=-timedelta(minutes=1), security_groups=(f"sg-{number:017x}",))
+        world.survey(web(), groups()[number], prefix_lists=offices())
+        world.event("DeleteSecurityGroup", ago=-timedelta(minutes=1), security_groups=(f"sg-{number:017x}",))
+        world.survey(web(rule(443 + number)), after=timedelta(minutes=5), prefix_lists=offices())
+    # One that no reading ever showed.
+    world.event("DeleteSecurityGroup", security_groups=("sg-0fedcba9876543210",))
+    world.survey(web(rule(450)), after=2 * LAG)
+    assert len(chronicles(world)) == 10
+    world.survey(web(rule(450)), after=timedelta(days=3))
+    left = chronicles(world)
+    assert set(left) == {WEB}
+    assert len(left[WEB].versions) == 1
+    counted = world.unexplained()
+    world.survey(web(rule(450)))
+    assert (set(chronicles(world)), world.unexplained()) == ({WEB}, counted)
+
+
+def test_what_is_known_of_a_group_that_was_forgotten_stays_known(world: World) -> None:
+    """A record of its deletion that comes again would otherwise lose the rules that went with it."""
+    world.survey(web(rule()))
+    event = world.event("DeleteSecurityGroup", ago=-timedelta(minutes=1))
+    world.survey()
+    assert [change.rule for change in world.stored(event).rule_changes] == [rule()]
+    world.survey(after=2 * LAG)
+    world.survey(after=timedelta(days=3))
+    assert not chronicles(world)
+    world.event("RevokeSecurityGroupIngress", RuleChange(RuleAction.REMOVED, rule(443)), ago=timedelta(days=3, minutes=7))
+    world.survey()
+    assert [change.rule for change in world.stored(event).rule_changes] == [rule()]
+    assert world.unexplained() == 0

@@ -9,7 +9,7 @@ from functools import cached_property
 
 from exporter.model import PeerType, Rule
 from exporter.posture.chronicle import GROUP, PREFIX_LIST, Chronicle, Version
-from exporter.posture.memory import extend
+from exporter.posture.memory import extend, pruned
 from exporter.posture.standing import Group, Part, PrefixList
 from exporter.store.base import DocumentKey
 from exporter.surveyor.documents import Kept
@@ -19,8 +19,9 @@ from exporter.surveyor.merging import Merged, entry_rules
 class Past:
     """The chronicles of a unit, with what a reading changed at their ends."""
 
-    def __init__(self, kept: Kept, merged: Merged) -> None:
-        self._kept, self._merged = kept, merged
+    def __init__(self, kept: Kept, merged: Merged, horizon: datetime) -> None:
+        """`horizon` is since when chronicles are remembered: one of what is gone, and was gone before, may have been forgotten."""
+        self._kept, self._merged, self._horizon = kept, merged, horizon
         self._changes = {(change.kind, change.id): change for change in merged.changes}
         self._new_lists = {
             found.list_id: _first(PREFIX_LIST, found.list_id, found.name, entry_rules(found), merged.ended_at) for found in merged.new_lists
@@ -54,9 +55,26 @@ class Past:
             rules = change.before if change is not None else None if group is None else group.rules
             title = change.name if change is not None else "" if group is None else group.name
             chronicle = _first(kind, name, title, rules, since)
+            forgotten = self._horizon if change is None else min(self._horizon, change.after)
+            if rules is None and forgotten > since:
+                chronicle = replace(chronicle, versions=(Version(None, forgotten, forgotten, settled=True),))
         if change is not None:
             chronicle = extend(replace(chronicle, owned=change.owned), change.rules, change.after, change.until, change.begun)
         return chronicle
+
+    def faded(self) -> Iterator[tuple[str, str, Chronicle | None]]:
+        """Yield kind, id and what is left of each chronicle that may forget something: nothing of what is gone since the horizon."""
+        standing = {GROUP: self._groups.keys(), PREFIX_LIST: (self._merged.standing.prefix_lists or {}).keys()}
+        for kind, ids in standing.items():
+            for name in sorted(self._kept.changed(kind)):
+                chronicle = self._kept.chronicle(kind, name)
+                if chronicle is None:
+                    continue
+                last = chronicle.versions[-1]
+                is_old = last.settled and last.until is not None and last.until < self._horizon
+                left = None if is_old and name not in ids else pruned(chronicle, self._horizon)
+                if left != chronicle:
+                    yield kind, name, left
 
     def lists(self, at: datetime) -> Mapping[str, PrefixList]:
         """Return the prefix lists as they stood at a time; the older entries of one that changed about then: its event tells the rest.

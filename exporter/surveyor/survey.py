@@ -177,6 +177,7 @@ class Surveyor:
         standing = merged.standing
         unit = standing.account_id, standing.region
         picture = replace(merged.picture, unsettled=tuple(outcomes.unsettled), pending=outcomes.pending)
+        picture = replace(picture, swept_at=outcomes.swept_at or picture.swept_at)
         found = sum(len(unexplained.changes) for unexplained in outcomes.unexplained)
         now = self._now()
         open_rules = self._judge.open_rules(standing, now)
