@@ -97,16 +97,14 @@ class Pipeline:
     def poll(self, polled: Polled, settings: PolledSettings, budget: timedelta | None) -> Report:
         """Poll one unit: read events, or what stands."""
         if isinstance(settings, PostureSettings):
-            report = self.surveyor.survey(cast("Reader", polled))
-            self.forget_unknown()
-            return report
+            return self.surveyor.survey(cast("Reader", polled))
         return self.poller.poll(cast("Source", polled), cast("SourceSettings", settings), budget)
 
     def forget_unknown(self) -> None:
-        """Take off the page what stands where nobody looks any more; not while it is unknown where to look."""
+        """Take off the page what stands where nobody looks any more; not while it is unknown where to look. Raises StoreError."""
         units = self.posture
         if units is not None and units.answered and not units.failures:
-            self.surveyor.forget_unknown([cast("Reader", polled) for polled in units.sources])
+            self.surveyor.forget_unknown(lambda: [cast("Reader", polled) for polled in units.sources])
 
     def record(self, key: UnitKey, report: Report) -> None:
         """Remember a report that was made elsewhere."""

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from exporter.model import ChangeEvent, Outcome, Rule
 from exporter.posture.chronicle import GROUP, PREFIX_LIST, Amendment, Chronicle, Joined, Unexplained
 from exporter.posture.codec import encode
-from exporter.posture.join import SLACK, join
+from exporter.posture.join import REMEMBER, SLACK, join
 from exporter.posture.judge import Judge
 from exporter.posture.ports import PORT_CLASSES
 from exporter.posture.standing import Part, PrefixList, Standing
@@ -19,6 +19,7 @@ from exporter.surveyor.merging import Merged
 from exporter.surveyor.past import Past
 
 _MOST_EVENTS = 10_000
+_SWEPT = timedelta(hours=6)
 
 EVENT_NAMES: Mapping[str, tuple[str, ...]] = {
     GROUP: (
@@ -48,6 +49,7 @@ class Outcomes:
     explained: list[tuple[str, str]] = field(default_factory=list)
     unsettled: list[DocumentKey] = field(default_factory=list)
     pending: int = 0
+    swept_at: datetime | None = None
 
 
 class Joiner:
@@ -68,7 +70,7 @@ class Joiner:
         self._store, self._judge, self._lag, self._now, self._read_until = store, judge, lag, now, read_until
         self._watched = frozenset(watched)
         self._kept, self._merged = kept, merged
-        self._past = Past(kept, merged)
+        self._past = Past(kept, merged, now - max(REMEMBER, lag))
 
     def join(self, touched: Iterable[str]) -> Outcomes:
         """Return what changes, new events and what still waits come to. `touched` are ids of groups and lists in new events."""
@@ -83,7 +85,17 @@ class Joiner:
             chronicle = self._past.chronicle(kind, name)
             if chronicle is not None:
                 self._join(outcomes, chronicle)
+        self._sweep(outcomes)
         return outcomes
+
+    def _sweep(self, outcomes: Outcomes) -> None:
+        """Forget what need not be remembered: groups that come and go would fill the store, and nobody would look at them again."""
+        swept_at = self._merged.picture.swept_at
+        if swept_at is not None and swept_at <= self._now < swept_at + _SWEPT:
+            return
+        outcomes.swept_at = self._now
+        for kind, name, left in self._past.faded():
+            outcomes.documents.setdefault(chronicle_key(kind, name), None if left is None else encode(left))
 
     def _join(self, outcomes: Outcomes, chronicle: Chronicle) -> None:
         if chronicle.kind not in self._watched:
