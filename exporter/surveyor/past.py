@@ -9,7 +9,7 @@ from functools import cached_property
 
 from exporter.model import PeerType, Rule
 from exporter.posture.chronicle import GROUP, PREFIX_LIST, Chronicle, Version
-from exporter.posture.memory import extend
+from exporter.posture.memory import extend, pruned
 from exporter.posture.standing import Group, Part, PrefixList
 from exporter.store.base import DocumentKey
 from exporter.surveyor.documents import Kept
@@ -19,13 +19,15 @@ from exporter.surveyor.merging import Merged, entry_rules
 class Past:
     """The chronicles of a unit, with what a reading changed at their ends."""
 
-    def __init__(self, kept: Kept, merged: Merged) -> None:
-        self._kept, self._merged = kept, merged
+    def __init__(self, kept: Kept, merged: Merged, horizon: datetime) -> None:
+        """`horizon` is since when chronicles are remembered: one of what is gone, and was gone before, may have been forgotten."""
+        self._kept, self._merged, self._horizon = kept, merged, horizon
         self._changes = {(change.kind, change.id): change for change in merged.changes}
         self._new_lists = {
             found.list_id: _first(PREFIX_LIST, found.list_id, found.name, entry_rules(found), merged.ended_at) for found in merged.new_lists
         }
         self._known: dict[DocumentKey, Chronicle | None] = {}
+        self._listed: dict[tuple[int, ...], Mapping[str, PrefixList]] = {}
 
     def new_lists(self) -> Iterator[Chronicle]:
         """Yield a chronicle for each list that is named for the first time."""
@@ -53,31 +55,67 @@ class Past:
             rules = change.before if change is not None else None if group is None else group.rules
             title = change.name if change is not None else "" if group is None else group.name
             chronicle = _first(kind, name, title, rules, since)
+            forgotten = self._horizon if change is None else min(self._horizon, change.after)
+            if rules is None and forgotten > since:
+                chronicle = replace(chronicle, versions=(Version(None, forgotten, forgotten, settled=True),))
         if change is not None:
             chronicle = extend(replace(chronicle, owned=change.owned), change.rules, change.after, change.until, change.begun)
         return chronicle
 
+    def faded(self) -> Iterator[tuple[str, str, Chronicle | None]]:
+        """Yield kind, id and what is left of each chronicle that may forget something: nothing of what is gone since the horizon."""
+        standing = {GROUP: self._groups.keys(), PREFIX_LIST: (self._merged.standing.prefix_lists or {}).keys()}
+        for kind, ids in standing.items():
+            for name in sorted(self._kept.changed(kind)):
+                chronicle = self._kept.chronicle(kind, name)
+                if chronicle is None:
+                    continue
+                last = chronicle.versions[-1]
+                is_old = last.settled and last.until is not None and last.until < self._horizon
+                left = None if is_old and name not in ids else pruned(chronicle, self._horizon)
+                if left != chronicle:
+                    yield kind, name, left
+
     def lists(self, at: datetime) -> Mapping[str, PrefixList]:
-        """Return the prefix lists as they stood at a time; the older entries of one that changed about then: its event tells the rest."""
-        found: dict[str, PrefixList] = {}
+        """Return the prefix lists as they stood at a time; the older entries of one that changed about then: its event tells the rest.
+
+        Times between which no list changed give the very same mapping, for it is asked for with every event of every group.
+        """
+        stood: list[tuple[PrefixList, tuple[Rule, ...] | None]] = []
         for name, prefix_list in (self._merged.standing.prefix_lists or {}).items():
             chronicle = self.chronicle(PREFIX_LIST, name)
-            rules = None if chronicle is None else _rules_at(chronicle, at, newer=False)
-            entries = tuple((rule.peer or "", rule.description or "") for rule in rules) if rules is not None else prefix_list.entries
-            found[name] = replace(prefix_list, entries=entries)
-        return found
+            stood.append((prefix_list, None if chronicle is None else _rules_at(chronicle, at, newer=False)))
+        # Chronicles are held here, so that no other rules can be where these are.
+        key = tuple(id(rules) for _, rules in stood)
+        if key not in self._listed:
+            self._listed[key] = {prefix_list.list_id: _with_entries(prefix_list, rules) for prefix_list, rules in stood}
+        return self._listed[key]
 
     def naming(self, list_id: str, at: datetime) -> Iterator[tuple[str, tuple[Rule, ...]]]:
         """Yield the groups that named a list at a time, with their rules then; of one that changed about then the newer ones."""
-        changed = self._kept.changed(GROUP) | {name for kind, name in self._changes if kind == GROUP}
-        for name in sorted(changed | self._groups.keys()):
-            if name in changed:
+        for name in sorted(self._changed | self._naming_now.get(list_id, frozenset())):
+            if name in self._changed:
                 chronicle = self.chronicle(GROUP, name)
                 rules = (_rules_at(chronicle, at, newer=True) if chronicle is not None else None) or ()
+                if not any(rule.peer_type is PeerType.PREFIX_LIST and rule.peer == list_id for rule in rules):
+                    continue
             else:
                 rules = self._groups[name].rules
-            if any(rule.peer_type is PeerType.PREFIX_LIST and rule.peer == list_id for rule in rules):
-                yield name, rules
+            yield name, rules
+
+    @cached_property
+    def _changed(self) -> frozenset[str]:
+        return self._kept.changed(GROUP) | {name for kind, name in self._changes if kind == GROUP}
+
+    @cached_property
+    def _naming_now(self) -> Mapping[str, set[str]]:
+        """Return the groups that name each list as they stand."""
+        found: dict[str, set[str]] = {}
+        for name, group in self._groups.items():
+            for rule in group.rules:
+                if rule.peer_type is PeerType.PREFIX_LIST and rule.peer is not None:
+                    found.setdefault(rule.peer, set()).add(name)
+        return found
 
     @cached_property
     def _groups(self) -> dict[str, Group]:
@@ -93,6 +131,12 @@ def _rules_at(chronicle: Chronicle, at: datetime, *, newer: bool) -> tuple[Rule,
             break
         rules = version.rules
     return rules
+
+
+def _with_entries(prefix_list: PrefixList, rules: tuple[Rule, ...] | None) -> PrefixList:
+    if rules is None:
+        return prefix_list
+    return replace(prefix_list, entries=tuple((rule.peer or "", rule.description or "") for rule in rules))
 
 
 def _first(kind: str, name: str, title: str, rules: tuple[Rule, ...] | None, since: datetime) -> Chronicle:
