@@ -246,8 +246,8 @@ def run() -> None:
         [
             "exporter: all of it, with store, log, page and a scrape each 3 s; baseline: calls and parsing only.",
             f"with posture: {both['groups']:.0f} groups, read every 5 minutes, all once after {both['ready']:.0f} s;",
-            f"surveys of a unit {both['survey_gap']:.0f} s apart, {both['most_surveys']:.0f} of all in 10 s at most, {both['failures']:.0f} failures,",
-            f"{both['missed']:.0f} runs missed.",
+            f"surveys of a unit {both['survey_gap']:.0f} s apart, {both['most_surveys']:.0f} of all in 10 s at most;",
+            f"{both['failures']:.0f} failures, {both['missed']:.0f} runs missed.",
             "What a page costs without all that is in the table of `aws`.",
             f"Goals: <= 0.5 x CPU a page there, RSS <= 150 MB (with posture 200 MB), <= {2 * INTERVAL:g} s between polls, no throttle.",
         ],
