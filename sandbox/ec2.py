@@ -21,7 +21,7 @@ from sandbox.ec2_reads import Associations, Ec2Reads
 from sandbox.ec2_state import Ec2State
 from sandbox.form import items_of, text_of, texts_of, tree_of, trees_of
 from sandbox.identities import partition_of
-from sandbox.moto_groups import describe_rules
+from sandbox.moto_groups import describe_rules, forget_rules
 from sandbox.regions import regions_of
 
 _NO_REQUEST_ID = b"request-id<"
@@ -93,6 +93,7 @@ class Ec2:
         before = asked.state.rules(asked.group_id)
         answer = asked.pass_on(self._backend)
         if not answer.ok:
+            forget_rules(asked.state.account_id, asked.state.region, asked.group_id, before)
             return answer
         added = [rule for rule_id, rule in asked.state.rules(asked.group_id).items() if rule_id not in before]
         return ec2_xml.success(asked.call.action, {"return": True, "securityGroupRuleSet": added})

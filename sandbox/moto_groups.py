@@ -8,7 +8,7 @@ Source: Amazon EC2 API reference, IpPermission, ModifySecurityGroupRules.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import wraps
 from typing import Any
 
@@ -89,6 +89,13 @@ def describe_rules(account_id: str, region: str, group_id: str, texts: Mapping[s
         for rule_id, text in texts.items():
             _describe(rules[rule_id], text)
     return missing
+
+
+def forget_rules(account_id: str, region: str, group_id: str, known: Collection[str]) -> None:
+    """Take from a group all rules but those that are known by their ids: moto keeps the first ones of a call that it then refuses."""
+    group = ec2_backends[account_id][region].get_security_group_from_id(group_id)
+    for rules in () if group is None else (group.ingress_rules, group.egress_rules):
+        rules[:] = [rule for rule in rules if rule.id in known]
 
 
 def _protocol(told: Any) -> str:

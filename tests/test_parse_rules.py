@@ -13,7 +13,7 @@ from exporter.catalog import Watch
 from exporter.model import ChangeEvent, Direction, Outcome, PeerType, Rule, RuleAction, RuleChange
 from exporter.parse import RecordParser
 from exporter.parse.rule_shapes import MOST_CHANGES, network_of
-from tests.cloudtrail_fixtures import NAMES, event, load
+from tests.cloudtrail_fixtures import NAMES, event, load, parse
 
 IN, OUT = Direction.INGRESS, Direction.EGRESS
 V4, V6, LIST, GROUP = PeerType.IPV4, PeerType.IPV6, PeerType.PREFIX_LIST, PeerType.SECURITY_GROUP
@@ -99,6 +99,19 @@ def test_the_rule_changes_of_a_shape_come_out_exactly(name: str) -> None:
     assert parsed.rule_changes == tuple(RuleChange(action, rule) for rule in rules)
     assert parsed.outcome is Outcome.SUCCESS
     assert parsed.content_known
+
+
+@pytest.mark.parametrize(("fields", "description"), [({"Description": ""}, ""), ({}, None), ({"Description": None}, None)])
+def test_a_modification_that_takes_the_description_away_is_not_one_that_leaves_it(fields: dict[str, Any], description: str | None) -> None:
+    """What the rule said between this call and the next one would be told wrong."""
+    record = load("modify-one-rule")
+    rule = record["requestParameters"]["ModifySecurityGroupRulesRequest"]["SecurityGroupRule"]["SecurityGroupRule"]
+    del rule["Description"]
+    rule |= fields
+    parsed = parse(record)
+    assert isinstance(parsed, ChangeEvent)
+    (change,) = parsed.rule_changes
+    assert change.rule.description == description
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if load(name).get("errorCode")])

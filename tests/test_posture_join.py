@@ -9,7 +9,7 @@ import pytest
 
 from exporter.model import Direction, Outcome, PeerType, Resource, Rule, RuleAction, RuleChange
 from exporter.posture.calls import BORN_EGRESS, BORN_EGRESS_IPV6
-from exporter.posture.chronicle import GROUP, PREFIX_LIST, Chronicle
+from exporter.posture.chronicle import GROUP, PREFIX_LIST, Chronicle, Version
 from exporter.posture.codec import decode, encode
 from exporter.posture.join import join
 from exporter.posture.memory import extend
@@ -260,6 +260,45 @@ def test_the_rules_a_group_is_born_with_are_those_of_its_creation():
     assert (result.unexplained, result.pending) == ((), 0)
 
 
+MOVED = replace(OUT, protocol="tcp", from_port=443, to_port=443)
+SAID = Rule(Direction.EGRESS, OUT.rule_id, description="all of it")
+
+
+def describe_egress(second, *rules):
+    return event("UpdateSecurityGroupRuleDescriptionsEgress", second, [RuleChange(DESCRIBED, r) for r in rules])
+
+
+@pytest.mark.parametrize(
+    ("shown", "calls", "earlier", "lost"),
+    [
+        ((MOVED,), [modify(210, MOVED)], [OUT], None),
+        ((replace(OUT, description="all of it"),), [describe_egress(210, SAID)], [OUT], None),
+        ((MOVED,), [describe_egress(210, SAID), modify(220, MOVED)], [OUT, replace(OUT, description="all of it")], None),
+        (None, [modify(210, MOVED), delete(220)], [OUT], [MOVED]),
+    ],
+    ids=["modified", "described", "described, then modified", "modified and gone before anybody looked"],
+)
+def test_the_rule_that_a_group_is_born_with_is_known_before_any_reading_told_its_id(shown, calls, earlier, lost):
+    """Nothing but that rule can be meant by an id that no call and no reading told."""
+    made = Chronicle(GROUP, GROUP_ID, "web", (Version(None, None, moment(0), settled=True),))
+    made = extend(made, shown, moment(0), moment(300), moment(300))
+    result = joined(made, create(200), *calls)
+    changes = {a.event_id: a.rule_changes for a in result.amendments}
+    found = [changes[call.event_id][0].before for call in calls if call.event_name != "DeleteSecurityGroup"]
+    assert [replace(before, rule_id=OUT.rule_id) for before in found] == earlier
+    assert [c.rule for c in changes[calls[-1].event_id]] == lost or lost is None
+    assert (result.unexplained, result.pending) == ((), 0)
+
+
+def test_an_unknown_id_is_not_that_of_a_born_rule_which_a_reading_shows_with_another():
+    """A rule that somebody added in the dark and then modified must not take the place of the one that the group was born with."""
+    made = Chronicle(GROUP, GROUP_ID, "web", (Version(None, None, moment(0), settled=True),))
+    stranger = replace(MOVED, rule_id="sgr-6")
+    result = joined(extend(made, (OUT, stranger), moment(0), moment(300), moment(300)), create(200), modify(210, stranger))
+    assert (result.unexplained, result.pending) == ((), 0)
+    assert [c.before for a in result.amendments for c in a.rule_changes if c.action is MODIFIED] == [None]
+
+
 def test_a_group_that_nobody_created_is_unexplained_rule_by_rule():
     result = joined(extend(Chronicle(GROUP, GROUP_ID, "web"), (SSH, OUT), moment(0), moment(300)))
     assert [c.rule for u in result.unexplained for c in u.changes] == [SSH, OUT]
@@ -449,6 +488,13 @@ LISTS = {
         [(0, (OFFICE,)), (300, (entry("192.0.2.0/24", "vpn"),))],
         edit(100, added=[entry("192.0.2.0/24", "vpn")]),
         [RuleChange(ADDED, entry("192.0.2.0/24", "vpn"), OFFICE)],
+        (),
+        [],
+    ),
+    "described where it is open": (
+        [(0, (EVERYONE,)), (300, (entry("0.0.0.0/0", "all"),))],
+        edit(100, added=[entry("0.0.0.0/0", "all")]),
+        [RuleChange(ADDED, entry("0.0.0.0/0", "all"), EVERYONE)],
         (),
         [],
     ),

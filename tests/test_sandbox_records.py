@@ -332,6 +332,16 @@ def test_a_duplicate_rule_fails_with_the_prefix_of_ec2(sandbox, ec2, group):
     assert record["requestParameters"]["cidrIp"] == "192.0.2.9/24"
 
 
+def test_a_refused_call_adds_none_of_its_rules(sandbox, ec2, group):
+    """Otherwise rules stand here that no record explains, and a truth that is worked out from calls is wrong."""
+    one, other = ({"IpProtocol": "tcp", "FromPort": port, "ToPort": port, "IpRanges": [{"CidrIp": "192.0.2.0/24"}]} for port in (22, 443))
+    ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[one])
+    with pytest.raises(ClientError, match=r"InvalidPermission\.Duplicate"):
+        ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[other, one])
+    rules = ec2.describe_security_group_rules(Filters=[{"Name": "group-id", "Values": [group]}])["SecurityGroupRules"]
+    assert sorted(rule["FromPort"] for rule in rules) == [-1, 22]
+
+
 def test_a_dry_run_changes_nothing_and_says_so(sandbox, ec2, group):
     """Otherwise a dry run counts as a change."""
     with pytest.raises(ClientError, match="DryRunOperation"):

@@ -530,3 +530,38 @@ def test_a_rule_that_stood_open_at_first_has_nobody_to_name(world: World) -> Non
     world.survey(web(rule(peer=EVERYONE)))
     (sighting,) = sightings(world.store, next(iter(pictures(world.store))), world.judge, world.now)
     assert (sighting.opener.event, sighting.opener.since, sighting.opener.not_after) == (None, None, NOON + STEP)
+
+
+@pytest.mark.parametrize(
+    ("stands", "said"),
+    [
+        (rule(peer=EVERYONE), rule(peer=EVERYONE, description="for a day")),
+        # EC2 says -1 for the ports that a protocol has not, a modification need not say any.
+        (
+            replace(rule(-1, EVERYONE), protocol="47"),
+            replace(rule(peer=EVERYONE, description="gre"), protocol="47", from_port=None, to_port=None),
+        ),
+    ],
+    ids=["tcp", "a protocol without ports"],
+)
+def test_who_describes_a_rule_by_modifying_it_did_not_open_it(world: World, stands: Rule, said: Rule) -> None:
+    """The console sends a modification where somebody only writes a description: he is not who opened the door."""
+    world.survey(web())
+    opened = world.event("AuthorizeSecurityGroupIngress", added(stands), ago=-STEP / 2)
+    world.survey(web(stands))
+    world.event("ModifySecurityGroupRules", RuleChange(RuleAction.MODIFIED, replace(said, direction=None)), ago=-STEP / 2)
+    world.survey(web(replace(stands, description=said.description)))
+    (sighting,) = sightings(world.store, next(iter(pictures(world.store))), world.judge, world.now)
+    assert sighting.opener.event is not None
+    assert sighting.opener.event.event_id == opened.event_id
+
+
+def test_a_default_group_of_which_an_event_told_first_goes_with_its_vpc(world: World) -> None:
+    """Its reading failed when the event came; nameless it would count as emptied in the dark when its VPC is deleted."""
+    world.survey()
+    world.event("AuthorizeSecurityGroupIngress", added(rule()), ago=-STEP / 2)
+    world.survey(groups=None, failures=(PartFailure(Part.GROUPS, SourceError("throttled", "Rate exceeded")),))
+    world.survey(Group(WEB, "default", "vpc-1", (rule(),)))
+    world.survey()
+    world.survey(after=2 * LAG)
+    assert world.unexplained() == 0

@@ -86,7 +86,10 @@ def _modifications(request: Mapping[str, Any]) -> Iterator[Rule]:
             rule_id = text(fields.get("securitygroupruleid"), 128)
             value = fields.get("securitygrouprule")
             if rule_id is not None or isinstance(value, dict):
-                yield replace(rule_of(lowered(value), None), rule_id=rule_id)
+                told = lowered(value)
+                rule = rule_of(told, None)
+                # Without a description a rule keeps its own; an empty one takes it away.
+                yield replace(rule, rule_id=rule_id, description="" if told.get("description") == "" else rule.description)
 
 
 def _described(call: Call) -> RuleReading:

@@ -1,6 +1,7 @@
-"""Which rule a call means that names it by id, where the readings have no ids (AWS Config): told only where there is no choice. Pure.
+"""Which rule a call means that names it by an id that nothing else told with it: told only where there is no choice. Pure.
 
-Readings of EC2 have ids, and leave nothing to guess. Without them a guess may be wrong where several calls on rules that no record told
+Readings of EC2 have ids, and leave only the rule to guess that a new group is born with, until a reading shows it. Those of AWS Config
+have none, and there a guess may be wrong where several calls on rules that no record told
 of before, or changes in the dark, fall between the same two readings: then a change in the dark may be taken for the call's, or what
 a call did be counted as done in the dark.
 """
@@ -12,7 +13,7 @@ from dataclasses import replace
 
 from exporter.model import Direction, RuleAction, RuleChange
 from exporter.posture.calls import Call
-from exporter.posture.diff import Place, is_placed, place
+from exporter.posture.diff import Place, compatible, is_placed, place
 from exporter.posture.replay import Track, World
 from exporter.posture.windows import Windows
 
@@ -34,7 +35,19 @@ class Guesses:
                 # Another call about another rule that nobody knows could mean the same one.
                 rivals = any(True for _ in self._rivals(world, change, number))
                 return found[0] if len(found) == 1 and not rivals else None
-        return None
+        born = [track for track in world.alive() if self._is_born(track, change, numbers)]
+        return born[0] if world.known and len(born) == 1 else None
+
+    def _is_born(self, track: Track, change: RuleChange, numbers: Iterable[int]) -> bool:
+        """Tell whether a change may be about a rule of which no reading told: only that which a group is born with has no id then."""
+        value, rule = track.value, change.rule
+        if value is None or track.rule_id is not None or track.floor is not None or not all(span.event_id for span in track.spans[1:]):
+            return False
+        if change.action is RuleAction.MODIFIED and value.peer_type is not rule.peer_type:
+            return False
+        others = (shown for number in numbers for shown in self._windows.versions[number].rules or ())
+        own = place(value)
+        return rule.direction in (None, value.direction) and not any(place(o) == own and not compatible(o, rule) for o in others)
 
     def _shows(self, world: World, change: RuleChange, number: int) -> bool:
         """Tell whether a version shows anything that calls wrote of the same rule."""
@@ -53,11 +66,17 @@ class Guesses:
             return [t for t in nameless if self._stands(t, said, (rule.direction,))]
         known = world.directions.get(rule.rule_id or "", rule.direction)
         gone = {place(c.rule) for c in changes if c.action is RuleAction.REMOVED} - self._touched(call, number)
+        gone |= self._unseen(nameless, number)
         fitting = [t for t in nameless if self._stands(t, gone, Direction if known is None else (known,))]
         if change.action is RuleAction.MODIFIED:
             # No modification changes the kind of a rule's peer (EC2 API reference, ModifySecurityGroupRules).
             return [t for t in fitting if t.value is not None and t.value.peer_type is rule.peer_type]
         return fitting
+
+    def _unseen(self, tracks: Iterable[Track], number: int) -> set[Place]:
+        """Return the places of rules that came after the reading before a version, and were gone again before the one that shows it."""
+        shown = {place(rule) for version in self._windows.versions[number - 1 : number + 1] for rule in version.rules or ()}
+        return {place(track.value) for track in tracks if track.value is not None} - shown
 
     @staticmethod
     def _stands(track: Track, places: set[Place], directions: Iterable[Direction | None]) -> bool:

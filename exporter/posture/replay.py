@@ -180,6 +180,8 @@ class World:
     def apply(self, call: Call) -> Told:
         """Let a call happen, and return what it did."""
         before = self.rules() if self.known and self.exact else None
+        # An entry that is added again was there before: only its description is new.
+        again = {place(t.value) for t in self.alive() if t.value and t.spans[-1].event_id != call.id} if call.effect is Effect.EDIT else ()
         told = _EFFECTS[call.effect](self, call)
         if call.is_blind:
             self.exact, self.blurred = False, call.event.event_time
@@ -187,7 +189,7 @@ class World:
         if before is not None and call.effect in (Effect.AUTHORIZE, Effect.EDIT):
             # The rules that a call added were not there before it, even where a reading showed them already.
             added = {place(change.rule) for change in call.changes if change.action is RuleAction.ADDED}
-            before = tuple(rule for rule in before if place(rule) not in added)
+            before = tuple(rule for rule in before if place(rule) not in added or place(rule) in again)
         return Told(call, tuple(told), before, after)
 
     def _span(self, call: Call, rule: Rule | None) -> Span:

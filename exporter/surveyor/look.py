@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from exporter.model import ChangeEvent, Direction, Outcome, PeerType, Rule, RuleAction
+from exporter.model import ChangeEvent, Direction, Outcome, PeerType, Rule, RuleAction, RuleChange
+from exporter.posture.diff import Place, place
 from exporter.posture.judge import Judge, OpenRule
 from exporter.posture.standing import Part, Standing
 from exporter.store.base import HistoryEvent, Query, Store
@@ -80,7 +81,7 @@ def _opening(history: Sequence[HistoryEvent], found: OpenRule) -> ChangeEvent | 
     """Return the newest event that made the rule what it is, or that put into its prefix list what opens it."""
     for item in history:
         event = item.event
-        if any(_makes(change.action, change.rule, found.rule) for change in event.rule_changes):
+        if any(_makes(change, found.rule) for change in event.rule_changes):
             return event
         listed = found.rule.peer_type is PeerType.PREFIX_LIST and any(resource.id == found.rule.peer for resource in event.resources)
         if listed and event.opened_port_classes:
@@ -88,13 +89,17 @@ def _opening(history: Sequence[HistoryEvent], found: OpenRule) -> ChangeEvent | 
     return None
 
 
-def _makes(action: RuleAction, changed: Rule, rule: Rule) -> bool:
-    if action not in (RuleAction.ADDED, RuleAction.MODIFIED) or changed.direction is Direction.EGRESS:
+def _makes(change: RuleChange, rule: Rule) -> bool:
+    """Tell whether a change made a rule let in what it does; one that was modified to the same, or described, lets in what it did."""
+    changed = change.rule
+    if change.action not in (RuleAction.ADDED, RuleAction.MODIFIED) or changed.direction is Direction.EGRESS:
+        return False
+    if change.before is not None and _place(change.before) == _place(changed):
         return False
     if changed.rule_id is not None and rule.rule_id is not None:
         return changed.rule_id == rule.rule_id
     return _place(changed) == _place(rule)
 
 
-def _place(rule: Rule) -> Rule:
-    return replace(rule, rule_id=None, description=None, direction=Direction.INGRESS)
+def _place(rule: Rule) -> Place:
+    return place(replace(rule, direction=Direction.INGRESS))

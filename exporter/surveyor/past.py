@@ -58,6 +58,10 @@ class Past:
             forgotten = self._horizon if change is None else min(self._horizon, change.after)
             if rules is None and forgotten > since:
                 chronicle = replace(chronicle, versions=(Version(None, forgotten, forgotten, settled=True),))
+        if not chronicle.name:
+            # An event told of it before any reading did.
+            named = change or self._groups.get(name)
+            chronicle = replace(chronicle, name=named.name if named is not None else "")
         if change is not None:
             chronicle = extend(replace(chronicle, owned=change.owned), change.rules, change.after, change.until, change.begun)
         return chronicle
