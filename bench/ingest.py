@@ -127,7 +127,7 @@ def _ingest(directory: Path, plain: bool) -> Figures:
         )
         pipeline = build_pipeline(config, store, Telemetry(), make_logger("info", "json", nowhere))
         source: Source
-        source, settings = pipeline.sources[0]
+        source, settings = pipeline.polled[0]
         if plain:
             source = PlainSource(directory)
         figures = timed(lambda: pipeline.poller.poll(source, settings))

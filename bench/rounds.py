@@ -34,9 +34,9 @@ def ratio(figures: Sequence[Figures], baseline: Sequence[Figures], key: str) -> 
     return statistics.median(ours[key] / theirs[key] for ours, theirs in zip(figures, baseline, strict=True))
 
 
-def in_child(module: str, *arguments: str) -> Figures:
+def in_child(module: str, *arguments: str, seconds: float = 400) -> Figures:
     """Run `python -m module arguments` and return the figures that it prints as JSON on its last line."""
-    done = subprocess.run([sys.executable, "-m", module, *arguments], check=False, capture_output=True, text=True, timeout=400)
+    done = subprocess.run([sys.executable, "-m", module, *arguments], check=False, capture_output=True, text=True, timeout=seconds)
     if done.returncode != 0:
         raise RuntimeError(f"{module} {' '.join(arguments)} failed:\n{done.stderr}")
     figures: Figures = json.loads(done.stdout.splitlines()[-1])

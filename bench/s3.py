@@ -82,11 +82,13 @@ def _poll(aws: Callable[[AwsSettings, Any], Any], url: str, bucket: str, **setti
     ):
         store = open_store(Path(scratch) / "state.db")
         source = {"type": "s3", "bucket": bucket, "live_since": "beginning", "backfill": "2000d", "verify_digests": False, **settings}
-        config = validate({"aws": {"endpoint_url": url}, "sources": [source]}, "the benchmark's configuration")
+        config = validate(
+            {"aws": {"endpoint_url": url}, "sources": [source], "posture": {"enabled": False}}, "the benchmark's configuration"
+        )
         pipeline = build_pipeline(config, store, Telemetry(), make_logger("info", "json", nowhere), aws=aws)
         for units in pipeline.units:
             units.ask()
-        ((unit, parsed),) = pipeline.sources
+        ((unit, parsed),) = pipeline.polled
         figures = timed(lambda: pipeline.poller.poll(unit, parsed))
         report = pipeline.poller.reports[key_of(unit)]
         store.close()

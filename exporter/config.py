@@ -210,6 +210,16 @@ class _Loader(yaml.SafeLoader):
                 seen.add(key)
         return super().construct_mapping(node, deep)
 
+    def construct_date(self, node: yaml.ScalarNode) -> object:
+        """Leave what only looks like a date (2027-02-30) as text, so that it is told with its key path."""
+        try:
+            return self.construct_yaml_timestamp(node)
+        except ValueError:
+            return node.value
+
+
+_Loader.add_constructor("tag:yaml.org,2002:timestamp", _Loader.construct_date)
+
 
 def load(path: Path) -> Config:
     """Read and check a configuration file; raise ConfigError that names file, key path and remedy."""
@@ -290,6 +300,10 @@ def _remedy(item: Any) -> str:
         return f"must be a list, not {item['input']!r:.80}"
     if kind == "string_type" and isinstance(item["input"], int | float):
         return f"must be text, not the number {item['input']!r:.80}; put it in quotes"
+    if kind in ("bool_type", "bool_parsing"):
+        return f"must be true or false, not {item['input']!r:.80}"
+    if kind in ("int_type", "int_parsing", "int_from_float"):
+        return f"must be a whole number, not {item['input']!r:.80}"
     if kind == "path_type":
         return f"must be a path, not {item['input']!r:.80}"
     if kind == "invalid_key":

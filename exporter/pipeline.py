@@ -27,7 +27,7 @@ from exporter.snapshots import Choice, LightsReader, Reader
 from exporter.sources import SOURCES, Source, SourceSettings, roster
 from exporter.sources.base import Polled, UnitFailure, UnitKey
 from exporter.store import Store
-from exporter.surveyor import Surveyor
+from exporter.surveyor import Surveyor, watched_kinds
 from exporter.units import PolledSettings, Units
 
 OpenAws = Callable[[AwsSettings, Requests], Aws]
@@ -97,16 +97,14 @@ class Pipeline:
     def poll(self, polled: Polled, settings: PolledSettings, budget: timedelta | None) -> Report:
         """Poll one unit: read events, or what stands."""
         if isinstance(settings, PostureSettings):
-            report = self.surveyor.survey(cast("Reader", polled))
-            self.forget_unknown()
-            return report
+            return self.surveyor.survey(cast("Reader", polled))
         return self.poller.poll(cast("Source", polled), cast("SourceSettings", settings), budget)
 
     def forget_unknown(self) -> None:
-        """Take off the page what stands where nobody looks any more; not while it is unknown where to look."""
+        """Take off the page what stands where nobody looks any more; not while it is unknown where to look. Raises StoreError."""
         units = self.posture
         if units is not None and units.answered and not units.failures:
-            self.surveyor.forget_unknown([cast("Reader", polled) for polled in units.sources])
+            self.surveyor.forget_unknown(lambda: [cast("Reader", polled) for polled in units.sources])
 
     def record(self, key: UnitKey, report: Report) -> None:
         """Remember a report that was made elsewhere."""
@@ -148,7 +146,7 @@ def build_pipeline(
     parser = RecordParser(watch, OpenedIngress(ranges, posture.internet))
     poller = Poller(store, parser, watch, telemetry, logger, stopping=stopping)
     judge = Judge(ranges, posture.internet, posture.exceptions)
-    surveyor = Surveyor(store, judge, posture, telemetry, logger, poller.read_until, utc_now, stopping)
+    surveyor = Surveyor(store, judge, posture, telemetry, logger, poller.read_until, utc_now, stopping, watched_kinds(watch.wanted))
     lease = _lease(config, telemetry, previous, aws)
     units = [_units(settings, config.aws.discovery_interval, lease, logger, previous) for settings in config.sources]
     if config.reads_posture and lease is not None:

@@ -80,7 +80,8 @@ class Poller:
         self._telemetry.poll_finished(*key_of(source), report.seconds, self._now().timestamp(), report.reason)
         self._say(report, log)
         self.reports[key_of(source)] = report
-        if report.complete and SOURCES[settings.type].needs_aws:
+        kind = SOURCES.get(settings.type)
+        if report.complete and kind is not None and kind.needs_aws:
             self._read_until[key_of(source)] = report.started_at
         return report
 

@@ -21,7 +21,11 @@ _MIN_JITTERED = timedelta(seconds=5)
 WORKERS = 160
 """Polls at once, at most: with that many hanging until they time out, the others of 200 units still come in time."""
 
+_SURVEY_WORKERS = 32
+"""Readings of what stands at once, at most: each holds all rules of its account and region."""
+
 _UNITS_WORKERS, _HOUSE_WORKERS = 8, 4
+_LATE = timedelta(seconds=30)
 _WATCH_SECONDS = 1.0
 _STEP_SECONDS = 2.0
 
@@ -30,6 +34,7 @@ class Pool(StrEnum):
     """Whose threads a job runs in: what hangs in one keeps nothing in another from its work."""
 
     POLLS = "polls"
+    SURVEYS = "surveys"
     UNITS = "units"
     HOUSE = "house"
 
@@ -53,11 +58,12 @@ class Scheduler:
             timezone=UTC,
             executors={
                 Pool.POLLS.value: ThreadPoolExecutor(workers),
+                Pool.SURVEYS.value: ThreadPoolExecutor(_SURVEY_WORKERS),
                 Pool.UNITS.value: ThreadPoolExecutor(_UNITS_WORKERS),
                 Pool.HOUSE.value: ThreadPoolExecutor(_HOUSE_WORKERS),
             },
             # Runs that came due while one was late are one run: a poll reads all that is new anyway.
-            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": 30},
+            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": int(_LATE.total_seconds())},
         )
         self._scheduler.add_listener(self._hear, EVENT_JOB_MISSED | EVENT_JOB_MAX_INSTANCES | EVENT_JOB_ERROR)
 
@@ -86,6 +92,8 @@ class Scheduler:
             name=name,
             next_run_time=now + first,
             executor=pool.value,
+            # Surveys may wait for each other: there are fewer threads than units.
+            misfire_grace_time=max(1, int((max(_LATE, interval) if pool is Pool.SURVEYS else _LATE).total_seconds())),
             replace_existing=True,
         )
 

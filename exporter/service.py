@@ -27,14 +27,16 @@ _STATS_INTERVAL = timedelta(seconds=15)
 _PRUNE_INTERVAL = timedelta(hours=1)
 _STOP_GRACE = 3.0
 _SPREAD = timedelta(seconds=5)
+_SURVEY_GAP = timedelta(milliseconds=250)
+"""From the beginning of one survey to that of the next: they come an interval later, and so stay apart."""
 _POLLS_AT_ONCE = 32
 _PAST_SHARE = 0.5
 """How much of its interval a poll may spend on the past."""
 
 
 def require_sources(config: Config, where: str) -> None:
-    """Raise ConfigError where there is nothing to poll."""
-    if not config.sources:
+    """Raise ConfigError where there is nothing to poll: no source, and what stands is not read either."""
+    if not config.sources and not config.reads_posture:
         raise ConfigError(
             f"{where}: sources: no source is configured; add one, for example `sources: [{{type: files, path: /var/log/cloudtrail}}]`"
         )
@@ -177,16 +179,19 @@ class Service:
         self.telemetry.count_units(time.time())
 
     def _schedule_polls(self, pipeline: Pipeline, units: Units, sources: Sequence[Polled]) -> None:
-        """Poll units from now on; many of them do not begin in one instant, but spread over a few seconds."""
+        """Poll units from now on; many of them do not begin in one instant, but spread over a few seconds, and surveys over minutes."""
         settings = units.settings
-        spread = min(_SPREAD, settings.poll_interval) / max(1, len(sources))
+        is_posture = isinstance(settings, PostureSettings)
+        whole = _SURVEY_GAP * len(sources) if is_posture else _SPREAD
+        spread = min(whole, settings.poll_interval) / max(1, len(sources))
+        pool = Pool.SURVEYS if is_posture else Pool.POLLS
         budget = settings.poll_interval * _PAST_SHARE
         self._register(units, sources)
         for position, source in enumerate(sources):
             job = job_name(key_of(source))
             self.telemetry.register_job(job)
             poll = partial(self._poll, pipeline, source, settings, budget)
-            self._scheduler.every(settings.poll_interval, job, poll, first=position * spread, waits=bool(settings.wait))
+            self._scheduler.every(settings.poll_interval, job, poll, first=position * spread, pool=pool, waits=bool(settings.wait))
 
     def _register(self, units: Units, sources: Sequence[Polled]) -> None:
         for source in sources:
@@ -212,7 +217,7 @@ class Service:
             self._report(pipeline, units, failure, started_at)
         if change.retry is not None:
             self._scheduler.hasten(f"units {units.settings.name}", change.retry)
-        pipeline.forget_unknown()
+        self._forget_unknown()
         if change.added or change.gone:
             self.log.info("units", source=units.settings.name, known=len(units.sources), new=len(change.added), gone=len(change.gone))
         self.telemetry.count_units(time.time())
@@ -242,6 +247,8 @@ class Service:
                 if self.stopping or not is_open:
                     return None
                 report = pipeline.poll(source, settings, budget)
+            if isinstance(settings, PostureSettings):
+                self._forget_unknown()
             self.telemetry.count_units(time.time())
             self._outdated.set()
             return report
@@ -273,6 +280,13 @@ class Service:
         with self._fitting:
             if not any(key in units.shown() for units in self.pipeline.units):
                 self._forget(key)
+
+    def _forget_unknown(self) -> None:
+        """Take off the page what stands where the configuration in force does not look; a replaced one may not know where it does."""
+        try:
+            self.pipeline.forget_unknown()
+        except StoreError as error:
+            self.log.error("what stands where nobody looks any more stays on the page until the store can be written", error=str(error))
 
     def _expose(self) -> None:
         """Keep the page up to date between scrapes: once a second at most, because hundreds of units may be polled in one."""

@@ -1,4 +1,4 @@
-"""Value types of the configuration: durations and sizes as people write them."""
+"""Value types of the configuration: durations, sizes, regions and accounts as people write them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,15 @@ import re
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PlainSerializer
 
 _DURATION_UNITS = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "y": 365 * 86400}
 _SIZE_UNITS = {"": 1, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30, "kB": 10**3, "MB": 10**6, "GB": 10**9}
+_REGION = re.compile(r"[a-z]{2,8}(-[a-z]+)+-\d{1,2}")
+_ACCOUNT_ID = re.compile(r"[0-9]{12}")
+
+ALL = "all"
+"""As a region: all that are enabled in the account."""
 
 
 def parse_duration(value: object) -> timedelta:
@@ -66,8 +71,32 @@ def _positive(value: timedelta) -> timedelta:
     return value
 
 
+def region_name(value: str) -> str:
+    """Return the name of a region; raise ValueError where it is none."""
+    if not _REGION.fullmatch(value):
+        raise ValueError(f"{value!r:.80} is no region; write it as us-east-1")
+    return value
+
+
+def _region(value: str) -> str:
+    if value != ALL and not _REGION.fullmatch(value):
+        raise ValueError(f"{value!r:.80} is no region; write it as us-east-1, or write {ALL}")
+    return value
+
+
+def account_id(value: str) -> str:
+    """Return an account id; raise ValueError where it is none."""
+    if not _ACCOUNT_ID.fullmatch(value):
+        raise ValueError(f"{value!r:.80} is no account id; write its 12 digits in quotes")
+    return value
+
+
 AnyDuration = Annotated[timedelta, BeforeValidator(parse_duration), PlainSerializer(format_duration)]
 Duration = Annotated[timedelta, BeforeValidator(lambda value: _positive(parse_duration(value))), PlainSerializer(format_duration)]
+Region = Annotated[str, AfterValidator(_region)]
+"""A region, or ALL of them."""
+RegionName = Annotated[str, AfterValidator(region_name)]
+AccountId = Annotated[str, AfterValidator(account_id)]
 Size = Annotated[int, BeforeValidator(parse_size), PlainSerializer(format_size)]
 
 

@@ -95,6 +95,13 @@ def test_rules_do_what_their_cases_say(path: Path, program: Program) -> None:
             "180",
             "every ten minutes",
         ),
+        (
+            "AwsChangePostureStale",
+            'last_success_timestamp_seconds{source!="posture"}',
+            "last_success_timestamp_seconds",
+            "a ticket of its own",
+        ),
+        ("AwsChangePostureStale", "for: 15m", "for: 2m", "first reading takes ten minutes"),
         ("AwsChangeRecords", r"records_malformed:(increase|delta)30m", "records_malformed:increase30m", "the first malformed records ever"),
         ("AwsChangeTrailFileUnverified", "files_unverified:(increase|delta)1h", "files_unverified:increase1h", "born with it"),
         ("AwsChangeTrailFileUnverified", 'trail_files_total{state!="verified"}', "trail_files_total{}", "good ones are silent"),

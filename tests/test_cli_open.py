@@ -140,8 +140,9 @@ def test_the_table_fits_where_it_is_shown(tmp_path: Path, columns: int | None) -
     assert found.stdout.isprintable() or set(filter(lambda character: not character.isprintable(), found.stdout)) == {"\n"}
 
 
-def test_rows_of_the_store_show_who_and_since_when(capsys: pytest.CaptureFixture[str]) -> None:
+def test_rows_of_the_store_show_who_and_since_when(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """The live command prints the same rows, with what only the store knows."""
+    monkeypatch.delenv("COLUMNS", raising=False)
     row = OpenRow(SG, "tcp", 22, 22, 4, "admin", "0.0.0.0/0", "sgr-1", VPC, "web", "public", None, ACCOUNT, "eu-west-1", datetime(2026, 3, 1, 9, tzinfo=UTC), "role/Deploy")  # fmt: skip
     excepted = replace(row, exception="bastion", protocol="udp")
     WRITERS["table"]([row, excepted])
@@ -326,12 +327,31 @@ def test_what_cannot_be_judged_does_not_hide_what_can(tmp_path: Path) -> None:
     )
 
 
+def test_a_permission_that_cannot_be_read_does_not_hide_its_group(tmp_path: Path) -> None:
+    """What stands open beside it still does, in answers of EC2 and of AWS Config; the exit status says that it is not all."""
+    odd = {"IpProtocol": "tcp", "FromPort": 1, "ToPort": 2}
+    group = described_group(replace(GROUP, rules=RULES[2:3]))
+    described = {"SecurityGroups": [group | {"IpPermissions": [odd, *group["IpPermissions"]]}]}
+    item = config_item(replace(GROUP, rules=RULES[2:3]), "notification")
+    configuration = item["configuration"]
+    configuration = configuration | {"ipPermissions": [*configuration["ipPermissions"], {"ipProtocol": "tcp"}, 5]}
+    for body, path, places in (
+        (described, "$.SecurityGroups[0]", "DescribeSecurityGroups"),
+        ({"configurationItems": [item | {"configuration": configuration}]}, "$.configurationItems[0]", "AWS Config"),
+    ):
+        found = run("--file", saved(tmp_path, body), "--format", "json")
+        assert [row["from_port"] for row in json.loads(found.stdout)] == [22]
+        assert found.exit_code == 1
+        assert f"answer.json: {path}: {places}, " in found.stderr
+        assert "names no ranges, prefix lists or groups" in found.stderr
+
+
 def test_a_peer_that_is_no_network_is_told(tmp_path: Path) -> None:
     """Nobody can say what it lets in."""
     path = saved(tmp_path, described_group(replace(GROUP, rules=(replace(RULES[2], peer="anywhere"),))))
     found = run("--file", path, "--format", "json")
     assert (found.stdout, found.exit_code) == ("[]\n", 1)
-    assert f"Error: {SG}: a rule from anywhere is not judged" in found.stderr
+    assert f"Error: {path}: {SG}: a rule from anywhere is not judged" in found.stderr
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from exporter.errors import ConfigError
 from exporter.settings import format_duration, format_size, parse_duration, parse_size
 
 ROLE = "arn:aws:iam::111122223333:role/aws-change-exporter"
+EXCEPTION = "name: a, reason: b, expires: 2027-01-31"
 
 INVALID = [
     ("surces: []", "x.yml: surces: unknown key; remove it or correct its spelling"),
@@ -78,6 +79,56 @@ INVALID = [
         "watch: {events: [{event_source: s3, event_name: 'Put*'}]}",
         "x.yml: watch.events[0].event_source: 's3' matches nothing; write it as CloudTrail does, for example s3.amazonaws.com",
     ),
+    ("posture: {enabled: maybe}", "x.yml: posture.enabled: must be true or false, not 'maybe'"),
+    ("posture: {source: config}", "x.yml: posture.source: must be 'auto', 'ec2' or 'aws_config', not 'config'"),
+    ("posture: {regions: [US East]}", "x.yml: posture.regions[0]: 'US East' is no region; write it as us-east-1, or write all"),
+    ("posture: {overrides: [{source: ec2, accounts: ['1']}]}", "x.yml: posture.overrides[0].accounts[0]: '1' is no account id; write its "),
+    ("posture: {overrides: [{source: ec2, regions: [all]}]}", "x.yml: posture.overrides[0].regions[0]: 'all' is no region; write it as "),
+    ("posture: {overrides: [{regions: [us-east-1]}]}", "x.yml: posture.overrides[0].source: is required; add it"),
+    ("posture: {aggregator: {name: all}}", "x.yml: posture.aggregator.region: is required; add it"),
+    ("posture: {aggregator: {name: all, region: moon}}", "x.yml: posture.aggregator.region: 'moon' is no region; write it as us-east-1"),
+    (
+        "posture: {aggregator: {name: all, region: us-east-1, account_id: '1'}}",
+        "x.yml: posture.aggregator.account_id: '1' is no account id; write its 12 digits in quotes",
+    ),
+    ("posture: {lag_budget: 0s}", "x.yml: posture.lag_budget: must be longer than 0s"),
+    ("posture: {rules_quota: 1.5}", "x.yml: posture.rules_quota: must be a whole number, not 1.5"),
+    ("posture: {internet: {ipv6_prefix: 2}}", "x.yml: posture.internet.ipv6_prefix: must be greater than or equal to 3, not 2"),
+    (
+        "posture: {internet: {not_internet: [192.0.2.0/33]}}",
+        "x.yml: posture.internet.not_internet: '192.0.2.0/33' is no range of addresses; write 192.0.2.0/24 or 2001:db8::/32",
+    ),
+    ("posture: {exceptions: [{name: a, reason: b, ports: ['22']}]}", "x.yml: posture.exceptions[0].expires: is required; add it"),
+    (f"posture: {{exceptions: [{{{EXCEPTION}}}]}}", "x.yml: posture.exceptions[0]: covers everything; name at least one of "),
+    (
+        f"posture: {{exceptions: [{{{EXCEPTION}, ports: [22]}}, {{{EXCEPTION}, ports: [80]}}]}}",
+        "x.yml: posture.exceptions: two exceptions are named 'a'; give exceptions[1] another `name`",
+    ),
+    (
+        f"posture: {{exceptions: [{{{EXCEPTION}, security_groups: [bastion]}}]}}",
+        "x.yml: posture.exceptions[0].security_groups[0]: 'bastion' is no id of a group; write sg-0123456789abcdef0, not its name",
+    ),
+    (f"posture: {{exceptions: [{{{EXCEPTION}, cidrs: [all]}}]}}", "x.yml: posture.exceptions[0].cidrs: 'all' is no range of addresses; "),
+    (f"posture: {{exceptions: [{{{EXCEPTION}, ports: [ssh]}}]}}", "x.yml: posture.exceptions[0].ports: 'ssh' is no port; write 22, "),
+    (
+        f"posture: {{exceptions: [{{{EXCEPTION}, ports: [22], regions: [x]}}]}}",
+        "x.yml: posture.exceptions[0].regions[0]: 'x' is no region; ",
+    ),
+    (f"posture: {{exceptions: [{{{EXCEPTION}, tags: {{a: true}}}}]}}", "x.yml: posture.exceptions[0].tags.a: must be text, not "),
+    *(
+        (
+            f"posture: {{exceptions: [{{name: a, reason: b, ports: [22], expires: {date}}}]}}",
+            f"x.yml: posture.exceptions[0].expires: {message}",
+        )
+        for date, message in (
+            ("never", "'never' is no date; write 2027-01-31 or 2027-01-31T12:00:00Z"),
+            ("2027-02-30", "'2027-02-30' is no date; write 2027-01-31 or 2027-01-31T12:00:00Z"),
+            ("2027", "must be a date such as 2027-01-31, not 2027"),
+            ("9999-12-31", "9999-12-31 is no date that ever comes; write one such as 2027-01-31"),
+            ("0001-01-01T00:00:00+14:00", "0001-01-01 00:00:00+14:00 is no date that ever comes; write one such as 2027-01-31"),
+        )
+    ),
+    ("sources: [{type: files, path: /a, live_since: 2026-02-30}]", "x.yml: sources[0].live_since: '2026-02-30' is no point in time; "),
     ("port_classes: {classes: {admin: [1.5]}}", "x.yml: port_classes.classes.admin[0]: must be "),
     ("1: 2", "x.yml: 1: unknown key; remove it or correct its spelling"),
     ("a: b\nc: \x00d", "x.yml:2:4: not valid YAML: the character '\\x00'; remove it"),
@@ -240,3 +291,36 @@ def test_ports_need_no_quotes() -> None:
     assert classes.ranges()["admin"].overlaps("udp", 161, 161)
     assert not classes.ranges()["admin"].overlaps("tcp", 3389, 3389)
     assert classes.ranges()["database"].overlaps("tcp", 5432, 5432)
+
+
+def test_an_exception_ends_with_the_day_or_at_the_moment_that_is_written() -> None:
+    """An exception that ends a day early pages somebody at midnight; one that ends hours late hides a rule."""
+
+    def expiry(text: str) -> str:
+        return (
+            parse(f"posture: {{exceptions: [{{name: a, reason: b, ports: [22], expires: {text}}}]}}", "x")
+            .posture.exceptions[0]
+            .expires.isoformat()
+        )
+
+    assert {expiry(text) for text in ("2027-01-31", "'2027-01-31'")} == {"2027-02-01T00:00:00+00:00"}
+    moments = (
+        "2027-01-31T12:00:00Z",
+        "'2027-01-31T12:00:00Z'",
+        "2027-01-31T14:00:00+02:00",
+        "2027-01-31 12:00:00",
+        "'2027-01-31T14:00+02:00'",
+    )
+    assert {expiry(text) for text in moments} == {"2027-01-31T12:00:00+00:00"}
+
+
+def test_what_stands_is_read_where_any_source_reads_from_aws() -> None:
+    """`{}` reads EC2; files alone ask nothing of AWS, unless that is wanted."""
+    assert parse("{}", "x").reads_posture
+    assert parse("sources: [{type: files, path: /a}, {type: cloudtrail}]", "x").reads_posture
+    files = "sources: [{type: files, path: /a}]"
+    assert (parse(files, "x").reads_posture, parse(files, "x").needs_aws) == (False, False)
+    wanted = parse(f"{files}\nposture: {{enabled: true}}", "x")
+    assert (wanted.reads_posture, wanted.needs_aws) == (True, True)
+    refused = parse("posture: {enabled: false}", "x")
+    assert (refused.reads_posture, refused.needs_aws) == (False, True)

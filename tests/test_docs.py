@@ -139,8 +139,8 @@ def blocks(language: str) -> list[tuple[str, str]]:
 
 def test_configurations_shown_on_pages_are_accepted(tmp_path):
     """Otherwise a page shows a configuration that the exporter refuses."""
-    shown = [(name, block) for name, block in blocks("yaml") if re.search(r"^sources:", block, re.MULTILINE)]
-    assert "README.md" in [name for name, _ in shown]
+    shown = [(name, block) for name, block in blocks("yaml") if re.search(r"^(?:sources|posture|aws):", block, re.MULTILINE)]
+    assert {"README.md", "docs/aws-config.md"} <= {name for name, _ in shown}
     for name, block in shown:
         (tmp_path / "shown.yml").write_text(block, encoding="utf-8")
         result = CliRunner().invoke(main, ["check-config", str(tmp_path / "shown.yml")])

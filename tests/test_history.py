@@ -124,6 +124,10 @@ def test_a_modified_rule_tells_what_it_was_where_that_is_known() -> None:
         describe_change(RuleChange(RuleAction.MODIFIED, RULE, before))
         == "~ ingress tcp 998 from 192.168.0.0/32, was ingress tcp 998 from 192.0.2.0/24"
     )
+    named, other = "sgr-0123456789abcdef0", "sgr-0fedcba9876543210"
+    changed = RuleChange(RuleAction.MODIFIED, replace(RULE, rule_id=named), replace(before, rule_id=named))
+    assert describe_change(changed) == f"~ ingress tcp 998 from 192.168.0.0/32 ({named}), was ingress tcp 998 from 192.0.2.0/24"
+    assert describe_change(replace(changed, before=replace(before, rule_id=other))).endswith(f"from 192.0.2.0/24 ({other})")
 
 
 def test_many_rules_and_unknown_content_are_said() -> None:

@@ -250,6 +250,26 @@ def test_ipv4_networks_are_spelled_as_the_standard_library_spells_them(address: 
     assert network_of(spelled, V4) == (V4, expected)
 
 
+@given(
+    st.one_of(
+        st.lists(st.sampled_from(["0", "", "2001", "DB8", "db8", "0db8", "1", "ffff", "192.0.2.1"]), min_size=2, max_size=9).map(":".join),
+        st.integers(0, 2**128 - 1).map(lambda number: str(ipaddress.IPv6Address(number))),
+        st.lists(st.sampled_from([0, 0, 0, 1, 0xFFFF]), min_size=8, max_size=8).map(
+            lambda words: str(ipaddress.IPv6Address(sum(word << 16 * place for place, word in enumerate(words))))
+        ),
+    ),
+    st.sampled_from(["", "/0", "/3", "/32", "/48", "/64", "/128", "/129", "/032", "/"]),
+)
+def test_ipv6_networks_are_spelled_as_the_standard_library_spells_them(address: str, length: str) -> None:
+    """The system's own spelling is taken only where both agree."""
+    spelled = address + length
+    try:
+        expected = str(ipaddress.ip_network(spelled, strict=False))
+    except ValueError:
+        return
+    assert network_of(spelled, V6) == (V6 if ":" in expected else V4, expected)
+
+
 @pytest.mark.parametrize("given", [{"items": []}, {}, "", None, [], {"items": ""}, {"item": None}])
 def test_empty_lists_have_many_forms(given: object) -> None:
     """Each dialect spells nothing in its own way."""

@@ -16,6 +16,8 @@ from exporter.posture.judge import Judge, OpenRule
 from exporter.posture.ports import DEFAULT_PORT_CLASSES, parse_ports
 from exporter.posture.settings import ExceptionSettings, InternetSettings
 from exporter.posture.standing import Attachment, Exposure, Group, PrefixList, Standing
+from exporter.posture.traffic import Row
+from exporter.posture.union import opened_ports
 from tests.rule_sets import LISTS, row, rule
 
 NOW = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -470,6 +472,17 @@ def test_newly_open_is_empty_exactly_where_nothing_more_is_open(before, after, l
     judge = Judge(CLASSES, internet)
     opened = open_traffic(judge, after, lists_after) - open_traffic(judge, before, lists_before)
     assert bool(judge.newly_open(before, after, as_lists(lists_before), as_lists(lists_after))) == bool(opened)
+
+
+@settings(max_examples=100, deadline=None)
+@given(groups, lists_of, internets)
+def test_what_rules_open_together_is_the_same_without_the_networks_that_decide_nothing(rules, lists, internet):
+    """A peer that is the internet by itself stands for everybody, and where no union can be wide enough the others are left out."""
+    judge, lists = Judge(CLASSES, internet), as_lists(lists)
+    peers, internets_now = judge._peers, judge._internets
+    made = [(one, peers.of(one, lists)) for one in rules if one.direction is not Direction.EGRESS]
+    rows = [Row(one.protocol, one.from_port, one.to_port, net) for one, reach in made if reach is not None for net in reach.networks]
+    assert judge._apportioning.opened(rules, lists) == opened_ports(rows, internets_now)
 
 
 def test_small_networks_are_not_left_out_where_they_close_a_gap():

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from exporter.model import Direction, PeerType, Rule, RuleAction, RuleChange
 from exporter.posture.internet import Internet
-from exporter.posture.networks import Network, parse_network
+from exporter.posture.networks import Network, is_plain_ipv4, parse_network
 from exporter.posture.open_ingress import OpenedIngress
 from exporter.posture.ports import DEFAULT_PORT_CLASSES, PORT_CLASSES, parse_ports
 from exporter.posture.traffic import Opened, Row
@@ -111,6 +111,19 @@ def _network(text: str) -> Network:
     network = parse_network(text)
     assert network is not None
     return network
+
+
+@given(
+    st.lists(st.sampled_from(["0", "9", "10", "99", "199", "200", "255", "256", "010", "", "+1", "\u0661"]), min_size=3, max_size=5),
+    st.sampled_from(["/0", "/8", "/24", "/32", "/33", "/08", "/-1", "/", "", "/24/24", "/8\n"]),
+)
+def test_what_looks_like_an_ipv4_range_is_one(octets: list[str], length: str) -> None:
+    """Peers that look so are not read to tell whether they can be."""
+    spelled = ".".join(octets) + length
+    if is_plain_ipv4(spelled):
+        network = parse_network(spelled)
+        assert network is not None
+        assert network.version == 4
 
 
 def test_halves_that_are_each_wide_open_their_own_ports() -> None:

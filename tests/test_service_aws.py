@@ -99,8 +99,10 @@ def test_one_round_with_defaults_reads_the_past_and_names_each_region(tmp_path: 
     result = CliRunner().invoke(main, ["poll", "--config.file", str(config), "--log.level", "error"])
     assert result.exit_code == 0, result.output
     lines = sorted(result.stdout.splitlines())
-    assert [line.split(":")[0] for line in lines] == [f"cloudtrail {ACCOUNT} {OTHER}", f"cloudtrail {ACCOUNT} {REGION}"]
+    units = [f"{name} {ACCOUNT} {region}" for name in ("cloudtrail", "posture") for region in (OTHER, REGION)]
+    assert [line.split(":")[0] for line in lines] == units
     assert "stored 2 (0 live)" in lines[1]
+    assert "2 security groups with 3 rules: 1 open to the internet, 0 excepted" in lines[3]
     listed = CliRunner().invoke(main, ["history", "--config.file", str(config)])
     assert "AuthorizeSecurityGroupIngress" in listed.output
 

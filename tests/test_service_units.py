@@ -106,7 +106,12 @@ class World:
     def data(self, **more: Any) -> dict[str, Any]:
         """Return a configuration of one source that is polled each half second."""
         source = {"type": "cloudtrail", "poll_interval": "500ms"} | more.pop("source", {})
-        return {"store": {"path": str(self.directory / "state.db")}, "sources": [source], "aws": {"discovery_interval": "300ms"}} | more
+        return {
+            "store": {"path": str(self.directory / "state.db")},
+            "sources": [source],
+            "aws": {"discovery_interval": "300ms"},
+            "posture": {"enabled": False},
+        } | more
 
     def config(self, **more: Any) -> Config:
         return validate(self.data(**more), "test")
@@ -288,10 +293,10 @@ def test_a_start_during_an_outage_begins_as_soon_as_units_can_be_told(world: Wor
 def test_a_reload_that_leaves_a_source_as_it_is_keeps_its_units(running: Running, world: World) -> None:
     """Asking an organization anew for each reload would leave its accounts unwatched meanwhile."""
     wait_until(lambda: running.page().get('units_healthy{source="cloudtrail"}') == 3)
-    before = running.service.pipeline.sources
+    before = running.service.pipeline.polled
     world.outage = SourceError("unavailable", "not now")
     assert running.reload(metrics={"birth_hold": "0s"})
-    assert [source for source, _ in running.service.pipeline.sources] == [source for source, _ in before]
+    assert [source for source, _ in running.service.pipeline.polled] == [source for source, _ in before]
     assert len(world.opened) == 1
     at = time.monotonic()
     wait_until(lambda: {key for moment, key in world.polls if moment > at} == ALL_THREE)

@@ -22,7 +22,8 @@ from exporter.model import Direction, PeerType, Rule
 from exporter.posture.judge import Judge
 from exporter.posture.settings import InternetSettings
 from exporter.posture.standing import Group, PrefixList
-from exporter.snapshots.answer_text import read_text
+from exporter.snapshots.answer_text import read_text, values_in
+from exporter.snapshots.answer_walk import CONTAINERS
 from exporter.snapshots.answers import Answers, Sighting, merged_lists, read_answers
 from exporter.snapshots.shapes import ordered
 from tests.standing_shapes import (
@@ -396,6 +397,7 @@ def test_a_file_of_nothing_known_is_an_error_that_says_what_is_accepted(name: st
     with pytest.raises(SourceError) as caught:
         answers(body)
     assert message in str(caught.value)
+    assert ("; give the whole answer as AWS wrote it, in JSON" in str(caught.value)) == ("$" not in message and "nested" not in message)
     assert ("accepted are answers of describe-security-groups" in str(caught.value)) == ("$" in message or "nested" in message)
 
 
@@ -430,7 +432,7 @@ def test_pages_that_are_missing_are_noted() -> None:
 def test_size_is_bounded() -> None:
     """A bomb must end in a message."""
     for body in (b" " * 5000, gzip.compress(b" " * 5000)):
-        with pytest.raises(SourceError):
+        with pytest.raises(SourceError, match="x: has over 0 MiB; split it"):
             read_text(io.BytesIO(body), "x", limit=1000)
 
 
@@ -538,3 +540,74 @@ def test_recorded_groups_are_judged_as_by_hand(truth: dict[str, Any], recorded: 
     }
     assert told <= rows
     assert rows - told == BEYOND_THE_TEXT
+
+
+# Large files.
+
+
+def _in_pieces(body: bytes) -> list[tuple[str, Any]]:
+    return list(values_in(body, "x", [], CONTAINERS, large=0))
+
+
+LARGE_TEXTS: dict[str, tuple[str, list[tuple[str, Any]]]] = {
+    "an object": (
+        '{"NextToken": "t", "SecurityGroups" : [ {"a": [1, "]"]} , 2 ] , "Other": [3], "x": null}\n',
+        [
+            ("$.SecurityGroups[0]", {"a": [1, "]"]}),
+            ("$.SecurityGroups[1]", 2),
+            ("$", {"NextToken": "t", "SecurityGroups": [], "Other": [3], "x": None}),
+        ],
+    ),
+    "an object without lists": ('{"SecurityGroups": {"items": []}}', [("$", {"SecurityGroups": {"items": []}})]),
+    "empty lists": ('{"Results": [ ], "securitygroups":[]}', [("$", {"Results": [], "securitygroups": []})]),
+    "an empty object": (" { } ", [("$", {})]),
+    "a list": ('[{"a": 1},[2]]', [("$[0]", {"a": 1}), ("$[1]", [2])]),
+    "an empty list": ("[ ]", [("$", [])]),
+    "a word": ('"x"', [("$", "x")]),
+    "lines": ('{"Results": ["{}"]}\n{"b": 1}\n', [("$.Results[0]", "{}"), ("$", {"Results": []}), ("line 2, $", {"b": 1})]),
+}
+
+
+@pytest.mark.parametrize("name", LARGE_TEXTS)
+def test_a_large_document_comes_in_pieces(name: str) -> None:
+    """Its values would take several times the room of its text, were they all held at once."""
+    body, expected = LARGE_TEXTS[name]
+    assert _in_pieces(body.encode()) == expected
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "{",
+        '{"a"',
+        '{"a" 1}',
+        '{"a": 1',
+        '{"a": 1,',
+        '{"a": 1,}',
+        "{1: 2}",
+        '{"a": 1 "b": 2}',
+        '{"Results": [1',
+        '{"Results": [1,',
+        '{"Results": [1,]}',
+        '{"Results": [1 2]}',
+        '{"Results": [',
+        "[",
+        "[1,",
+        "[" * 100_000,
+        "words",
+    ],
+)
+def test_a_large_document_that_breaks_is_an_error(body: str) -> None:
+    """As a small one is: half an answer is none."""
+    with pytest.raises(SourceError, match="x: line 1: not JSON"):
+        _in_pieces(body.encode())
+    with pytest.raises(SourceError, match="x: line 1: not JSON"):
+        list(values_in(body.encode(), "x", []))
+
+
+@pytest.mark.parametrize("name", [*SHAPES, *TEXTS])
+def test_pieces_hold_what_the_whole_holds(name: str) -> None:
+    """Whatever the size of a file, the same stands."""
+    body = json.dumps(SHAPES[name](ONE, TWO)).encode() if name in SHAPES else TEXTS[name]
+    assert found(body)
+    assert read_answers(io.BytesIO(body), "saved.json", large=0) == answers(body)

@@ -112,6 +112,16 @@ ODD_PERMISSIONS: dict[str, tuple[dict[str, Any], list[Rule]]] = {
         {"ipProtocol": "tcp", "fromPort": 22, "toPort": 22, "ipv4Ranges": [{"cidrIp": "0.0.0.0/0"}], "ipRanges": ["0.0.0.0/0"]},
         [Rule(IN, None, "tcp", 22, 22, V4, "0.0.0.0/0")],
     ),
+    "strings that the objects lack, in two spellings": (
+        {
+            "ipProtocol": "tcp",
+            "fromPort": 22,
+            "toPort": 22,
+            "ipv4Ranges": [{"cidrIp": "192.0.2.17/24"}, {"cidrIp": "198.51.100.7/32"}],
+            "ipRanges": ["192.0.2.0/24", "198.51.100.7/32", "0.0.0.0/0"],
+        },
+        [Rule(IN, None, "tcp", 22, 22, V4, peer) for peer in ("0.0.0.0/0", "192.0.2.0/24", "198.51.100.7/32")],
+    ),
     "strings beside an empty list of objects": (
         {"ipProtocol": "tcp", "fromPort": 22, "toPort": 22, "ipv4Ranges": [], "ipRanges": ["192.0.2.0/24"]},
         [Rule(IN, None, "tcp", 22, 22, V4, "192.0.2.0/24")],

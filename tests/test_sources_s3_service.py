@@ -43,6 +43,7 @@ def polled(sandbox, tmp_path) -> Callable[..., dict[tuple[str, ...], float]]:
 
     def poll(*sources: dict[str, Any]) -> dict[tuple[str, ...], float]:
         given = {"store": {"path": str(tmp_path / "state.db")}, "aws": {"endpoint_url": sandbox.url}, "sources": list(sources)}
+        given["posture"] = {"enabled": False}
         with (tmp_path / "log").open("w", encoding="utf-8") as log:
             service = Service(validate(given, "the test's configuration"), None, make_logger("info", "json", log))
             try:

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from exporter.errors import SourceError
+from exporter.catalog import Watch
+from exporter.errors import SourceError, StoreError
 from exporter.logs import make_logger
 from exporter.metrics.telemetry import Telemetry
 from exporter.model import ChangeEvent, Direction, PeerType, Resource, Rule, RuleAction, RuleChange, Unit
@@ -21,8 +22,8 @@ from exporter.posture.settings import PostureSettings
 from exporter.posture.standing import Attachment, Group, Origin, Part, PartFailure, PrefixList, Reading
 from exporter.snapshots import ReadContext
 from exporter.store import SqliteStore
-from exporter.store.base import Query
-from exporter.surveyor import Surveyor
+from exporter.store.base import PostureChange, Query
+from exporter.surveyor import Surveyor, watched_kinds
 from exporter.surveyor.look import pictures, sightings
 from tests.store_events import ACCOUNT, NOON, REGION, ingest, make_event
 
@@ -58,7 +59,7 @@ class FakeReader:
 class World:
     """A store, a clock and a surveyor of one account and region."""
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, watched: Sequence[str] = ("group", "prefix_list"), **settings: Any) -> None:
         self.now = NOON
         self.store = SqliteStore(":memory:")
         self.store.go_live("cloudtrail", NOON - timedelta(days=1))
@@ -75,6 +76,7 @@ class World:
             make_logger("debug", "json", self.log),
             lambda *_: self.events_read(),
             lambda: self.now,
+            watched=watched,
         )
         self.reader = FakeReader(self)
         self.number = 100
@@ -216,6 +218,27 @@ def test_an_event_that_comes_after_all_is_told_with_the_entry(world: World) -> N
     assert world.unexplained() == 1
 
 
+@pytest.mark.parametrize("watched", [(), ("prefix_list",), ("group",)])
+def test_what_is_not_watched_is_not_called_unexplained(watched: tuple[str, ...]) -> None:
+    """Whoever leaves the events of groups or lists out of `watch.sets` has no event that could explain anything."""
+    world = World(watched=watched)
+    named = replace(rule(5432), peer_type=PeerType.PREFIX_LIST, peer=LIST)
+    world.survey(web(named), prefix_lists=offices("192.0.2.0/24"))
+    world.survey(web(named, rule(rule_id="sgr-2")), prefix_lists=offices("192.0.2.0/24", "198.51.100.0/24", version=2))
+    report = world.survey(
+        web(named, rule(rule_id="sgr-2")), prefix_lists=offices("192.0.2.0/24", "198.51.100.0/24", version=2), after=2 * LAG
+    )
+    assert (report.pending, world.unexplained()) == (0, len(watched))
+    world.store.close()
+
+
+def test_which_kinds_are_watched_follows_from_the_sets() -> None:
+    """One name that is left out is enough to say nothing."""
+    assert watched_kinds(Watch().wanted) == ("group", "prefix_list")
+    assert watched_kinds(Watch(("security_groups",)).wanted) == ("group",)
+    assert watched_kinds(lambda _source, name: name != "RevokeSecurityGroupEgress") == ("prefix_list",)
+
+
 def test_a_part_that_fails_keeps_its_answer_and_is_a_failure(world: World) -> None:
     """Neither closes a hole that stands open, nor reports a thousand deletions."""
     world.survey(web(rule(peer=EVERYONE)), attachments={WEB: Attachment(1, public_ipv4=True)})
@@ -287,18 +310,177 @@ def test_units_of_an_aggregator_that_is_gone_leave_the_page(world: World) -> Non
     """What nobody reads any more must not stand there as it once was; nor may an outage take anything away."""
     world.survey(web(rule(peer=EVERYONE)))
     spanning = FakeReader(world, "", "")
-    world.surveyor.forget_unknown([spanning])
+    world.surveyor.forget_unknown(lambda: [spanning])
     assert world.gauges("awschange_open_ingress_rules"), "it has not answered yet"
     other = "444455556666"
     spanning.readings = [Reading(other, REGION, Origin.AWS_CONFIG, world.now, world.now, groups=(Group(DB, captured_at=world.now),))]
     assert world.surveyor.survey(spanning).complete
     spanning.error = SourceError("unavailable", "no answer")
     world.surveyor.survey(spanning)
-    world.surveyor.forget_unknown([spanning, world.reader])
+    world.surveyor.forget_unknown(lambda: [spanning, world.reader])
     assert world.store.posture_units() == {Unit(ACCOUNT, REGION), Unit(other, REGION)}
-    world.surveyor.forget_unknown([spanning])
+    world.surveyor.forget_unknown(lambda: [spanning])
     assert world.store.posture_units() == {Unit(other, REGION)}
     assert not world.gauges("awschange_open_ingress_rules")
+
+
+def test_a_new_unit_of_an_aggregator_is_not_forgotten_while_the_rest_is_taken(world: World) -> None:
+    """Readers of other units look for what nobody reads as soon as they are done, and the round of an aggregator may last minutes."""
+    spanning, others = FakeReader(world, "", ""), ["111111111111", "222222222222", "333333333333"]
+    made = [Reading(name, REGION, Origin.AWS_CONFIG, NOON, NOON, groups=(Group(DB, captured_at=NOON),)) for name in others]
+    spanning.readings = made[:1]
+    assert world.surveyor.survey(spanning).complete
+
+    def taken(_context: ReadContext) -> Iterator[Reading]:
+        for reading in made:
+            yield reading
+            world.surveyor.forget_unknown(lambda: [spanning])
+            assert Unit(reading.account_id, REGION) in world.store.posture_units()
+
+    spanning.read = taken  # type: ignore[method-assign]
+    assert world.surveyor.survey(spanning).complete
+    spanning.readings, spanning.read = made[1:], lambda _: iter(made[1:])  # type: ignore[method-assign]
+    assert world.surveyor.survey(spanning).complete
+    world.surveyor.forget_unknown(lambda: [spanning])
+    assert world.store.posture_units() == {Unit(name, REGION) for name in others[1:]}
+
+
+@pytest.mark.parametrize("fault", [StoreError("damaged"), ZeroDivisionError("oops")])
+def test_a_unit_of_an_aggregator_that_cannot_be_stored_hides_no_other(world: World, fault: Exception) -> None:
+    """One damaged document among two hundred accounts would let all those after it grow old, for ever."""
+    names = ["111111111111", "222222222222", "333333333333"]
+    spanning = FakeReader(world, "", "")
+    spanning.readings = [Reading(name, REGION, Origin.AWS_CONFIG, NOON, NOON, groups=(Group(DB, captured_at=NOON),)) for name in names]
+    replace_posture = world.store.replace_posture
+
+    def failing(change: PostureChange) -> bool:
+        if change.account_id == names[1]:
+            raise fault
+        return replace_posture(change)
+
+    world.store.replace_posture = failing  # type: ignore[method-assign]
+    report = world.surveyor.survey(spanning)
+    assert (report.complete, report.reason, report.units) == (False, "internal", 3)
+    assert str(fault) in (report.error or "")
+    assert world.store.posture_units() == {Unit(names[0], REGION), Unit(names[2], REGION)}
+
+
+def test_a_store_that_cannot_be_written_is_not_tried_for_each_of_many_units(world: World) -> None:
+    """Each try may wait ten seconds for a file that is locked."""
+    tried: list[str] = []
+
+    def failing(change: PostureChange) -> bool:
+        tried.append(change.account_id)
+        raise StoreError("the disk is full")
+
+    world.store.replace_posture = failing  # type: ignore[method-assign]
+    spanning = FakeReader(world, "", "")
+    spanning.readings = [Reading(f"{n:012}", REGION, Origin.AWS_CONFIG, NOON, NOON, groups=()) for n in range(20)]
+    report = world.surveyor.survey(spanning)
+    assert (report.complete, report.error, len(tried)) == (False, "the disk is full", 2)
+
+
+def test_a_survey_that_is_stopped_takes_no_further_unit_and_is_no_failure_of_the_store(world: World) -> None:
+    """Hundreds of units take longer than a stop may, and then the store is closed under them."""
+    stopping: list[bool] = []
+    surveyor = Surveyor(
+        world.store, world.judge, world.settings, Telemetry(), make_logger("info", "json", world.log), lambda *_: None, lambda: NOON,
+        lambda: bool(stopping),
+    )  # fmt: skip
+    spanning = FakeReader(world, "", "")
+    made = [Reading(f"{n:012}", REGION, Origin.AWS_CONFIG, NOON, NOON, groups=()) for n in range(3)]
+
+    def read(_context: ReadContext) -> Iterator[Reading]:
+        yield made[0]
+        stopping.append(True)
+        yield from made[1:]
+
+    spanning.read = read  # type: ignore[method-assign]
+    report = surveyor.survey(spanning)
+    assert (report.stopped, report.units, report.reason) == (True, 1, "unavailable")
+
+    def closed(_context: ReadContext) -> Iterator[Reading]:
+        raise StoreError("the store is closed")
+        yield
+
+    spanning.read = closed  # type: ignore[method-assign]
+    assert surveyor.survey(spanning).stopped
+    assert not world.lines("survey incomplete")
+
+
+def test_a_reading_that_was_begun_before_the_last_one_does_not_undo_it(world: World) -> None:
+    """Two exporters on one file: the slower one still has what stood before, and its removal and return would be two dark changes."""
+    world.survey(web())
+    before = world.now + timedelta(seconds=1)
+    event = world.event(
+        "AuthorizeSecurityGroupIngress", added(rule(peer=EVERYONE)), ago=-timedelta(minutes=2), opened_port_classes=("admin",)
+    )
+    world.survey(web(rule(peer=EVERYONE)))
+    world.now += timedelta(seconds=50)
+    world.reader.readings = [
+        Reading(
+            ACCOUNT, REGION, Origin.EC2, before, world.now, groups=(web(),), prefix_lists=(), trails=(), untold=frozenset({Part.RECORDER})
+        )
+    ]
+    report = world.surveyor.survey(world.reader)
+    assert (report.complete, report.changed) == (True, 0)
+    assert world.gauges("awschange_open_ingress_rules") == {OPEN: 1}
+    for _ in range(2):
+        world.survey(web(rule(peer=EVERYONE)), after=2 * LAG)
+    assert world.unexplained() == 0
+    assert world.stored(event).rule_changes == event.rule_changes
+
+
+def test_after_the_clock_was_set_back_readings_count_again_at_once(world: World) -> None:
+    """What is kept seems to be of the future, and would stand there until then."""
+    world.survey(web())
+    world.now -= timedelta(days=300)
+    assert world.survey(web(rule(peer=EVERYONE))).changed == 1
+    assert world.gauges("awschange_open_ingress_rules") == {OPEN: 1}
+    assert world.survey(web()).changed == 1
+    assert world.gauges("awschange_open_ingress_rules") == {}
+
+
+def test_an_event_that_is_stored_while_an_aggregator_is_first_read_is_looked_at_later(world: World) -> None:
+    """It may be of a change that the reading shows or misses: passed over, it would never get its before."""
+    spanning = FakeReader(world, "", "")
+    found = Reading(ACCOUNT, REGION, Origin.AWS_CONFIG, world.now, world.now, groups=(web(rule()),))
+    changed = RuleChange(RuleAction.MODIFIED, replace(rule(443), direction=None))
+    events: list[ChangeEvent] = []
+
+    def read(_context: ReadContext) -> Iterator[Reading]:
+        events.append(world.event("ModifySecurityGroupRules", changed, ago=-timedelta(minutes=2)))
+        yield found
+
+    spanning.read = read  # type: ignore[method-assign]
+    assert world.surveyor.survey(spanning).complete
+    world.now += STEP
+    spanning.read = lambda _: iter([replace(found, started_at=world.now, ended_at=world.now)])  # type: ignore[method-assign]
+    assert world.surveyor.survey(spanning).complete
+    assert world.stored(events[0]).rule_changes[0].before == rule()
+
+
+def test_a_first_reading_does_not_go_through_all_events_that_there_ever_were(world: World) -> None:
+    """There may be millions, for each of hundreds of accounts and regions."""
+    world.store.news = None  # type: ignore[assignment, method-assign]
+    assert world.survey(web(rule())).complete
+
+
+def test_what_another_process_forgets_meanwhile_is_no_fault(world: World) -> None:
+    """Digests and bodies are read one after the other."""
+    world.survey(web(rule()), Group(DB, "db"))
+    documents = world.store.documents
+    other = list[bool]()
+
+    def late(account: str, region: str, kind: str, ids: Any = None) -> Any:
+        if kind == "group" and not other:
+            other.append(True)
+            world.store.forget_posture([Unit(ACCOUNT, REGION)])
+        return documents(account, region, kind, ids)
+
+    world.store.documents = late  # type: ignore[method-assign]
+    assert world.survey(web(rule())).complete
+    assert other
 
 
 def offices(*cidrs: str, version: int = 1) -> tuple[PrefixList, ...]:

@@ -218,6 +218,12 @@ def test_open_tells_who_and_since_when_and_check_fails_a_pipeline(world: World) 
     assert expected.items() <= row.items()
     assert (row["by"], row["exposure"]) == ("user/alice", "unattached")
     assert row["since"] is not None
+    gone = "sg-0123456789abcdef0"
+    unknown = CliRunner().invoke(main, ["open", gone, group, "--config.file", str(world.config), "--format", "csv"])
+    assert (unknown.exit_code, len(unknown.stdout.splitlines())) == (1, 2), unknown.output
+    assert f"Error: {gone}: no such group stands in what was read" in unknown.stderr
+    elsewhere = CliRunner().invoke(main, ["open", "--config.file", str(world.config), "--region", "eu-west-1"])
+    assert (elsewhere.exit_code, "holds no picture of what stands there" in elsewhere.stderr) == (2, True), elsewhere.output
     world.service.stop()
     checked = CliRunner().invoke(main, ["poll", "--check", "--config.file", str(world.config), "--log.level", "error"])
     assert checked.exit_code == 2, checked.output

@@ -21,9 +21,10 @@ from exporter.aws.models import Models
 from exporter.aws.operations import ASSUME_ROLE, DESCRIBE_REGIONS, GET_CALLER_IDENTITY
 from exporter.aws.pacing import Pacer
 from exporter.aws.sender import Sender
-from exporter.aws.settings import ALL, AwsSettings, OrganizationSettings, RoleSettings
+from exporter.aws.settings import AwsSettings, OrganizationSettings, RoleSettings
 from exporter.aws.transport import Transport
 from exporter.errors import AwsError
+from exporter.settings import ALL
 from exporter.text import visible
 
 NO_REGION = "no AWS region is given; set aws.regions in the configuration, or AWS_REGION in the environment, or region in the AWS profile"

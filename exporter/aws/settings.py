@@ -8,14 +8,9 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
-from exporter.settings import Duration, Settings
-
-ALL = "all"
-"""As a region: all that are enabled in the account."""
+from exporter.settings import ALL, AccountId, Duration, Region, Settings
 
 _ROLE_ARN = re.compile(r"arn:(aws|aws-us-gov|aws-cn|aws-iso|aws-iso-b):iam::(\d{12}):role/[\w+=,.@/-]{1,512}")
-_REGION = re.compile(r"[a-z]{2,8}(-[a-z]+)+-\d{1,2}")
-_ACCOUNT_ID = re.compile(r"\d{12}")
 
 
 def _role_arn(value: str) -> str:
@@ -24,22 +19,7 @@ def _role_arn(value: str) -> str:
     return value
 
 
-def _region(value: str) -> str:
-    if value != ALL and not _REGION.fullmatch(value):
-        raise ValueError(f"{value!r:.80} is no region; write it as us-east-1, or write {ALL}")
-    return value
-
-
-def account_id(value: str) -> str:
-    """Return an account id; raise ValueError where it is none."""
-    if not _ACCOUNT_ID.fullmatch(value):
-        raise ValueError(f"{value!r:.80} is no account id; write its 12 digits in quotes")
-    return value
-
-
 RoleArn = Annotated[str, AfterValidator(_role_arn)]
-Region = Annotated[str, AfterValidator(_region)]
-AccountId = Annotated[str, AfterValidator(account_id)]
 
 
 class RoleSettings(Settings):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -9,6 +10,7 @@ import click
 from exporter.cli.options import reports_errors
 from exporter.config import load
 from exporter.service import require_sources
+from exporter.snapshots.permissions import reads_from
 
 
 @click.command("check-config", short_help="Check a configuration file.")
@@ -19,4 +21,13 @@ def check_config(file: Path) -> None:
     config = load(file)
     require_sources(config, str(file))
     names = ", ".join(source.name if source.name == source.type else f"{source.name} ({source.type})" for source in config.sources)
-    click.echo(f"{file}: valid; sources: {names}; watching: {', '.join(config.watch.sets) or 'patterns only'}")
+    standing = f"read ({config.posture.source})" if config.reads_posture else "not read"
+    click.echo(
+        f"{file}: valid; sources: {names or 'none'}; watching: {', '.join(config.watch.sets) or 'patterns only'}; what stands: {standing}"
+    )
+    if config.posture.aggregator is not None and not reads_from(config.posture, "aws_config"):
+        click.echo(
+            "Note: the aggregator is never asked, because `posture.source` is ec2; remove it, or choose auto or aws_config", err=True
+        )
+    for exception in config.posture.ended(datetime.now(UTC)):
+        click.echo(f"Note: {exception.told_as_ended()}", err=True)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import shlex
+import shutil
 import signal
 import sys
 import tempfile
 import threading
 from collections.abc import Mapping
 from contextlib import ExitStack
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -144,7 +147,7 @@ def _on_aws(running: _Demo, web: str, address: tuple[str, int], seed: int, inter
     """Run the stand-in for AWS and the exporter on it; return both, and what to say of them."""
     _say("Starting a stand-in for AWS, with people at work in it ...")
     aws = stand_in.start(address, seed, interval, lambda line: _say(f"aws: {line}"), running.keep, running.done.is_set)
-    config = stand_in.settings(aws.world, aws.url, tuple(SOURCES)) if aws.world else {}
+    config = stand_in.settings(aws.world, aws.url, tuple(SOURCES), _next_month()) if aws.world else {}
     if running.done.is_set():
         return [aws.child], []
     exporter_ = running.serve(web, config, stand_in.environment(aws.url, stand_in.READER_KEY))
@@ -154,13 +157,25 @@ def _on_aws(running: _Demo, web: str, address: tuple[str, int], seed: int, inter
         f"  AWS           {aws.url}",
         f"                accounts {', '.join(accounts)}; regions {', '.join(aws.world['regions'])}",
         f"                read on these roads: {', '.join(source['type'] for source in config['sources'])}",
-        f"  open now      {Path(sys.argv[0]).name} open --config.file {running.directory / 'exporter.yml'}",
+        f"  open now      {_called()} open --config.file {shlex.quote(str(running.directory / 'exporter.yml'))}",
         "",
         "Open a port to the internet yourself, and see within seconds on the history page that it was user/you:",
         "",
         f"  {paste} \\",
         "    aws ec2 authorize-security-group-ingress --group-name default --protocol tcp --port 3389 --cidr 0.0.0.0/0",
     ]
+
+
+def _next_month() -> date:
+    return (datetime.now(UTC) + timedelta(days=30)).date()
+
+
+def _called() -> str:
+    """Return what a shell runs this program by, as the demo itself was run: `make demo` finds it where no PATH leads."""
+    called = Path(sys.argv[0])
+    if called.name == "__main__.py":
+        return f"{shlex.quote(sys.executable)} -m exporter"
+    return called.name if shutil.which(called.name) else shlex.quote(str(called))
 
 
 def _on_files(running: _Demo, web: str, seed: int, interval: float) -> tuple[list[Child], list[str]]:

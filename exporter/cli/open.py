@@ -53,13 +53,15 @@ def open_command(
     rule event, a snapshot or history file of its bucket) said; one such answer, an array or a line for each. Of several states of a group
     that AWS Config recorded the newest counts.
 
-    The exit status is 0 whatever is open, and 1 where something could not be judged.
+    The exit status is 0 whatever is open; 1 where something could not be read or judged, beside the rows of what could, or a group that
+    is named is not in what was read; 2 for a wrong option or configuration. With --file, rules whose prefix list no file tells are left
+    out, and a note names the list.
     """
     if prefix_lists and file is None:
         raise click.UsageError("--prefix-lists goes with --file; what the exporter reads has its lists")
     config, _ = resolve_config(config_file)
     now = datetime.now(UTC)
-    verdict = judge_store(config, accounts, regions, now) if file is None else judge_file(config, file, prefix_lists, now)
+    verdict = judge_store(config, groups, accounts, regions, now) if file is None else judge_file(config, file, prefix_lists, now)
     verdict.rows = [
         row
         for row in verdict.rows

@@ -20,24 +20,35 @@ _LATE = 3
 """How many intervals old a picture may be before that is said."""
 
 
-def judge_store(config: Config, accounts: Sequence[str], regions: Sequence[str], now: datetime) -> Verdict:
-    """Return what stands open in the pictures of the store, newest knowledge of who opened it with it. Raises ConfigError without any."""
+def judge_store(config: Config, groups: Sequence[str], accounts: Sequence[str], regions: Sequence[str], now: datetime) -> Verdict:
+    """Return what stands open in the pictures of the store, newest knowledge of who opened it with it. Raises ConfigError without any.
+
+    A group of `groups` that is in none of them is a problem: nothing is known of it, which is not that it is closed.
+    """
     store = existing_store(config)
     try:
         verdict = Verdict()
         judge = Judge(config.port_classes.ranges(), config.posture.internet, config.posture.exceptions)
         found = False
+        missing = dict.fromkeys(groups)
         for standing in pictures(store, accounts, regions):
             found = True
+            for group in standing.groups or ():
+                missing.pop(group.group_id, None)
             _judge(config, store, judge, standing, now, verdict)
         if not found:
             raise ConfigError(
-                f"store.path: {config.store.path} holds no picture of what stands{' there' if accounts or regions else ''}; "
+                f"store.path: {config.store.path} holds no picture of what stands{_there(accounts, regions)}; "
                 "run `poll` or `serve` with a configuration that reads from AWS, or judge a saved answer with --file"
             )
+        verdict.problems += (f"{group_id}: no such group stands in what was read{_there(accounts, regions)}" for group_id in missing)
         return verdict
     finally:
         store.close()
+
+
+def _there(accounts: Sequence[str], regions: Sequence[str]) -> str:
+    return " there" if accounts or regions else ""
 
 
 def _judge(config: Config, store: Store, judge: Judge, standing: Standing, now: datetime, verdict: Verdict) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import sys
 from collections.abc import Iterator, Sequence
@@ -40,17 +41,30 @@ def judge_file(config: Config, path: Path, list_paths: Sequence[Path], now: date
     Raises SourceError where a file cannot be read, or holds nothing known.
     """
     verdict = Verdict()
-    answers = _read(path, verdict)
-    lists = [*(answers.prefix_lists or {}).values()]
-    for list_path in list_paths:
-        lists += _lists_of(list_path, verdict)
-    _judge(config, answers, merged_lists(lists), now, verdict)
+    with _uncollected():
+        answers = _read(path, verdict)
+        lists = [*(answers.prefix_lists or {}).values()]
+        for list_path in list_paths:
+            lists += _lists_of(list_path, verdict)
+        _judge(config, answers, merged_lists(lists), now, f"{_name(path)}: ", verdict)
     if not answers.sightings:
         verdict.notes.append(f"{_name(path)}: holds no security group")
     return verdict
 
 
-def _judge(config: Config, answers: Answers, lists: dict[str, PrefixList], now: datetime, verdict: Verdict) -> None:
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """Pause the search for cycles: an answer is millions of values without any, and going through them again and again is half the time."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _judge(config: Config, answers: Answers, lists: dict[str, PrefixList], now: datetime, where: str, verdict: Verdict) -> None:
     judge = Judge(config.port_classes.ranges(), config.posture.internet, config.posture.exceptions)
     rows: dict[OpenRow, None] = {}
     unknown: dict[str, str] = {}
@@ -60,7 +74,7 @@ def _judge(config: Config, answers: Answers, lists: dict[str, PrefixList], now: 
         for list_id in judge.unknown_lists(standing):
             unknown.setdefault(list_id, region)
         verdict.problems += (
-            f"{group_id}: a rule from {peer} is not judged: that is no range of addresses, or a list with one that is none"
+            f"{where}{group_id}: a rule from {peer} is not judged: that is no range of addresses, or a list with one that is none"
             for group_id, peer in judge.unreadable_peers(standing)
         )
     verdict.rows += rows

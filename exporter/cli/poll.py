@@ -52,7 +52,8 @@ def poll(config_file: Path | None, check: bool, log_level: str, log_format: str)
         unit = " ".join(filter(None, (report.source, report.account_id, report.region)))
         click.echo(f"{unit}: {state}; {report.counts()}")
     if standing_open:
-        click.echo(f"open to the internet and not excepted: {standing_open} rules; `aws-change-exporter open` lists them", err=True)
+        rules = "1 rule" if standing_open == 1 else f"{standing_open} rules"
+        click.echo(f"open to the internet and not excepted: {rules}; `aws-change-exporter open` lists them", err=True)
         sys.exit(OPEN_STATUS)
     sys.exit(0 if all(report.complete for report in reports) else 1)
 

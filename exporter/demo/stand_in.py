@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,13 @@ KEY = "AKIAIOSFODNN7EXAMPLE"
 READER_KEY = "AKIAI44QH8DHBEXAMPLE"
 """The access key of the exporter."""
 _REGION = "us-east-1"
+_PUBLIC_WEB = {
+    "name": "public-web",
+    "reason": "customers reach the load balancer in front of the servers",
+    "ports": ["443"],
+    "regions": [_REGION],
+    "accounts": ["444455556666"],
+}
 _SECONDS = 120.0
 _ASK_SECONDS = 0.1
 
@@ -86,8 +94,11 @@ def given(url: str, key: str) -> dict[str, str]:
     return {"AWS_ENDPOINT_URL": url, **secret, "AWS_DEFAULT_REGION": _REGION}
 
 
-def settings(world: Mapping[str, Any], url: str, types: Sequence[str]) -> dict[str, Any]:
-    """Return the sections of a configuration that reads the sandbox: what stands, and changes on every road of the types that there are."""
+def settings(world: Mapping[str, Any], url: str, types: Sequence[str], expires: date) -> dict[str, Any]:
+    """Return the sections of a configuration that reads the sandbox: what stands, and changes on every road of the types that there are.
+
+    `expires` is the last day of the exception that is there to be seen.
+    """
     queue = {"region": _REGION, "poll_interval": "2s", "wait_time": "1s"}
     sources: list[dict[str, Any]] = [
         {"type": "cloudtrail", "poll_interval": "10s", "backfill": "3d"},
@@ -98,7 +109,7 @@ def settings(world: Mapping[str, Any], url: str, types: Sequence[str]) -> dict[s
     return {
         "aws": {"endpoint_url": url, "regions": list(world["regions"]), "accounts": accounts, "own_account": True},
         "sources": [source for source in sources if source["type"] in types],
-        "posture": {"poll_interval": "10s", "lag_budget": "2m"},
+        "posture": {"poll_interval": "10s", "lag_budget": "2m", "exceptions": [_PUBLIC_WEB | {"expires": expires.isoformat()}]},
     }
 
 

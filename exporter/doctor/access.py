@@ -9,9 +9,9 @@ from typing import Any
 
 from exporter.aws import Account, RoleSettings
 from exporter.aws.operations import GET_CALLER_IDENTITY
-from exporter.aws.settings import ALL
 from exporter.doctor.base import UNLISTED, Examination, configured_regions, denial, in_parallel, named, role_chains
 from exporter.errors import SourceError
+from exporter.settings import ALL
 from exporter.sources.base import Diagnosis
 
 _SKEW = timedelta(minutes=2)

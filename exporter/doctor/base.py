@@ -10,9 +10,9 @@ from functools import cached_property
 from typing import Literal, TypeAlias, TypeVar
 
 from exporter.aws import Account, Aws, RoleSettings
-from exporter.aws.settings import ALL
 from exporter.config import Config
 from exporter.errors import AwsError, SourceError
+from exporter.settings import ALL
 from exporter.sources import SOURCES
 from exporter.sources.base import Diagnosis, SourceSettings
 from exporter.sources.queue import queue_name

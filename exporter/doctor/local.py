@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 from exporter.doctor.base import Examination
 from exporter.errors import StoreError
@@ -16,7 +17,9 @@ _TOO_LITTLE = 64 * 1024**2
 def configuration(examination: Examination) -> Iterator[Diagnosis]:
     """Tell that the configuration is valid: whoever gets here has one that is."""
     names = ", ".join(settings.name for settings in examination.config.sources)
-    yield Diagnosis("ok", examination.where, f"valid; sources: {names}")
+    yield Diagnosis("ok", examination.where, f"valid; sources: {names or 'none'}")
+    for exception in examination.config.posture.ended(datetime.now(UTC)):
+        yield Diagnosis("warning", "posture.exceptions", exception.told_as_ended())
 
 
 def store(examination: Examination) -> Iterator[Diagnosis]:

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -81,7 +82,11 @@ _SIGNS = {RuleAction.ADDED: "+", RuleAction.REMOVED: "-", RuleAction.MODIFIED: "
 def describe_change(change: RuleChange) -> str:
     """Return one rule change as a person would say it: `+ ingress tcp 22 from 0.0.0.0/0 (sgr-…)`."""
     text = f"{_SIGNS[change.action]} {describe_rule(change.rule)}"
-    return f"{text}, was {describe_rule(change.before)}" if change.before else text
+    if change.before is None:
+        return text
+    # An id is never changed, so one that was told once says nothing the second time.
+    before = replace(change.before, rule_id=None) if change.before.rule_id == change.rule.rule_id else change.before
+    return f"{text}, was {describe_rule(before)}"
 
 
 def describe_rule(rule: Rule) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from exporter.aws import Permission, RoleSettings
-from exporter.aws.settings import ALL
 from exporter.config import Config
 from exporter.doctor import PERMISSIONS as DOCTOR
 from exporter.doctor.base import configured_regions, role_chains, wanted_regions
+from exporter.settings import ALL
 from exporter.snapshots.permissions import permissions as standing
 from exporter.sources import SOURCES
 

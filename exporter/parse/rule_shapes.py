@@ -14,9 +14,14 @@ from exporter.parse.dialect import as_list, lowered, port, text, truth
 MOST_CHANGES = 5000
 """Most rule changes of one event; EC2 itself allows a group some 1000 rules."""
 
-_PROTOCOLS = MappingProxyType({"-1": "all", "all": "all", "1": "icmp", "6": "tcp", "17": "udp", "58": "icmpv6"})
+_PROTOCOLS = MappingProxyType(
+    {"-1": "all", "1": "icmp", "6": "tcp", "17": "udp", "58": "icmpv6"}
+    # One text for all rules that have it.
+    | {name: name for name in ("all", "icmp", "tcp", "udp", "icmpv6")}
+)
 _LONGEST_PEER = 255
 _IPV4_HOSTS = MappingProxyType({str(length): (1 << 32 - length) - 1 for length in range(33)})
+_IPV6_HOSTS = MappingProxyType({str(length): (1 << 128 - length) - 1 for length in range(129)})
 
 
 def answered_rules(rule_set: object, direction: Direction) -> list[Rule]:
@@ -115,20 +120,26 @@ _RANGES: tuple[tuple[str, str, PeerType], ...] = (
 def permitted_rules(permissions: Iterable[Any], direction: Direction) -> Iterator[Rule]:
     """Yield one rule for each peer of each permission."""
     for permission in permissions:
-        if not isinstance(permission, dict):
+        if isinstance(permission, dict):
+            yield from rules_of_permission(lowered(permission), direction)
+
+
+def rules_of_permission(fields: Mapping[str, Any], direction: Direction) -> list[Rule]:
+    """Return one rule for each peer of a permission; `fields` has lower-case keys."""
+    protocol, from_port, to_port = _traffic(fields)
+    rules: list[Rule] = []
+    for key, member, kind in _RANGES:
+        entries = fields.get(key)
+        if entries is None:
             continue
-        fields = lowered(permission)
-        protocol, from_port, to_port = _traffic(fields)
-        bare = True
-        for key, member, kind in _RANGES:
-            for entry in as_list(fields.get(key)):
-                inner = lowered(entry)
-                peer_type, peer = _member_peer(inner, inner.get(member, entry), kind)
-                if peer is not None:
-                    bare = False
-                    yield Rule(direction, None, protocol, from_port, to_port, peer_type, peer, description_of(inner))
-        if bare and protocol is not None:
-            yield Rule(direction, None, protocol, from_port, to_port)
+        for entry in as_list(entries):
+            inner = lowered(entry)
+            peer_type, peer = _member_peer(inner, inner.get(member, entry), kind)
+            if peer is not None:
+                rules.append(Rule(direction, None, protocol, from_port, to_port, peer_type, peer, description_of(inner)))
+    if not rules and protocol is not None:
+        rules.append(Rule(direction, None, protocol, from_port, to_port))
+    return rules
 
 
 def _member_peer(fields: Mapping[str, Any], value: object, kind: PeerType) -> tuple[PeerType | None, str | None]:
@@ -159,9 +170,10 @@ def network_of(value: object, kind: PeerType) -> tuple[PeerType | None, str | No
     if spelled is None:
         return None, None
     spelled = spelled.strip() or spelled
-    if spelled == "::/0":
-        return PeerType.IPV6, spelled
-    if _is_canonical_ipv4(spelled):
+    if ":" in spelled:
+        if _is_canonical(spelled, socket.AF_INET6, _IPV6_HOSTS):
+            return PeerType.IPV6, spelled
+    elif _is_canonical(spelled, socket.AF_INET, _IPV4_HOSTS):
         return PeerType.IPV4, spelled
     try:
         network = ipaddress.ip_network(spelled, strict=False)
@@ -173,17 +185,20 @@ def network_of(value: object, kind: PeerType) -> tuple[PeerType | None, str | No
     return (PeerType.IPV4 if network.version == 4 else PeerType.IPV6), str(network)
 
 
-def _is_canonical_ipv4(spelled: str) -> bool:
-    """Tell what AWS writes nearly always, many times faster than `ipaddress` makes a network of it."""
+def _is_canonical(spelled: str, family: socket.AddressFamily, hosts_of: Mapping[str, int]) -> bool:
+    """Tell what AWS writes nearly always, many times faster than `ipaddress` makes a network of it.
+
+    An IPv6 address that ends in dotted form is left to `ipaddress`, which spells it otherwise than the system does.
+    """
     address, _, length = spelled.partition("/")
-    hosts = _IPV4_HOSTS.get(length)
-    if hosts is None:
+    hosts = hosts_of.get(length)
+    if hosts is None or (family is socket.AF_INET6 and "." in address):
         return False
     try:
-        packed = socket.inet_pton(socket.AF_INET, address)
+        packed = socket.inet_pton(family, address)
     except (OSError, ValueError):
         return False
-    return not int.from_bytes(packed) & hosts and socket.inet_ntop(socket.AF_INET, packed) == address
+    return not int.from_bytes(packed) & hosts and socket.inet_ntop(family, packed) == address
 
 
 def _traffic(fields: Mapping[str, Any]) -> tuple[str | None, int | None, int | None]:

@@ -9,6 +9,7 @@ from functools import reduce
 from exporter.model import Direction, Rule
 from exporter.posture.excepted import Cover, divided
 from exporter.posture.internet import Internet, meets
+from exporter.posture.networks import EVERYTHING
 from exporter.posture.ports import PortRanges
 from exporter.posture.reach import Peers, Reach
 from exporter.posture.standing import PrefixList
@@ -29,8 +30,16 @@ class Apportioning:
 
     def opened(self, rules: Sequence[Rule], lists: Mapping[str, PrefixList]) -> list[Opened]:
         """Return all that rules open together, whoever takes part."""
-        parties = self._parties(rules, lists)
-        return opened_ports((row for party in parties for row in _rows_of(party)), self._internets)
+        alone, united = self._peers.screen(rules, lists)
+        if not alone and not united:
+            return []
+        rows: list[Row] = []
+        for rule, reach in self._parties(rules if united else alone, lists):
+            # A peer that is the internet by itself is as good as everybody, however many networks it has.
+            rows += [Row(rule.protocol, rule.from_port, rule.to_port, EVERYTHING[version]) for version in sorted(reach.alone)]
+            if united:
+                rows += [row for row in _rows_of((rule, reach)) if row.network.version not in reach.alone]
+        return opened_ports(rows, self._internets)
 
     def _parties(self, rules: Sequence[Rule], lists: Mapping[str, PrefixList]) -> list[_Party]:
         reaches = ((rule, self._peers.of(rule, lists)) for rule in rules if lets_in(rule))

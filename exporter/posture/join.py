@@ -28,6 +28,9 @@ from exporter.posture.windows import Windows
 SLACK = timedelta(seconds=60)
 """How far our clock and AWS's may differ, and how old what EC2 answers may be."""
 
+REMEMBER = timedelta(days=2)
+"""How long versions are remembered that wait for no event any more."""
+
 
 @dataclass(slots=True)
 class _Transition:
@@ -58,7 +61,7 @@ def join(
     account_id: str,
     region: str,
     slack: timedelta = SLACK,
-    remember: timedelta = timedelta(days=2),
+    remember: timedelta = REMEMBER,
 ) -> Joined:
     """Return what a chronicle and the stored events that touch it come to; both in any order, events of other things left aside.
 
@@ -298,4 +301,4 @@ def _fill_blind(story: _Story) -> None:
                 story.told[event_id] = replace(told, changes=(*told.changes, change))
 
 
-__all__ = ["SLACK", "join", "standing_at"]
+__all__ = ["REMEMBER", "SLACK", "join", "standing_at"]

@@ -10,6 +10,7 @@ from exporter.model import PeerType, Rule
 from exporter.posture.apportion import Apportioning, Part, lets_in
 from exporter.posture.excepted import in_force, read_exceptions
 from exporter.posture.internet import internets_of
+from exporter.posture.networks import is_plain_ipv4
 from exporter.posture.ports import PORT_CLASSES, PortRanges, classes_of
 from exporter.posture.reach import Peers
 from exporter.posture.settings import ExceptionSettings, InternetSettings
@@ -97,6 +98,9 @@ class Judge:
         found = []
         for group in standing.groups or ():
             for rule in group.rules:
+                # Nearly all are plain IPv4 ranges, and most of those are no one else's: to remember each would cost more than to look.
+                if rule.peer_type is PeerType.IPV4 and rule.peer is not None and is_plain_ipv4(rule.peer):
+                    continue
                 reach = self._peers.of(rule, lists) if lets_in(rule) else None
                 if reach is not None and not reach.readable and rule.peer is not None:
                     found.append((group.group_id, rule.peer))

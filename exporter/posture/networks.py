@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ BITS: Mapping[int, int] = {4: 32, 6: 128}
 """Length of an address by IP version."""
 
 _LONGEST_CIDR = 49
+_OCTET = "(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])"
+_PLAIN_IPV4 = re.compile(rf"(?:{_OCTET}\.){{3}}{_OCTET}/(?:3[0-2]|[12]?[0-9])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,11 @@ class Network:
 
 EVERYTHING: Mapping[int, Network] = {version: Network(version, 0, 1 << bits) for version, bits in BITS.items()}
 """The block of prefix length 0 by IP version."""
+
+
+def is_plain_ipv4(text: str) -> bool:
+    """Tell, fast, whether a text is an IPv4 range as AWS writes it: then it is a block. Others may be one too."""
+    return _PLAIN_IPV4.fullmatch(text) is not None
 
 
 def parse_network(text: str | None) -> Network | None:

@@ -42,7 +42,8 @@ class Peers:
         self._internets = internets
         self._cidrs4: dict[str, Reach] = {}
         self._cidrs6: dict[str, Reach] = {}
-        self._lists: dict[str, tuple[PrefixList, Reach]] = {}
+        # Two of each: what it was and what it is are compared for one group after the other.
+        self._lists: dict[str, tuple[tuple[PrefixList, Reach], ...]] = {}
         # Ends of CIDRs that are far too small to matter one by one, with their number of addresses. An IPv6 address without a
         # prefix length may end in the same characters; it is smaller still, and these numbers are upper bounds.
         self._small = {version: _small(bits, internets[version].least) for version, bits in BITS.items()}
@@ -105,13 +106,16 @@ class Peers:
         prefix_list = lists.get(list_id)
         if prefix_list is None:
             return None
-        known = self._lists.get(list_id)
-        if known is None or known[0] is not prefix_list:
-            known = prefix_list, self._reach([peer_network(cidr, 4) for cidr, _ in prefix_list.entries])
-            if len(self._lists) >= _MOST_LISTS:
-                self._lists.clear()
-            self._lists[list_id] = known
-        return known[1]
+        known = self._lists.get(list_id, ())
+        for other, reach in known:
+            # Each reading makes its own of the same entries.
+            if other is prefix_list or other.entries == prefix_list.entries:
+                return reach
+        reach = self._reach([peer_network(cidr, 4) for cidr, _ in prefix_list.entries])
+        if len(self._lists) >= _MOST_LISTS:
+            self._lists.clear()
+        self._lists[list_id] = ((prefix_list, reach), *known[:1])
+        return reach
 
     def _reach_of(self, network: Network) -> Reach:
         internet = self._internets[network.version]

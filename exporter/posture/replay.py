@@ -32,13 +32,14 @@ class Span:
 class Track:
     """One rule through time. `floor` is the span that the latest reading showed: no later reading shows an earlier one.
 
-    `original` is the track that this one was copied from.
+    `original` is the track that this one was copied from, `position` its place among the tracks of its world.
     """
 
     rule_id: str | None
     spans: list[Span]
     floor: tuple[datetime, str] | None = None
     original: Track | None = None
+    position: int = 0
 
     @property
     def value(self) -> Rule | None:
@@ -97,29 +98,33 @@ class World:
     open_questions: list[tuple[Call, RuleChange]] = field(default_factory=list)
     _ids: dict[str, Track] = field(default_factory=dict)
     _places: dict[Place, list[Track]] = field(default_factory=dict)
+    _standing: dict[int, Track] = field(default_factory=dict)
+    _added: int = 0
 
     def copy(self) -> World:
         """Return a world that can be played on without touching this one; its tracks name theirs."""
-        other = replace(self, tracks=[], open_questions=list(self.open_questions), _ids={}, _places={})
+        other = replace(self, tracks=[], open_questions=list(self.open_questions), _ids={}, _places={}, _standing={})
         for track in self.tracks:
             other.add(Track(track.rule_id, list(track.spans), track.floor, track))
         return other
 
     def rules(self) -> tuple[Rule, ...]:
         """Return the rules that stand."""
-        return tuple(rule for track in self.tracks if (rule := track.value) is not None)
+        return tuple(rule for track in self.alive() if (rule := track.value) is not None)
 
     def alive(self) -> Iterator[Track]:
-        """Yield the tracks of the rules that stand."""
-        return (track for track in self.tracks if track.value is not None)
+        """Yield the tracks of the rules that stand: a handful, where thousands may have come and gone."""
+        return (self._standing[position] for position in sorted(self._standing))
 
     def add(self, track: Track) -> Track:
         """Take in a track."""
         self.tracks.append(track)
+        track.position = self._added = self._added + 1
         if track.rule_id is not None:
             self._ids[track.rule_id] = track
         if track.value is not None:
             self._places.setdefault(place(track.value), []).append(track)
+            self._standing[track.position] = track
         return track
 
     def begin(self, span: Span) -> Track:
@@ -131,9 +136,11 @@ class World:
         """Let a rule say something else, or go; `anew` forgets what it said before."""
         if track.value is not None:
             self._places[place(track.value)].remove(track)
+            del self._standing[track.position]
         track.spans = [span] if anew else [*track.spans, span]
         if track.value is not None:
             self._places.setdefault(place(track.value), []).append(track)
+            self._standing[track.position] = track
 
     def name(self, track: Track, rule_id: str | None) -> None:
         """Learn the id of a rule."""
@@ -144,8 +151,10 @@ class World:
 
     def forget(self, before: datetime) -> None:
         """Forget rules that were gone before a moment."""
-        for track in [track for track in self.tracks if track.value is None and track.spans[-1].since < before]:
-            self.tracks.remove(track)
+        gone = [track for track in self.tracks if track.value is None and track.spans[-1].since < before]
+        if gone:
+            self.tracks = [track for track in self.tracks if track.value is not None or track.spans[-1].since >= before]
+        for track in gone:
             if track.rule_id is not None and self._ids.get(track.rule_id) is track:
                 del self._ids[track.rule_id]
 

@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from exporter.posture.networks import parse_network
 from exporter.posture.ports import PortRanges, parse_ports
-from exporter.settings import Duration, Settings
+from exporter.settings import AccountId, Duration, Region, RegionName, Settings, account_id
 
 NAME = "posture"
 """What the readings are called in metrics and logs, where a source has its name."""
@@ -21,14 +21,13 @@ _SOURCES = (
     "`ec2` (now, with rule ids), `aws_config` (as AWS Config last recorded it) or `auto`: the aggregator where one is set, else EC2, "
     "and AWS Config where EC2 may not be read"
 )
-_ACCOUNT = re.compile(r"[0-9]{12}")
+_GROUP = re.compile(r"sg-[A-Za-z0-9]{1,64}")
 
 
-def _account_ids(accounts: tuple[str, ...]) -> tuple[str, ...]:
-    for account in accounts:
-        if not _ACCOUNT.fullmatch(account):
-            raise ValueError(f"{account!r:.40} is no account id; write its 12 digits in quotes")
-    return accounts
+def _group_id(value: str) -> str:
+    if not _GROUP.fullmatch(value):
+        raise ValueError(f"{value!r:.80} is no id of a group; write sg-0123456789abcdef0, not its name")
+    return value
 
 
 def _networks(cidrs: tuple[str, ...]) -> tuple[str, ...]:
@@ -41,24 +40,22 @@ def _networks(cidrs: tuple[str, ...]) -> tuple[str, ...]:
 class SourceOverride(Settings):
     """Another source for some accounts and regions."""
 
-    accounts: tuple[str, ...] = Field(default=(), description="Account ids; all where none is named.")
-    regions: tuple[str, ...] = Field(default=(), description="Regions; all where none is named.")
+    accounts: tuple[AccountId, ...] = Field(default=(), description="Account ids; all where none is named.")
+    regions: tuple[RegionName, ...] = Field(default=(), description="Regions; all where none is named.")
     source: SourceChoice = Field(description=f"Where their rules are read: {_SOURCES}.")
-
-    _check_accounts = field_validator("accounts")(_account_ids)
 
 
 class AggregatorSettings(Settings):
     """An aggregator of AWS Config, which answers for many accounts and regions at once."""
 
     name: str = Field(min_length=1, max_length=256, description="Name of the aggregator.")
-    region: str = Field(min_length=1, description="Region in which the aggregator is.")
+    region: RegionName = Field(description="Region in which the aggregator is.")
     account_id: str = Field(default="", description="Watched account that has the aggregator; that of the default credentials if empty.")
 
     @field_validator("account_id")
     @classmethod
-    def _account(cls, account_id: str) -> str:
-        return _account_ids((account_id,))[0] if account_id else ""
+    def _account(cls, value: str) -> str:
+        return account_id(value) if value else ""
 
 
 class InternetSettings(Settings):
@@ -83,11 +80,14 @@ def _expiry(value: object) -> object:
             value = datetime.fromisoformat(value) if len(value) > 10 else date.fromisoformat(value)
         except ValueError:
             raise ValueError(f"{value!r:.40} is no date; write 2027-01-31 or 2027-01-31T12:00:00Z") from None
-    if isinstance(value, datetime):
-        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
-    if isinstance(value, date):
-        return datetime.combine(value + timedelta(days=1), time(), UTC)
-    raise ValueError("must be a date such as 2027-01-31")
+    try:
+        if isinstance(value, datetime):
+            return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+        if isinstance(value, date):
+            return datetime.combine(value + timedelta(days=1), time(), UTC)
+    except OverflowError:
+        raise ValueError(f"{value!s:.40} is no date that ever comes; write one such as 2027-01-31") from None
+    raise ValueError(f"must be a date such as 2027-01-31, not {value!r:.40}")
 
 
 # YAML reads an unquoted 22 as a number.
@@ -102,14 +102,13 @@ class ExceptionSettings(Settings):
     expires: Annotated[datetime, BeforeValidator(_expiry)] = Field(
         description="When it ends, such as 2027-01-31 (that day included, UTC); from then on what it covered counts as open."
     )
-    security_groups: tuple[str, ...] = Field(default=(), description="Ids of groups.")
+    security_groups: tuple[Annotated[str, AfterValidator(_group_id)], ...] = Field(default=(), description="Ids of groups.")
     tags: Mapping[str, str] = Field(default_factory=dict, description="Tags that a group must have; the value `*` is any.")
     cidrs: tuple[str, ...] = Field(default=(), description="Ranges; covers rules whose own range, or whole prefix list, lies in one.")
     ports: tuple[_Port, ...] = Field(default=(), description="Ports such as `443`, `8000-8100` or `53/udp`; covers these ports alone.")
-    accounts: tuple[str, ...] = Field(default=(), description="Account ids.")
-    regions: tuple[str, ...] = Field(default=(), description="Regions.")
+    accounts: tuple[AccountId, ...] = Field(default=(), description="Account ids.")
+    regions: tuple[RegionName, ...] = Field(default=(), description="Regions.")
 
-    _check_accounts = field_validator("accounts")(_account_ids)
     _check_ranges = field_validator("cidrs")(_networks)
 
     @field_validator("ports")
@@ -123,6 +122,11 @@ class ExceptionSettings(Settings):
         if not (self.security_groups or self.tags or self.cidrs or self.ports):
             raise ValueError("covers everything; name at least one of security_groups, tags, cidrs and ports")
         return self
+
+    def told_as_ended(self) -> str:
+        """Return what to tell of one that has ended."""
+        ended = self.expires.isoformat().replace("+00:00", "Z")
+        return f"the exception {self.name} ended at {ended}, and what it covered counts as open; renew it, or remove it"
 
     def port_ranges(self) -> PortRanges | None:
         """Return the ports that it is limited to; None for all."""
@@ -140,7 +144,7 @@ class PostureSettings(Settings):
     aggregator: AggregatorSettings | None = Field(
         default=None, description="An aggregator of AWS Config, asked once for all the accounts and regions that it has."
     )
-    regions: tuple[str, ...] = Field(default=(), description="Regions to read; those of the section `aws` if empty.")
+    regions: tuple[Region, ...] = Field(default=(), description="Regions to read, or `all`; those of the section `aws` if empty.")
     poll_interval: Duration = Field(default=timedelta(minutes=5), description="How often everything is read.")
     load_balancers: bool = Field(
         default=True, description="Whether to ask which groups stand behind internet-facing load balancers; without it they are `attached`."
@@ -183,6 +187,10 @@ class PostureSettings(Settings):
     def expiries(self) -> Mapping[str, float]:
         """When each exception ends (epoch), by its name."""
         return {exception.name: exception.expires.timestamp() for exception in self.exceptions}
+
+    def ended(self, now: datetime) -> tuple[ExceptionSettings, ...]:
+        """Return the exceptions that have ended."""
+        return tuple(exception for exception in self.exceptions if exception.expires <= now)
 
     def source_of(self, account_id: str, region: str) -> SourceChoice:
         """Return where the rules of an account and region are read."""

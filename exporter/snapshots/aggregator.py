@@ -8,10 +8,10 @@ from datetime import datetime, timedelta
 
 from exporter.aws import Caller
 from exporter.aws.operations import SELECT_AGGREGATE_CONFIG
-from exporter.aws.settings import ALL
 from exporter.errors import SourceError
 from exporter.posture.settings import AggregatorSettings, PostureSettings
 from exporter.posture.standing import Group, PrefixList, Reading
+from exporter.settings import ALL
 from exporter.snapshots.asking import Asker, Stopping
 from exporter.snapshots.base import ReadContext
 from exporter.snapshots.config_parts import Trust, reading_of

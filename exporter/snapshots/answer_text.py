@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
+from contextlib import suppress
 from typing import Any, BinaryIO
 
 import orjson
 
 from exporter.errors import SourceError
+from exporter.snapshots.answer_members import LARGE, elements
 from exporter.sources.decompress import Damage, gunzip_pieces, is_gzip
 from exporter.text import visible
 
@@ -18,6 +20,7 @@ LARGEST_ANSWER = 256 * 2**20
 """Most bytes of one answer, once decompressed."""
 
 _MOST_PROBLEMS = 20
+_REMEDY = "give the whole answer as AWS wrote it, in JSON (for its CLI: --output json)"
 _SPACE = re.compile(r"[\s,\x00\ufeff\x1e]*")
 _NEXT_VALUE = re.compile(r"\n[ \t\r]*(?=[{\[])")
 _DECODER = json.JSONDecoder()
@@ -30,44 +33,58 @@ def read_text(file: BinaryIO, name: str, limit: int = LARGEST_ANSWER) -> bytes:
         try:
             return b"".join(gunzip_pieces(held, limit))
         except Damage as damage:
-            raise SourceError("unreadable", f"{visible(name)}: {damage}") from damage
+            if damage.reason == "too_large":
+                raise _too_large(name, limit) from damage
+            raise SourceError("unreadable", f"{visible(name)}: {damage}; {_REMEDY}") from damage
     body = held.read(limit + 1)
     if len(body) > limit:
-        raise SourceError("unreadable", f"{visible(name)}: has over {limit // 2**20} MiB; split it")
+        raise _too_large(name, limit)
     return body
 
 
-def values_in(body: bytes, name: str, problems: list[str]) -> Iterator[tuple[str, Any]]:
+def _too_large(name: str, limit: int) -> SourceError:
+    return SourceError("unreadable", f"{visible(name)}: has over {limit // 2**20} MiB; split it")
+
+
+def values_in(body: bytes, name: str, problems: list[str], lists: Container[str] = (), large: int = LARGE) -> Iterator[tuple[str, Any]]:
     """Yield the path and the content of each JSON value of a text; what stands between them and is no JSON goes into `problems`.
 
-    Raises SourceError where the text is not UTF-8 or UTF-16, holds nothing, or its first value is no JSON.
+    A document of over `large` bytes comes in pieces: each element of its `lists` (see answer_members) is a value of its own. Raises
+    SourceError where the text is not UTF-8 or UTF-16, holds nothing, or its first value is no JSON.
     """
-    try:
+    if len(body) <= large:
         # Most answers are one document in UTF-8.
-        yield "$", orjson.loads(body)
-        return
-    except ValueError:
-        text = _decoded(body, name).rstrip()
+        with suppress(ValueError):
+            yield "$", orjson.loads(body)
+            return
+    in_pieces = len(body) > large
+    text = _decoded(body, name)
+    del body
     at, found, counted, line = _end(_SPACE.match(text)), 0, 0, 1
     if at == len(text):
-        raise SourceError("unreadable", f"{visible(name)}: is empty")
+        raise SourceError("unreadable", f"{visible(name)}: is empty; {_REMEDY}")
     while at < len(text):
         line, counted = line + text.count("\n", counted, at), at
         try:
-            value, at = _DECODER.raw_decode(text, at)
+            if in_pieces and not found:
+                at = yield from elements(text, at, lists)
+                value = None
+            else:
+                value, at = _DECODER.raw_decode(text, at)
         except (ValueError, RecursionError) as error:
             problem = f"line {line}: not JSON: {error}"
             if not found:
-                raise SourceError("unreadable", f"{visible(name)}: {visible(problem, 300)}") from None
+                raise SourceError("unreadable", f"{visible(name)}: {visible(problem, 300)}; {_REMEDY}") from None
             problems.append(problem)
             at = _resumed(text, at)
             if len(problems) >= _MOST_PROBLEMS and at < len(text):
                 problems.append("the rest is not read")
                 return
             continue
-        yield ("$" if at == len(text) and not found else f"line {line}, $"), value
-        found += 1
         at = _end(_SPACE.match(text, at))
+        if found or not in_pieces:
+            yield ("$" if at == len(text) and not found else f"line {line}, $"), value
+        found += 1
 
 
 def json_in(text: str) -> Any:
@@ -85,7 +102,7 @@ def _decoded(body: bytes, name: str) -> str:
     try:
         return body.decode("utf-16" if body[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig")
     except UnicodeDecodeError as error:
-        raise SourceError("unreadable", f"{visible(name)}: neither UTF-8 nor UTF-16: {error}") from None
+        raise SourceError("unreadable", f"{visible(name)}: neither UTF-8 nor UTF-16: {error}; {_REMEDY}") from None
 
 
 def _resumed(text: str, at: int) -> int:

@@ -10,6 +10,7 @@ import shlex
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from sys import intern
 from typing import Any
 
 from exporter.errors import SourceError
@@ -31,8 +32,7 @@ ACCEPTED = (
 MAX_DEPTH = 16
 """Most containers within one another; an SNS message inside an SQS message has six."""
 
-_MOST_TOLD = 50
-_CONTAINERS = (
+CONTAINERS = (
     "data",  # placebo's recordings of answers
     "securitygroups",
     "securitygrouprules",
@@ -49,13 +49,15 @@ _CONTAINERS = (
     "records",  # what SNS and SQS hand to Lambda
     "sns",
 )
+"""Members, in lower case, that are entered."""
+_MOST_TOLD, _MOST_OF_ITEM = 50, 5
 _PAGED = ("securitygroups", "securitygrouprules", "results", "baseconfigurationitems", "prefixlists", "entries")
 _UNPROCESSED = ("unprocessedresourcekeys", "unprocessedresourceidentifiers")
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """One configuration item of a group: no group where it is deleted, or has a `problem`, which counts if it is the newest."""
+    """One configuration item of a group: no group where it is deleted or unreadable; a `problem` counts if the item is the newest."""
 
     group_id: str
     group: Group | None
@@ -99,7 +101,7 @@ class Walk:
     def visit(self, value: Any, path: str, depth: int = 0) -> None:
         """Gather what one value holds; what cannot be read is told in `found`, never raised."""
         if depth > MAX_DEPTH:
-            self._tell(self.found.unknown, f"{path}: is nested over {MAX_DEPTH} deep")
+            _tell(self.found.unknown, f"{path}: is nested over {MAX_DEPTH} deep")
         elif isinstance(value, list):
             self.found.known += not value
             for index, inner in enumerate(value):
@@ -109,7 +111,7 @@ class Walk:
         elif isinstance(value, dict):
             self._object(value, path, depth)
         else:
-            self._tell(self.found.unknown, f"{path}: is {'text that is no JSON' if isinstance(value, str) else 'no object'}")
+            _tell(self.found.unknown, f"{path}: is {'text that is no JSON' if isinstance(value, str) else 'no object'}")
 
     def _object(self, value: dict[str, Any], path: str, depth: int) -> None:
         fields = lowered(value)
@@ -119,9 +121,9 @@ class Walk:
                 try:
                     read(self.found, value, fields, path)
                 except SourceError as error:
-                    self._tell(self.found.problems, f"{path}: {error}")
+                    _tell(self.found.problems, f"{path}: {error}")
                 return
-        containers = [name for name in value if name.lower() in _CONTAINERS and _may_hold(value[name])]
+        containers = [name for name in value if name.lower() in CONTAINERS and _may_hold(value[name])]
         for name in containers:
             self.visit(value[name], f"{path}.{name}", depth + 1)
         self._remark(fields, path)
@@ -129,21 +131,22 @@ class Walk:
             if "messagetype" in fields or "topicarn" in fields:  # ScheduledNotification brings no item, and a new topic is greeted in words
                 self.found.known += 1
             else:
-                self._tell(self.found.unknown, f"{path}: {_described(value)}")
+                _tell(self.found.unknown, f"{path}: {_described(value)}")
 
     def _remark(self, fields: Mapping[str, Any], path: str) -> None:
         if text(fields.get("nexttoken")) and any(name in fields for name in _PAGED):
-            self._tell(self.found.notes, f"{path}: has a NextToken: this is one page, and what is on the others is not in it")
+            _tell(self.found.notes, f"{path}: has a NextToken: this is one page, and what is on the others is not in it")
         for name in _UNPROCESSED:
             left = fields.get(name)
             if isinstance(left, list) and left:
-                self._tell(self.found.problems, f"{path}: AWS Config left {len(left)} resources unprocessed; ask for them again")
+                _tell(self.found.problems, f"{path}: AWS Config left {len(left)} resources unprocessed; ask for them again")
 
-    def _tell(self, where: list[str], what: str) -> None:
-        if len(where) < _MOST_TOLD:
-            where.append(what)
-        elif len(where) == _MOST_TOLD:
-            where.append("… and more")
+
+def _tell(where: list[str], what: str) -> None:
+    if len(where) < _MOST_TOLD:
+        where.append(what)
+    elif len(where) == _MOST_TOLD:
+        where.append("… and more")
 
 
 def _may_hold(value: Any) -> bool:
@@ -188,14 +191,14 @@ def _read_item(found: Found, item: dict[str, Any], fields: Mapping[str, Any], pa
         return
     account_id, region = config_shapes.account_and_region(item)
     captured, resource_id = config_shapes.captured_at(timed), text_of(fields, "resourceid")
-    group, problem = None, ""
+    group, problems = None, list[str]()
     if not config_shapes.is_deleted(item):
         try:
-            group = config_shapes.group_of(timed)
+            group = config_shapes.group_of(timed, problems)
         except SourceError as error:
             if captured is None or not resource_id:
                 raise
-            problem = f"{path}: {error}"
+            problems = [str(error)]
     found.recorded.append(
         Recorded(
             group.group_id if group else resource_id,
@@ -204,7 +207,7 @@ def _read_item(found: Found, item: dict[str, Any], fields: Mapping[str, Any], pa
             region or _region(text_of(fields, "arn")),
             captured,
             whole_of(fields, "configurationstateid") or 0,
-            problem,
+            f"{path}: {'; '.join(problems[:_MOST_OF_ITEM])}" if problems else "",
         )
     )
 
@@ -228,15 +231,21 @@ def _read_oversized(_found: Found, _item: dict[str, Any], fields: Mapping[str, A
         unreadable(text_of(summary, "resourceid"), "the item is too large for a notification; get it with get-resource-config-history")
 
 
-def _read_group(found: Found, item: dict[str, Any], fields: Mapping[str, Any], _path: str) -> None:
+def _read_group(found: Found, item: dict[str, Any], fields: Mapping[str, Any], path: str) -> None:
     if "ippermissions" not in fields:
         unreadable(text_of(fields, "groupid"), "has no IpPermissions")
-    found.described.append((ec2_shapes.group_of(item), _region(text_of(fields, "securitygrouparn"))))
+    problems: list[str] = []
+    group = ec2_shapes.group_of(item, problems)
+    for problem in problems:
+        _tell(found.problems, f"{path}: {problem}")
+    found.described.append((group, _region(text_of(fields, "securitygrouparn"))))
 
 
-def _read_rule(found: Found, item: dict[str, Any], fields: Mapping[str, Any], _path: str) -> None:
-    group_id, rule = ec2_shapes.rule_of(item)
-    found.rules.append(Described(group_id, rule, text_of(fields, "groupownerid"), _region(text_of(fields, "securitygrouprulearn"))))
+def _read_rule(found: Found, _item: dict[str, Any], fields: Mapping[str, Any], _path: str) -> None:
+    group_id, rule = ec2_shapes.rule_in(fields)
+    # A file may hold 600,000 of them, and the same few words in each.
+    place = intern(text_of(fields, "groupownerid")), intern(_region(text_of(fields, "securitygrouprulearn")))
+    found.rules.append(Described(intern(group_id), rule, *place))
 
 
 def _read_list(found: Found, item: dict[str, Any], fields: Mapping[str, Any], _path: str) -> None:

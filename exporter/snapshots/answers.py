@@ -16,8 +16,9 @@ from typing import BinaryIO
 from exporter.errors import SourceError
 from exporter.model import Rule
 from exporter.posture.standing import Group, PrefixList
+from exporter.snapshots.answer_members import LARGE
 from exporter.snapshots.answer_text import read_text, values_in
-from exporter.snapshots.answer_walk import ACCEPTED, Found, Recorded, Walk
+from exporter.snapshots.answer_walk import ACCEPTED, CONTAINERS, Found, Recorded, Walk
 from exporter.snapshots.shapes import ordered
 from exporter.text import visible
 
@@ -41,11 +42,14 @@ class Answers:
     notes: tuple[str, ...] = ()
 
 
-def read_answers(file: BinaryIO, name: str) -> Answers:
-    """Return what a file holds. Raises SourceError where it cannot be read, or nothing in it is of a known kind."""
+def read_answers(file: BinaryIO, name: str, large: int = LARGE) -> Answers:
+    """Return what a file holds; a document of over `large` bytes is read in pieces.
+
+    Raises SourceError where the file cannot be read, or nothing in it is of a known kind.
+    """
     walk = Walk()
     problems: list[str] = []
-    for path, value in values_in(read_text(file, name), name, problems):
+    for path, value in values_in(read_text(file, name), name, problems, CONTAINERS, large):
         walk.visit(value, path)
     found = walk.found
     if not found.known:
@@ -99,6 +103,9 @@ def _newest(items: Iterable[Recorded]) -> Iterable[Recorded]:
 def _described(found: Found) -> Iterable[Sighting]:
     """Yield each distinct state of the groups that EC2 described."""
     groups = dict.fromkeys(Sighting(group, group.owner_id, region) for group, region in found.described)
+    by_id: dict[str, list[Sighting]] = {}
+    for sighting in groups:
+        by_id.setdefault(sighting.group.group_id, []).append(sighting)
     rules: dict[str, dict[Rule, None]] = {}
     places: dict[str, tuple[str, str]] = {}
     for rule in found.rules:
@@ -108,8 +115,8 @@ def _described(found: Found) -> Iterable[Sighting]:
     for group_id, of_group in rules.items():
         with_ids = ordered(of_group)
         account_id, region = places[group_id]
-        bare = _bare(with_ids)
-        twins = [twin for twin in groups if twin.group.group_id == group_id and _bare(twin.group.rules) == bare]
+        bare = _bare(with_ids) if group_id in by_id else ()
+        twins = [twin for twin in by_id.get(group_id, ()) if _bare(twin.group.rules) == bare]
         for twin in twins:
             del groups[twin]
             yield Sighting(replace(twin.group, rules=with_ids), twin.account_id or account_id, twin.region or region)

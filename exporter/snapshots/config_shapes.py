@@ -76,17 +76,17 @@ def captured_at(item: Any) -> datetime | None:
         unreadable(f"AWS Config, {text_of(fields, 'resourceid')}", "configurationItemCaptureTime is no time such as 2026-01-31T00:00:00Z")
 
 
-def group_of(item: Any) -> Group:
+def group_of(item: Any, problems: list[str] | None = None) -> Group:
     """Return a group of an item of AWS::EC2::SecurityGroup.
 
     Raises SourceError where the item is of a deleted group (ask `is_deleted` first), has no configuration or no permissions in it,
-    or anything in it cannot be understood.
+    or anything in it cannot be understood; single permissions that cannot go into `problems` where that is given.
     """
     fields, configuration, where = _opened(item, "groupid", SECURITY_GROUP)
     if "ippermissions" not in configuration:
         unreadable(where, "configuration has no ipPermissions; a query must select `configuration` whole")
-    rules = rules_in(list_of(configuration, "ippermissions", where, "ipPermissions"), Direction.INGRESS, where)
-    rules += rules_in(list_of(configuration, "ippermissionsegress", where, "ipPermissionsEgress"), Direction.EGRESS, where)
+    rules = rules_in(list_of(configuration, "ippermissions", where, "ipPermissions"), Direction.INGRESS, where, problems)
+    rules += rules_in(list_of(configuration, "ippermissionsegress", where, "ipPermissionsEgress"), Direction.EGRESS, where, problems)
     return Group(
         _id(fields, configuration, "groupid"),
         text_of(configuration, "groupname") or text_of(fields, "resourcename"),

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from exporter.model import Direction, Rule
@@ -30,17 +30,17 @@ from exporter.snapshots.shapes import (
 _PEERS = ("CidrIpv4", "CidrIpv6", "PrefixListId", "ReferencedGroupInfo", "ReferencedGroupId")
 
 
-def group_of(item: Any) -> Group:
+def group_of(item: Any, problems: list[str] | None = None) -> Group:
     """Return a group of DescribeSecurityGroups with the rules of its permissions, which have no ids.
 
-    Raises SourceError where it has no id, or anything in it cannot be understood. Permissions that are absent are none: in EC2's
-    XML an empty list may be left out.
+    Raises SourceError where it has no id, or anything in it cannot be understood; permissions that cannot go into `problems` where
+    that is given. Permissions that are absent are none: in EC2's XML an empty list may be left out.
     """
     fields = fields_of(item, "a group of DescribeSecurityGroups")
     group_id = required(fields, "groupid", "a group of DescribeSecurityGroups", "GroupId")
     where = f"DescribeSecurityGroups, {group_id}"
-    rules = rules_in(list_of(fields, "ippermissions", where, "IpPermissions"), Direction.INGRESS, where)
-    rules += rules_in(list_of(fields, "ippermissionsegress", where, "IpPermissionsEgress"), Direction.EGRESS, where)
+    rules = rules_in(list_of(fields, "ippermissions", where, "IpPermissions"), Direction.INGRESS, where, problems)
+    rules += rules_in(list_of(fields, "ippermissionsegress", where, "IpPermissionsEgress"), Direction.EGRESS, where, problems)
     return Group(
         group_id,
         text_of(fields, "groupname"),
@@ -57,7 +57,11 @@ def rule_of(item: Any) -> tuple[str, Rule]:
     Raises SourceError where the group, the direction, or the id of the rule is missing, or its peer cannot be understood. A peer of
     a kind that is not known here leaves a rule without a peer.
     """
-    fields = fields_of(item, "a rule of DescribeSecurityGroupRules")
+    return rule_in(fields_of(item, "a rule of DescribeSecurityGroupRules"))
+
+
+def rule_in(fields: Mapping[str, Any]) -> tuple[str, Rule]:
+    """Return the same as `rule_of`, of members by lower-case keys."""
     rule_id = required(fields, "securitygroupruleid", "a rule of DescribeSecurityGroupRules", "SecurityGroupRuleId")
     where = f"DescribeSecurityGroupRules, {rule_id}"
     group_id = required(fields, "groupid", where, "GroupId")

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 from exporter.errors import SourceError
 from exporter.model import Direction, PeerType, Rule
 from exporter.parse.dialect import LONGEST_LIST, as_list, lowered, text, truth
-from exporter.parse.rule_shapes import network_of, permitted_rules
+from exporter.parse.rule_shapes import network_of, rules_of_permission
 from exporter.posture.networks import parse_network
 from exporter.posture.standing import Attachment
 from exporter.text import visible
@@ -79,29 +79,50 @@ def list_of(fields: Mapping[str, Any], key: str, where: str, spelled: str) -> Se
     return found
 
 
-def rules_in(permissions: Sequence[Any], direction: Direction, where: str) -> list[Rule]:
+def rules_in(permissions: Sequence[Any], direction: Direction, where: str, problems: list[str] | None = None) -> list[Rule]:
     """Return the rules of permissions, one for each peer, spelled as those of events.
 
     AWS Config writes the IPv4 ranges twice, `ipRanges` as strings and `ipv4Ranges` as objects with descriptions; items from before
-    2018 have the strings alone. Never both are read. Raises SourceError for a permission that names its peers in no known way.
+    2018 have the strings alone. What both say is one rule, what only one of them says is a rule all the same. Raises SourceError for
+    a permission that names its peers in no known way; where `problems` takes that, the other permissions are still read.
     """
     rules: list[Rule] = []
     for index, permission in enumerate(permissions):
-        place = f"{where}, {direction.value} permission {index}"
-        fields = fields_of(permission, place)
-        present = [key for key in _PEERS if key in fields]
-        if not present:
-            unreadable(place, "names no ranges, prefix lists or groups: was only a part of it asked for?")
-        counts = {key: len(list_of(fields, key, place, key)) for key in present}
-        if counts.get("ipv4ranges") and "ipranges" in counts:
-            del fields["ipranges"], counts["ipranges"]
-        found = list(permitted_rules((fields,), direction))
-        if not found:
-            unreadable(place, "has neither protocol nor peers")
-        if sum(rule.peer is not None for rule in found) != sum(counts.values()):
-            unreadable(place, "has a peer without CIDR, prefix list or group")
-        rules += found
+        try:
+            rules += _rules_of(permission, direction, f"{where}, {direction.value} permission {index}")
+        except SourceError as error:
+            if problems is None:
+                raise
+            problems.append(str(error))
     return rules
+
+
+def _rules_of(permission: object, direction: Direction, place: str) -> list[Rule]:
+    fields = fields_of(permission, place)
+    peers = {key: list_of(fields, key, place, key) for key in _PEERS if key in fields}
+    if not peers:
+        unreadable(place, "names no ranges, prefix lists or groups: was only a part of it asked for?")
+    if peers.get("ipv4ranges") and peers.get("ipranges"):
+        peers["ipranges"] = fields["ipranges"] = _not_told(peers["ipranges"], peers["ipv4ranges"])
+    found = rules_of_permission(fields, direction)
+    if not found:
+        unreadable(place, "has neither protocol nor peers")
+    # One rule without a peer stands for no peer at all.
+    if (len(found) if found[0].peer is not None else 0) != sum(map(len, peers.values())):
+        unreadable(place, "has a peer without CIDR, prefix list or group")
+    return found
+
+
+def _not_told(ranges: Iterable[Any], told: Iterable[Any]) -> list[Any]:
+    """Return the ranges that are not among those with descriptions, however both spell them."""
+    texts = {_spelled(entry) for entry in told}
+    left = [entry for entry in ranges if _spelled(entry) not in texts]
+    networks = {network_of(spelled, PeerType.IPV4) for spelled in texts} if left else ()
+    return [entry for entry in left if network_of(_spelled(entry), PeerType.IPV4) not in networks]
+
+
+def _spelled(entry: object) -> str | None:
+    return text(lowered(entry).get("cidrip", entry))
 
 
 def ordered(rules: Iterable[Rule]) -> tuple[Rule, ...]:

@@ -10,9 +10,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, StringConstraints, field_validator, model_validator
 
 from exporter.aws import Aws
-from exporter.aws.settings import AccountId, Region
 from exporter.families import DIGESTS, QUEUE_MESSAGES, TRAIL_FILES
-from exporter.settings import AnyDuration, Duration, Size
+from exporter.settings import AccountId, AnyDuration, Duration, Region, Size
 from exporter.sources.base import Batch, FetchContext, Roster, SourceSettings, SourceType
 from exporter.sources.chains import Chains
 from exporter.sources.downloads import ObjectReader

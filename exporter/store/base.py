@@ -279,6 +279,10 @@ class Store(Protocol):
         """
         ...
 
+    def last_event(self) -> int:
+        """Return the number that the last stored event, or its last change by an addendum, has; see `news`."""
+        ...
+
     def replace_posture(self, change: PostureChange) -> bool:
         """Store what a reading changed in one transaction; False, and nothing stored, where another has changed the state meanwhile."""
         ...

@@ -29,6 +29,7 @@ from exporter.store.blocks import Blocks
 from exporter.store.codec import from_microseconds, to_microseconds
 from exporter.store.connection import MEMORY, Database
 from exporter.store.dimensions import Dimensions
+from exporter.store.kept import next_number
 from exporter.store.news import news
 from exporter.store.prune import CHUNK, prune_chunk
 from exporter.store.search import search
@@ -183,6 +184,11 @@ class SqliteStore:
         """Return what successful events of a unit touched that were stored or revised after this number. See `Store.news`."""
         with self._database.reading("read what events touched") as reader:
             return news(reader, self._blocks, account_id, region, after)
+
+    def last_event(self) -> int:
+        """Return the number that the last stored event, or its last change by an addendum, has; takes microseconds."""
+        with self._database.reading("read the last event") as reader:
+            return next_number(reader) - 1
 
     def replace_posture(self, change: PostureChange) -> bool:
         """Store what a reading changed in one transaction; False, and nothing stored, where another has changed the state meanwhile."""

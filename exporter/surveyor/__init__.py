@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from exporter.surveyor.joining import watched_kinds
 from exporter.surveyor.survey import Surveyor
 
-__all__ = ["Surveyor"]
+__all__ = ["Surveyor", "watched_kinds"]

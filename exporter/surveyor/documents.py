@@ -29,7 +29,7 @@ _BODIES: Mapping[Part, type] = {
 @dataclass(frozen=True, slots=True)
 class Picture:
     """What is known of a unit's picture as a whole: when each part was last read whole and when first, and what awaits its event
-    (chronicles, and how many rule changes they have).
+    (chronicles, and how many rule changes they have). `swept_at` is when chronicles were last looked through for what may be forgotten.
 
     `first_read_at` is when the first complete answer of a part was asked for: nothing before it can be replayed.
     """
@@ -39,6 +39,7 @@ class Picture:
     first_read_at: Mapping[Part, datetime] = field(default_factory=dict)
     unsettled: tuple[DocumentKey, ...] = ()
     pending: int = 0
+    swept_at: datetime | None = None
 
 
 def part_key(part: Part) -> DocumentKey:

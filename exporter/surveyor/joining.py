@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from exporter.model import ChangeEvent, Outcome, Rule
 from exporter.posture.chronicle import GROUP, PREFIX_LIST, Amendment, Chronicle, Joined, Unexplained
 from exporter.posture.codec import encode
-from exporter.posture.join import SLACK, join
+from exporter.posture.join import REMEMBER, SLACK, join
 from exporter.posture.judge import Judge
 from exporter.posture.ports import PORT_CLASSES
 from exporter.posture.standing import Part, PrefixList, Standing
@@ -19,6 +19,7 @@ from exporter.surveyor.merging import Merged
 from exporter.surveyor.past import Past
 
 _MOST_EVENTS = 10_000
+_SWEPT = timedelta(hours=6)
 
 EVENT_NAMES: Mapping[str, tuple[str, ...]] = {
     GROUP: (
@@ -48,17 +49,28 @@ class Outcomes:
     explained: list[tuple[str, str]] = field(default_factory=list)
     unsettled: list[DocumentKey] = field(default_factory=list)
     pending: int = 0
+    swept_at: datetime | None = None
 
 
 class Joiner:
     """Joins what changed in one unit with the events that the store has of it."""
 
     def __init__(
-        self, store: Store, judge: Judge, lag: timedelta, now: datetime, read_until: datetime | None, kept: Kept, merged: Merged
+        self,
+        store: Store,
+        judge: Judge,
+        lag: timedelta,
+        now: datetime,
+        read_until: datetime | None,
+        kept: Kept,
+        merged: Merged,
+        watched: Collection[str] = tuple(EVENT_NAMES),
     ) -> None:
+        """`watched` are the kinds of chronicles of which all events are recorded: of others no change can be called unexplained."""
         self._store, self._judge, self._lag, self._now, self._read_until = store, judge, lag, now, read_until
+        self._watched = frozenset(watched)
         self._kept, self._merged = kept, merged
-        self._past = Past(kept, merged, self._events)
+        self._past = Past(kept, merged, now - max(REMEMBER, lag), self._events)
 
     def join(self, touched: Iterable[str]) -> Outcomes:
         """Return what changes, new events and what still waits come to. `touched` are ids of groups and lists in new events."""
@@ -73,9 +85,21 @@ class Joiner:
             chronicle = self._past.chronicle(kind, name)
             if chronicle is not None:
                 self._join(outcomes, chronicle)
+        self._sweep(outcomes)
         return outcomes
 
+    def _sweep(self, outcomes: Outcomes) -> None:
+        """Forget what need not be remembered: groups that come and go would fill the store, and nobody would look at them again."""
+        swept_at = self._merged.picture.swept_at
+        if swept_at is not None and swept_at <= self._now < swept_at + _SWEPT:
+            return
+        outcomes.swept_at = self._now
+        for kind, name, left in self._past.faded():
+            outcomes.documents.setdefault(chronicle_key(kind, name), None if left is None else encode(left))
+
     def _join(self, outcomes: Outcomes, chronicle: Chronicle) -> None:
+        if chronicle.kind not in self._watched:
+            chronicle = replace(chronicle, owned=False)
         joined = self._joined(chronicle, self._events(chronicle))
         key = chronicle.kind, chronicle.id
         outcomes.documents[chronicle_key(*key)] = encode(joined.chronicle)
@@ -143,6 +167,11 @@ class Joiner:
         first, looked = chronicle.versions[0], self._merged.picture.first_read_at.get(Part.PREFIX_LISTS)
         found = looked is not None and first.after is None and first.until is not None and first.until > looked
         return chronicle.kind == PREFIX_LIST and found
+
+
+def watched_kinds(wanted: Callable[[str, str], bool]) -> tuple[str, ...]:
+    """Return the kinds of chronicles of which every event is watched; `wanted` tells from event source and event name."""
+    return tuple(kind for kind, names in EVENT_NAMES.items() if all(wanted("ec2.amazonaws.com", name) for name in names))
 
 
 def _group_ids_by_name(standing: Standing) -> Mapping[str, list[str]]:

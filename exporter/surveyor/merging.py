@@ -169,6 +169,9 @@ class _Items:
                 self._change(name, before, new[name], reading, changes)
         for name in gone:
             documents[self.kind, name] = None
+            if name not in old:
+                # Another process has forgotten it meanwhile; what is worked out here is then not stored.
+                continue
             # After a change to AWS Config, what it does not show may not have been recorded yet. A list that no rule names is not read.
             if not (self.switched and reading.origin is Origin.AWS_CONFIG) and self.kind == GROUP:
                 self._change(name, old[name], None, reading, changes)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -23,13 +23,16 @@ from exporter.posture.standing import Reading, Standing
 from exporter.report import SurveyReport
 from exporter.snapshots.base import ReadContext, Reader
 from exporter.sources.base import UnitKey, fields_of
-from exporter.store.base import PostureChange, Store
+from exporter.store.base import News, PostureChange, Store
 from exporter.surveyor.documents import PICTURE, Kept
-from exporter.surveyor.joining import Joiner, Outcomes
+from exporter.surveyor.joining import EVENT_NAMES, Joiner, Outcomes
 from exporter.surveyor.merging import Merged, merge
+from exporter.surveyor.timely import timely
 
-_ATTEMPTS = 3
+_ATTEMPTS = 5
 _MOST_RULES = 20
+_MOST_FAILURES = 2
+"""After so many units of one reader in a row that could not be stored it is the store that fails, and not they."""
 
 
 class Surveyor:
@@ -49,8 +52,10 @@ class Surveyor:
         read_until: Callable[[str, str], datetime | None],
         now: Callable[[], datetime],
         stopping: Callable[[], bool] = lambda: False,
+        watched: Collection[str] = tuple(EVENT_NAMES),
     ) -> None:
-        self._store, self._judge, self._settings = store, judge, settings
+        """`watched` are the kinds of chronicles of which all events are recorded, see `watched_kinds`."""
+        self._store, self._judge, self._settings, self._watched = store, judge, settings, watched
         self._telemetry, self._log, self._read_until = telemetry, logger, read_until
         self._now, self._stopping = now, stopping
         self.reports: dict[UnitKey, SurveyReport] = {}
@@ -62,25 +67,21 @@ class Surveyor:
         key = reader.name, reader.account_id, reader.region
         report, begun = SurveyReport(*key, self._now()), time.monotonic()
         log = self._log.bind(**fields_of(key))
-        answered: set[Unit] = set()
         try:
-            last = self._last_event(reader)
-            for reading in reader.read(ReadContext(self._now, self._stopping, log)):
-                self._take(reading, last, report, log)
-                answered.add(Unit(reading.account_id, reading.region))
+            answered = self._survey(reader, key, report, log)
         except SourceError as error:
             report.fail(error.reason, str(error))
             self._judge_again(key, report)
         except StoreError as error:
-            report.fail("internal", str(error))
+            self._fail(error, report)
         except Exception as error:
-            # The boundary of one unit: its fault is recorded and must not end the others.
+            # The boundary of one reader: its fault is recorded and must not end the others.
             log.exception("survey failed by a fault of the exporter")
             report.fail("internal", f"{type(error).__name__}: {error}")
         else:
             # A reader that is told to stop yields less than it has.
             if not self._stopping():
-                self._answered[key] = frozenset(answered)
+                self._answered[key] = answered
         if report.complete and self._stopping():
             report.stopped = True
             report.fail("unavailable", "stopped before everything was read; it is read again at the next start")
@@ -90,10 +91,46 @@ class Surveyor:
         self.reports[key] = report
         return report
 
-    def forget_unknown(self, readers: Iterable[Reader]) -> None:
+    def _survey(self, reader: Reader, key: UnitKey, report: SurveyReport, log: Logger) -> frozenset[Unit]:
+        """Take all that a reader has; return of which accounts and regions that is. What cannot be stored of one hides no other."""
+        answered: set[Unit] = set()
+        failed_in_row = 0
+        # Events after it may be of changes that a first reading shows or misses, so they are looked at with the next one.
+        last = self._store.last_event()
+        for reading in reader.read(ReadContext(self._now, self._stopping, log)):
+            if self._stopping():
+                break
+            unit = Unit(reading.account_id, reading.region)
+            answered.add(unit)
+            # Before it is stored: whoever looks meanwhile for what nobody reads must know it.
+            if key in self._answered:
+                self._answered[key] |= {unit}
+            try:
+                self._take(reading, last, report, log)
+                failed_in_row = 0
+            except StoreError as error:
+                failed_in_row += 1
+                if failed_in_row == _MOST_FAILURES:
+                    raise
+                log.error("what stands could not be stored", **_named(unit), error=str(error))
+                self._fail(error, report)
+            except Exception as error:
+                log.exception("survey failed by a fault of the exporter", **_named(unit))
+                report.fail("internal", f"{type(error).__name__}: {error}")
+        return frozenset(answered)
+
+    def _fail(self, error: StoreError, report: SurveyReport) -> None:
+        """Report that the store failed; at the end it is closed while surveys may be under way."""
+        if not self._stopping():
+            report.fail("internal", str(error))
+
+    def forget_unknown(self, readers: Callable[[], Iterable[Reader]]) -> None:
         """Take off the page what no reader reads any more; what an aggregator has is known once it has answered."""
+        with self._telemetry.watching("posture"):
+            # Before the readers are asked for: what is read from now on is none of these.
+            kept = self._store.posture_units()
         known: set[Unit] = set()
-        for reader in readers:
+        for reader in readers():
             key = reader.name, reader.account_id, reader.region
             if reader.account_id:
                 known.add(Unit(reader.account_id, reader.region))
@@ -101,22 +138,17 @@ class Surveyor:
                 return
             else:
                 known |= self._answered[key]
+        gone = kept - known
         with self._telemetry.watching("posture"):
-            gone = self._store.posture_units() - known
             if gone:
                 self._store.forget_posture(gone)
         for unit in sorted(gone, key=lambda unit: (unit.account_id, unit.region)):
             self._log.info("no longer read; its gauges leave the page", account_id=unit.account_id, region=unit.region)
 
-    def _last_event(self, reader: Reader) -> int | None:
-        """Return the last event before a first reading: those after it may be of changes that the reading shows or misses."""
-        if not reader.account_id or self._store.posture(reader.account_id, reader.region).sequence:
-            return None
-        return self._store.news(reader.account_id, reader.region, 0).last
-
-    def _take(self, reading: Reading, last: int | None, report: SurveyReport, log: Logger) -> None:
+    def _take(self, reading: Reading, last: int, report: SurveyReport, log: Logger) -> None:
         """Store one reading; once more from the start where another process changed the unit meanwhile."""
         report.units += 1
+        unit = reading.account_id, reading.region
         for failure in reading.failures:
             report.fail(failure.error.reason, f"{failure.part.value}: {failure.error}")
             report.problems.append(str(failure.error))
@@ -126,14 +158,15 @@ class Surveyor:
             )  # fmt: skip
         for _ in range(_ATTEMPTS):
             with self._telemetry.watching("posture"):
-                kept = Kept(self._store, reading.account_id, reading.region)
-                merged = merge(reading, kept)
-                news = self._store.news(reading.account_id, reading.region, kept.state.joined)
-                read_until = self._read_until(reading.account_id, reading.region)
-                joiner = Joiner(self._store, self._judge, self._settings.lag_budget, self._now(), read_until, kept, merged)
+                kept = Kept(self._store, *unit)
+                merged = merge(timely(reading, kept.picture, self._now()), kept)
+                # There may be millions before the first reading, and nothing to join them with.
+                is_first = merged.first or not kept.state.sequence
+                news = News(last, frozenset()) if is_first else self._store.news(*unit, kept.state.joined)
+                read_until = self._read_until(*unit)
+                joiner = Joiner(self._store, self._judge, self._settings.lag_budget, self._now(), read_until, kept, merged, self._watched)
                 outcomes = joiner.join(news.touched)
-            joined = last if merged.first and last is not None else news.last
-            if self._store_all(kept, merged, outcomes, joined, report, log):
+            if self._store_all(kept, merged, outcomes, news.last, report, log):
                 return
         report.fail(
             "internal", f"{reading.account_id} {reading.region}: another process kept changing what is known; see that only one polls"
@@ -144,6 +177,7 @@ class Surveyor:
         standing = merged.standing
         unit = standing.account_id, standing.region
         picture = replace(merged.picture, unsettled=tuple(outcomes.unsettled), pending=outcomes.pending)
+        picture = replace(picture, swept_at=outcomes.swept_at or picture.swept_at)
         found = sum(len(unexplained.changes) for unexplained in outcomes.unexplained)
         now = self._now()
         open_rules = self._judge.open_rules(standing, now)

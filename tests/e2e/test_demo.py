@@ -134,7 +134,13 @@ def test_every_road_moves_every_address_answers_and_nothing_is_left(start, tmp_p
     for account in ("111122223333", "444455556666", "777788889999"):
         wait_until(lambda account=account: counted(demo, "awschange_events_total", account_id=account) > 0, f"{account} has changes", 60)
 
-    # The line that is there to be pasted, pasted.
+    # The lines that are there to be pasted, pasted: what stands open first.
+    listed = next(line for line in demo.said.splitlines() if "open now" in line).split("open now", 1)[1]
+    wait_until(lambda: counted(demo, "awschange_open_ingress_rules") > 2, "what stands open is shown", 60)
+    shown = subprocess.run(["bash", "-c", f"{listed} --format csv"], cwd="/", capture_output=True, text=True, timeout=60, check=False)
+    assert shown.returncode == 0, shown.stderr
+    for word in ("public,", "attached,", "unattached,", ",public-web,", "role/Terraform"):
+        assert word in shown.stdout, word
     pasted = next(line for line in demo.said.splitlines() if "AWS_ENDPOINT_URL=" in line and "\\" in line).strip(" \\")
     call = demo.said[demo.said.index("aws ec2 authorize") :].splitlines()[0]
     before = counted(demo, "awschange_ingress_opened_total", port_class="admin", account_id="111122223333", region="us-east-1")

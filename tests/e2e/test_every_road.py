@@ -55,6 +55,7 @@ def test_a_rule_of_the_aws_command_line_moves_the_metric_on_each_road(
             {
                 "store": {"path": str(tmp_path / "state.db")},
                 "metrics": {"birth_hold": "0s"},
+                "posture": {"poll_interval": "2s"},
                 "sources": [
                     {"type": "cloudtrail", "poll_interval": "1s", "backfill": "0s"},
                     {"type": "eventbridge", "queue_url": roads.events, "wait_time": "1s"},
@@ -77,7 +78,7 @@ def test_a_rule_of_the_aws_command_line_moves_the_metric_on_each_road(
 
     def polled() -> bool:
         well = [line for line in page() if line.startswith("awschange_exporter_poll_success{")]
-        return len(well) == len(ROADS) and all(line.endswith(" 1") for line in well)
+        return len(well) == len(ROADS) + 1 and all(line.endswith(" 1") for line in well)
 
     def roads_of_the_change() -> set[str]:
         found = json.loads(CliRunner().invoke(main, ["history", group, "--config.file", str(config), "--format", "json"]).stdout)
@@ -92,6 +93,8 @@ def test_a_rule_of_the_aws_command_line_moves_the_metric_on_each_road(
         wait_until(lambda: roads_of_the_change() == ROADS, "the change came by every road", 60)
         opened = f'awschange_ingress_opened_total{{account_id="{ACCOUNT}",region="{REGION}",port_class="admin"}} 1'
         wait_until(lambda: opened in page(), "the metric moved", 10)
+        stands = f'security_group_id="{group}",protocol="tcp",port_class="admin",ip_version="4",exposure="unattached"}} 1'
+        wait_until(lambda: any(line.endswith(stands) for line in page()), "the gauge shows what stands open", 10)
         for name in ROADS:
             fates = [line for line in page() if f'records_total{{source="{name}",fate="' in line and not line.endswith(" 0")]
             assert any('fate="stored"' in line or 'fate="duplicate"' in line for line in fates), (name, fates)

@@ -8,10 +8,12 @@ import re
 import subprocess
 import sys
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 import yaml
 
+import exporter as exporter_package
 from exporter.config import validate
 from exporter.iam import FORMATS, choose
 from sandbox.server import Sandbox, Settings
@@ -69,7 +71,8 @@ def exporter(environment, directory, config, *arguments):
     """Run the exporter on a configuration."""
     (directory / "exporter.yml").write_text(yaml.safe_dump({**config, "store": {"path": str(directory / "state.db")}}))
     command = [sys.executable, "-m", "exporter", *arguments, "--config.file", str(directory / "exporter.yml")]
-    return subprocess.run(command, env=environment, cwd=directory, capture_output=True, text=True, check=False)
+    own = {"PYTHONPATH": str(Path(exporter_package.__file__).parent.parent)}
+    return subprocess.run(command, env=environment | own, cwd=directory, capture_output=True, text=True, check=False)
 
 
 def test_both_roads_of_queues_are_set_up_by_the_commands_of_the_page(page, sandbox, environment, tmp_path):
@@ -112,6 +115,67 @@ def test_delegation_and_stack_set_are_commands_that_aws_knows(page, sandbox, env
     shell(f"export REGION={REGION}\n" + stack_set.replace("r-examplerootid111", unit), environment, tmp_path)
     [made] = client(sandbox, "cloudformation").list_stack_sets()["Summaries"]
     assert made["StackSetName"] == "aws-change-exporter"
+
+
+def part(page, heading):
+    """Return what stands under a heading of the section on what stands open."""
+    return section(page, "What stands open").split(f"\n### {heading}\n", 1)[1].split("\n### ", 1)[0]
+
+
+def test_the_aggregator_is_made_by_the_commands_of_the_page_and_read_by_its_configuration(page, sandbox, environment, tmp_path):
+    """Otherwise an organization that follows the page has an aggregator that the exporter does not find, or no permission to ask it."""
+    client(sandbox, "organizations").create_organization(FeatureSet="ALL")
+    [commands], [shown] = (blocks(part(page, "An organization, by an aggregator"), language) for language in ("bash", "yaml"))
+    # The sandbox has no policies of AWS's own.
+    managed, document = (
+        "arn:aws:iam::aws:policy/service-role/AWSConfigRoleForOrganizations",
+        {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "organizations:List*", "Resource": "*"}]},
+    )
+    made = client(sandbox, "iam").create_policy(PolicyName="AWSConfigRoleForOrganizations", PolicyDocument=json.dumps(document))
+    assert managed in commands
+    shell(f"export ACCOUNT={ACCOUNT} REGION={REGION}\n" + commands.replace(managed, made["Policy"]["Arn"]), environment, tmp_path)
+    config = yaml.safe_load(shown) | {"sources": [{"type": "cloudtrail", "regions": [REGION]}]}
+    examined = json.loads(exporter(environment, tmp_path, config, "doctor", "--format", "json").stdout)["findings"]
+    [aggregator] = [finding for finding in examined if finding["subject"].startswith("aggregator all")]
+    assert aggregator["status"] == "ok", aggregator
+
+
+def test_the_pipeline_of_the_page_fails_where_something_is_open_and_passes_where_it_is_excepted(page, sandbox, environment, tmp_path):
+    """Otherwise somebody copies a check that lets everything pass, or that never does."""
+    shown, workflow = (yaml.safe_load(block) for block in blocks(part(page, "In a pipeline"), "yaml"))
+    runs = {step["name"]: step["run"].split() for step in workflow["jobs"]["check"]["steps"] if "name" in step}
+
+    def step(name, config):
+        program, *arguments = runs[name]
+        assert (program, arguments[arguments.index("--config.file") + 1]) == ("aws-change-exporter", "check.yml")
+        return exporter(environment, tmp_path, config, *(word for word in arguments if word not in ("--config.file", "check.yml")))
+
+    ec2 = client(sandbox, "ec2")
+    group = ec2.create_security_group(GroupName="web", Description="web")["GroupId"]
+    ec2.authorize_security_group_ingress(GroupId=group, IpProtocol="tcp", FromPort=443, ToPort=443, CidrIp="0.0.0.0/0")
+    failed = step("Check", shown)
+    assert (failed.returncode, "open to the internet and not excepted: 1 rule;" in failed.stderr) == (2, True), failed.stderr
+    assert group in step("List", shown).stdout
+    ec2.create_tags(Resources=[group], Tags=[{"Key": "exposure", "Value": "public"}])
+    passed = step("Check", shown)
+    assert passed.returncode == 0, passed.stderr
+    assert group not in step("List", shown).stdout
+
+
+def test_the_exceptions_of_the_page_are_those_that_it_tells_of(page, tmp_path):
+    """Otherwise the worked example is refused, or covers another port."""
+    [shown] = blocks(part(page, "What may stand open"), "yaml")
+    web, partner = validate(yaml.safe_load(shown), "page").posture.exceptions
+    assert (web.expires.isoformat(), partner.expires.isoformat()) == ("2027-02-01T00:00:00+00:00", "2027-01-01T00:00:00+00:00")
+    assert (web.ports, partner.ports) == (("80", "443"), ("22",))
+
+
+def test_what_to_ask_at_night_are_commands_that_aws_knows(page, sandbox, environment, tmp_path):
+    """Otherwise the person on call meets an error in the one moment that counts."""
+    group = client(sandbox, "ec2").create_security_group(GroupName="web", Description="web")["GroupId"]
+    names, trail, *_ = blocks(section(page, "Set up a trail bucket with a queue"), "bash")
+    [night] = blocks(part(page, "Changes that nobody explains"), "bash")
+    shell("\n".join((names, trail, f"export GROUP={group}", night)), environment, tmp_path)
 
 
 def test_the_pattern_of_the_rule_has_every_event_source_that_is_watched_by_default(page):

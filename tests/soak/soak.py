@@ -138,6 +138,8 @@ class Soak:
                 "accounts": [{"role_arn": f"arn:aws:iam::{account}:role/{ROLE}"} for account in self.accounts if account != HUB],
                 "read_timeout": "5s",
             },
+            # The roads alone: what stands has a soak of its own.
+            "posture": {"enabled": False},
             "sources": [
                 {
                     "type": "cloudtrail",

@@ -7,8 +7,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from exporter.aws.settings import Region
-from exporter.settings import AnyDuration, Duration, Settings
+from exporter.settings import AnyDuration, Duration, Region, Settings
 from exporter.sources.base import SourceSettings
 
 KEPT = timedelta(days=90)
