@@ -124,8 +124,9 @@ def test_every_dark_change_that_a_reading_shows_is_counted_once_and_nothing_else
     truth.play(steps, ids)
     result, _ = at_once(truth)
     expected = Counter((action, comparable(rule, ids)) for action, rule in dark_changes(truth, ids).elements())
-    # Which rule of a reading without ids a call means by its id is a guess, whose cases test_posture_join.py has.
-    if ids or not told_ids:
+    # Which rule of a reading without ids a call means by its id is a guess, whose cases test_posture_join.py has; and so is which of
+    # several rules that stood in one place a call without an answer meant (no record of today is without: since 2021, revokes since 2025).
+    if answers and (ids or not told_ids):
         assert counted(result.unexplained, ids) == expected
     assert result.pending == 0
 
@@ -144,13 +145,16 @@ def test_every_modification_gets_its_true_before_and_every_deletion_its_true_los
             # What happened about when the first reading was made may be in it or not.
             if event.event_time > moment(truth.readings[0][1] + 60):
                 assert change.before is not None
-            if change.before is not None:
+            # Without answers, of several rules that stood in one place one after the other the last may be taken for the first.
+            if change.before is not None and answers:
                 assert comparable(change.before, ids=True) == comparable(true, ids=True)
+            if change.before is not None:
                 assert change.rule.direction is true.direction
         if event.event_id in truth.lost:
             assert all(change.action is RuleAction.REMOVED for change in event.rule_changes)
             lost = Counter(comparable(c.rule, ids=True) for c in event.rule_changes)
-            assert lost == Counter(comparable(r, ids=True) for r in truth.lost[event.event_id])
+            if answers:
+                assert lost == Counter(comparable(r, ids=True) for r in truth.lost[event.event_id])
 
 
 @settings(max_examples=150, deadline=None)
