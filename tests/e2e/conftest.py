@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -340,3 +341,9 @@ def authorize() -> Callable[..., dict[str, Any]]:
         }  # fmt: skip
 
     return make
+
+
+def names_of_metrics(rules: str) -> set[str]:
+    """Return the names that the rules ask the exporter for; those with a colon are what the rules record themselves."""
+    texts = " ".join(str(rule) for group in yaml.safe_load(rules)["groups"] for rule in group["rules"])
+    return set(re.findall(r"(?<![:\w])awschange_\w+(?![:\w])", texts))

@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from exporter.checks import STATE_FAMILIES
 from exporter.cli import main
 from exporter.families import SOURCE_FAMILIES
 from sandbox.server import Sandbox, Settings
-from tests.e2e.conftest import Process, free_port, get, wait_until
+from tests.e2e.conftest import Process, free_port, get, names_of_metrics, wait_until
 from tests.sandbox_client import ACCOUNT, KEY, REGION
 from tests.soak.roads import Builder
 
@@ -34,7 +35,7 @@ def sandbox() -> Iterator[Sandbox]:
 
 
 def test_a_rule_of_the_aws_command_line_moves_the_metric_on_each_road(
-    tmp_path: Path, sandbox: Sandbox, program: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, sandbox: Sandbox, program: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch, repository: Path
 ) -> None:
     """Each road is one that a team may have alone: what does not come by it, nobody there would ever see."""
     roads = Builder(sandbox.url).build([(ACCOUNT, REGION)])
@@ -100,7 +101,11 @@ def test_a_rule_of_the_aws_command_line_moves_the_metric_on_each_road(
             assert any('fate="stored"' in line or 'fate="duplicate"' in line for line in fates), (name, fates)
         # Names in alerts that are never exposed would never fire.
         counted = {family.name for family in SOURCE_FAMILIES}
-        wait_until(lambda: counted <= {line.partition("{")[0] for line in page()}, "all that sources count is on the page", 20)
+        shown = {family.name for family in STATE_FAMILIES} & names_of_metrics((repository / "deploy/prometheus/alerts.yml").read_text())
+        assert shown, "rules name what stands"
+        wait_until(
+            lambda: counted | shown <= {line.partition("{")[0] for line in page()}, "all that is counted and stands is on the page", 20
+        )
     finally:
         exporter.stop()
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 import json
-import re
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -13,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.request import urlopen
 
 import pytest
-import yaml
 
+from exporter.checks import STATE_FAMILIES
 from exporter.families import SOURCE_FAMILIES
+from tests.e2e.conftest import names_of_metrics
 
 if TYPE_CHECKING:
     from conftest import Stack
@@ -48,12 +48,6 @@ def stays_quiet(stack: Stack) -> None:
         time.sleep(0.2)
     if not before:
         assert stack.query("ALERTS") == []
-
-
-def names_of_metrics(rules: str) -> set[str]:
-    """Return the names that the rules ask the exporter for; those with a colon are what the rules record themselves."""
-    texts = " ".join(str(rule) for group in yaml.safe_load(rules)["groups"] for rule in group["rules"])
-    return set(re.findall(r"(?<![:\w])awschange_\w+(?![:\w])", texts))
 
 
 def test_opening_ssh_to_the_world_pages_with_account_region_and_a_link_to_the_history(
@@ -168,6 +162,6 @@ def test_every_metric_that_a_rule_names_is_really_exposed(
     known = json.loads(stack.names())
     named = names_of_metrics(rules)
     assert len(named) > 7
-    # What only sources of AWS count is looked for where they run (test_every_road.py).
-    named -= {family.name for family in SOURCE_FAMILIES}
+    # What only sources of AWS count, and what stands, is looked for where they run (test_every_road.py).
+    named -= {family.name for family in (*SOURCE_FAMILIES, *STATE_FAMILIES)}
     assert named <= set(known["data"]), named - set(known["data"])
