@@ -21,6 +21,7 @@ from exporter.catalog import DEFAULT_WATCH_SETS, WATCH_SETS
 from exporter.checks import STATE_FAMILIES
 from exporter.errors import ConfigError
 from exporter.families import FAMILIES
+from exporter.posture.judge import Judge
 from exporter.posture.ports import DEFAULT_PORT_CLASSES, PortRanges, parse_ports
 from exporter.posture.settings import NAME, PostureSettings
 from exporter.settings import AnyDuration, Duration, Settings
@@ -187,6 +188,10 @@ class Config(Settings):
         if self.posture.enabled is None:
             return any(SOURCES[settings.type].needs_aws for settings in self.sources)
         return self.posture.enabled
+
+    def judge(self) -> Judge:
+        """Return a judge by the port classes, the internet and the exceptions of this configuration."""
+        return Judge(self.port_classes.ranges(), self.posture.internet, self.posture.exceptions)
 
     @property
     def needs_aws(self) -> bool:

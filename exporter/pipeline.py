@@ -19,13 +19,12 @@ from exporter.metrics.exposition import Exposition
 from exporter.metrics.telemetry import Telemetry
 from exporter.parse import RecordParser
 from exporter.poller import Poller, utc_now
-from exporter.posture.judge import Judge
 from exporter.posture.open_ingress import OpenedIngress
 from exporter.posture.settings import NAME, PostureSettings
 from exporter.report import PollReport, Report, SurveyReport
 from exporter.snapshots import Choice, LightsReader, Reader
 from exporter.sources import SOURCES, Source, SourceSettings, roster
-from exporter.sources.base import Polled, UnitFailure, UnitKey
+from exporter.sources.base import Polled, UnitKey
 from exporter.store import Store
 from exporter.surveyor import Surveyor, watched_kinds
 from exporter.units import PolledSettings, Units
@@ -142,11 +141,12 @@ def build_pipeline(
     Units of sources that stay as they are are taken over. Raises ConfigError or AwsError where AWS cannot even be set up.
     """
     watch = Watch(config.watch.sets, config.watch.events)
-    ranges, posture = config.port_classes.ranges(), config.posture
-    parser = RecordParser(watch, OpenedIngress(ranges, posture.internet))
+    posture = config.posture
+    parser = RecordParser(watch, OpenedIngress(config.port_classes.ranges(), posture.internet))
     poller = Poller(store, parser, watch, telemetry, logger, stopping=stopping)
-    judge = Judge(ranges, posture.internet, posture.exceptions)
-    surveyor = Surveyor(store, judge, posture, telemetry, logger, poller.read_until, utc_now, stopping, watched_kinds(watch.wanted))
+    surveyor = Surveyor(
+        store, config.judge(), posture, telemetry, logger, poller.read_until, utc_now, stopping, watched_kinds(watch.wanted)
+    )
     lease = _lease(config, telemetry, previous, aws)
     units = [_units(settings, config.aws.discovery_interval, lease, logger, previous) for settings in config.sources]
     if config.reads_posture and lease is not None:
@@ -183,23 +183,9 @@ def _units(settings: SourceSettings, interval: timedelta, lease: Lease | None, l
     return units
 
 
-@dataclass(frozen=True, slots=True)
-class _Readers:
-    """Readers as Units want to be told of them."""
-
-    sources: tuple[Reader, ...]
-    failures: tuple[UnitFailure, ...]
-
-
 def _posture(config: Config, lease: Lease, logger: Logger, previous: Pipeline | None) -> Units:
     settings, before = config.posture, previous.posture if previous else None
     if before is not None and before.settings == settings and previous is not None and previous.lease is lease:
         return before
-
     choice = Choice(settings, lease.aws, LightsReader())
-
-    def ask() -> _Readers:
-        found = choice.readers()
-        return _Readers(found.readers, found.failures)
-
-    return Units(settings, ask, utc_now, logger, config.aws.discovery_interval, before.shown() if before else ())
+    return Units(settings, choice.readers, utc_now, logger, config.aws.discovery_interval, before.shown() if before else ())

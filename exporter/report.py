@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from datetime import datetime
 
 
 @dataclass(slots=True)
-class Report:
+class Report(ABC):
     """What one poll of one unit came to; `complete` is False where anything could not be read or stored."""
 
     source: str
@@ -26,9 +27,9 @@ class Report:
         self.complete = False
         self.reason, self.error = self.reason or reason, self.error or error
 
+    @abstractmethod
     def counts(self) -> str:
         """Return what it brought, for a person."""
-        raise NotImplementedError
 
 
 @dataclass(slots=True)

@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta, timezone
 import pytest
 
 from exporter.posture.lights import (
-    GROUP,
     LEAVES_OUT,
     OFF,
     STOPPED,
@@ -17,10 +16,10 @@ from exporter.posture.lights import (
     own_recorder,
     owner_of,
     recorder_light,
-    records_groups,
     trail_gap,
     trail_name,
 )
+from exporter.posture.recording import GROUP, records
 from exporter.posture.standing import RecorderLight
 
 ARN = "arn:aws:cloudtrail:us-east-1:444455556666:trail/audit"
@@ -89,7 +88,7 @@ def test_only_what_is_said_counts_as_default_selectors():
 )
 def test_recording_groups_have_security_groups_or_not(group, expected):
     """Otherwise AWS Config is on and has none of the rules."""
-    assert records_groups(group) is expected
+    assert records(group, GROUP) is expected
 
 
 def daily(*types):

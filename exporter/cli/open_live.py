@@ -28,7 +28,7 @@ def judge_store(config: Config, groups: Sequence[str], accounts: Sequence[str], 
     store = existing_store(config)
     try:
         verdict = Verdict()
-        judge = Judge(config.port_classes.ranges(), config.posture.internet, config.posture.exceptions)
+        judge = config.judge()
         found = False
         missing = dict.fromkeys(groups)
         for standing in pictures(store, accounts, regions):

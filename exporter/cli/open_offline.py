@@ -16,7 +16,6 @@ from typing import BinaryIO
 from exporter.config import Config
 from exporter.errors import SourceError
 from exporter.history.open_rows import OpenRow, open_row
-from exporter.posture.judge import Judge
 from exporter.posture.standing import PrefixList, Standing
 from exporter.snapshots.answer_walk import entries_command
 from exporter.snapshots.answers import Answers, merged_lists, read_answers
@@ -65,7 +64,7 @@ def _uncollected() -> Iterator[None]:
 
 
 def _judge(config: Config, answers: Answers, lists: dict[str, PrefixList], now: datetime, where: str, verdict: Verdict) -> None:
-    judge = Judge(config.port_classes.ranges(), config.posture.internet, config.posture.exceptions)
+    judge = config.judge()
     rows: dict[OpenRow, None] = {}
     unknown: dict[str, str] = {}
     for (account_id, region), sightings in groupby(answers.sightings, key=lambda sighting: (sighting.account_id, sighting.region)):

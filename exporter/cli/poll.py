@@ -12,7 +12,7 @@ from exporter.cli.options import config_option, log_options, reports_errors, res
 from exporter.config import Config
 from exporter.errors import ConfigError
 from exporter.logs import make_logger
-from exporter.posture.judge import Judge
+from exporter.posture.judge import count_rules
 from exporter.service import Service, require_sources
 from exporter.store import Store
 from exporter.surveyor.look import pictures
@@ -60,8 +60,5 @@ def poll(config_file: Path | None, check: bool, log_level: str, log_format: str)
 
 def _count_open(config: Config, store: Store) -> int:
     """Count the rules that stand open without an exception in what was read now, or last where it could not be."""
-    judge, now = Judge(config.port_classes.ranges(), config.posture.internet, config.posture.exceptions), datetime.now(UTC)
-    return sum(
-        len({(found.group.group_id, found.rule) for found in judge.open_rules(standing, now) if not found.exception})
-        for standing in pictures(store)
-    )
+    judge, now = config.judge(), datetime.now(UTC)
+    return sum(count_rules(judge.open_rules(standing, now))[0] for standing in pictures(store))

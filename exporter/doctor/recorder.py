@@ -9,7 +9,8 @@ from typing import Any
 from exporter.aws.operations import DESCRIBE_RECORDER_STATUS, DESCRIBE_RECORDERS
 from exporter.config import Config
 from exporter.doctor.base import Examination, Status, WatchedUnit
-from exporter.posture.lights import GROUP, LEAVES_OUT, OFF, own_recorder, recorder_light
+from exporter.posture.lights import LEAVES_OUT, OFF, own_recorder, recorder_light
+from exporter.posture.recording import GROUP
 from exporter.sources.base import Diagnosis
 
 

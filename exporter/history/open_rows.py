@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from exporter.history.rows import csv_cell, csv_line, format_time
+from exporter.history.rows import csv_cell, csv_line, format_time, json_lines
 from exporter.posture.judge import OpenRule
 
 OPEN_COLUMNS = (
@@ -72,11 +71,7 @@ def open_object(row: OpenRow) -> dict[str, Any]:
 
 def open_to_json(rows: Iterable[OpenRow]) -> Iterator[str]:
     """Yield the lines of a JSON array, one row a line."""
-    first = True
-    for row in rows:
-        yield ("[\n" if first else ",\n") + json.dumps(open_object(row), ensure_ascii=True)
-        first = False
-    yield "[]\n" if first else "\n]\n"
+    return json_lines(map(open_object, rows))
 
 
 def open_to_csv(rows: Iterable[OpenRow]) -> Iterator[str]:

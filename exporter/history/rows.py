@@ -136,9 +136,14 @@ def describe_event(event: ChangeEvent, limit: int = 20) -> list[str]:
 
 def to_json(found: Iterable[HistoryEvent]) -> Iterator[str]:
     """Yield the lines of a JSON array, one row a line."""
+    return json_lines(map(row, found))
+
+
+def json_lines(objects: Iterable[dict[str, Any]]) -> Iterator[str]:
+    """Yield the lines of a JSON array in ASCII, one object a line."""
     first = True
-    for item in found:
-        yield ("[\n" if first else ",\n") + json.dumps(row(item), ensure_ascii=True)
+    for item in objects:
+        yield ("[\n" if first else ",\n") + json.dumps(item, ensure_ascii=True)
         first = False
     yield "[]\n" if first else "\n]\n"
 

@@ -32,28 +32,34 @@ class Effect(StrEnum):
 
 
 _INGRESS, _EGRESS = Direction.INGRESS, Direction.EGRESS
-_OF_GROUPS: Mapping[str, tuple[Effect, Direction | None]] = MappingProxyType(
+CALLS: Mapping[str, Mapping[str, tuple[Effect, Direction | None]]] = MappingProxyType(
     {
-        "CreateSecurityGroup": (Effect.CREATE, None),
-        "CreateVpcResourceCreation": (Effect.CREATE_DEFAULT, None),
-        "AuthorizeSecurityGroupIngress": (Effect.AUTHORIZE, _INGRESS),
-        "AuthorizeSecurityGroupEgress": (Effect.AUTHORIZE, _EGRESS),
-        "RevokeSecurityGroupIngress": (Effect.REVOKE, _INGRESS),
-        "RevokeSecurityGroupEgress": (Effect.REVOKE, _EGRESS),
-        "ModifySecurityGroupRules": (Effect.MODIFY, None),
-        "UpdateSecurityGroupRuleDescriptionsIngress": (Effect.DESCRIBE, _INGRESS),
-        "UpdateSecurityGroupRuleDescriptionsEgress": (Effect.DESCRIBE, _EGRESS),
-        "DeleteSecurityGroup": (Effect.DELETE, None),
+        GROUP: MappingProxyType(
+            {
+                "CreateSecurityGroup": (Effect.CREATE, None),
+                "CreateVpcResourceCreation": (Effect.CREATE_DEFAULT, None),
+                "AuthorizeSecurityGroupIngress": (Effect.AUTHORIZE, _INGRESS),
+                "AuthorizeSecurityGroupEgress": (Effect.AUTHORIZE, _EGRESS),
+                "RevokeSecurityGroupIngress": (Effect.REVOKE, _INGRESS),
+                "RevokeSecurityGroupEgress": (Effect.REVOKE, _EGRESS),
+                "ModifySecurityGroupRules": (Effect.MODIFY, None),
+                "UpdateSecurityGroupRuleDescriptionsIngress": (Effect.DESCRIBE, _INGRESS),
+                "UpdateSecurityGroupRuleDescriptionsEgress": (Effect.DESCRIBE, _EGRESS),
+                "DeleteSecurityGroup": (Effect.DELETE, None),
+            }
+        ),
+        PREFIX_LIST: MappingProxyType(
+            {
+                "CreateManagedPrefixList": (Effect.EDIT, None),
+                "ModifyManagedPrefixList": (Effect.EDIT, None),
+                "RestoreManagedPrefixListVersion": (Effect.RESTORE, None),
+                "DeleteManagedPrefixList": (Effect.DELETE, None),
+            }
+        ),
     }
 )
-_OF_LISTS: Mapping[str, tuple[Effect, Direction | None]] = MappingProxyType(
-    {
-        "CreateManagedPrefixList": (Effect.EDIT, None),
-        "ModifyManagedPrefixList": (Effect.EDIT, None),
-        "RestoreManagedPrefixListVersion": (Effect.RESTORE, None),
-        "DeleteManagedPrefixList": (Effect.DELETE, None),
-    }
-)
+"""By kind of chronicle and event name, what a call does to rules or entries, and in which direction where its name tells."""
+
 _FILLED_WHOLLY = (Effect.CREATE, Effect.CREATE_DEFAULT, Effect.DELETE, Effect.RESTORE)
 _CAN: Mapping[Effect, tuple[RuleAction, ...]] = MappingProxyType(
     {
@@ -99,7 +105,7 @@ class Call:
 
 def calls_of(chronicle: Chronicle, events: Iterable[ChangeEvent]) -> list[Call]:
     """Return the successful calls among the events that changed what the chronicle is about, each once, by time."""
-    names = {GROUP: _OF_GROUPS, PREFIX_LIST: _OF_LISTS}[chronicle.kind]
+    names = CALLS[chronicle.kind]
     found: dict[str, Call] = {}
     for event in events:
         known = names.get(event.event_name)

@@ -8,10 +8,9 @@ from hashlib import blake2b
 
 from exporter.model import ChangeEvent, Channel, Outcome, Principal, PrincipalType, Resource, RuleChange
 from exporter.posture.calls import PREFIX_LIST_TYPE
-from exporter.posture.chronicle import PREFIX_LIST, Unexplained
+from exporter.posture.chronicle import EVENT_SOURCE, PREFIX_LIST, Unexplained
 from exporter.posture.codec import encode
 
-EVENT_SOURCE = "aws-change-exporter"
 EVENT_NAME = "UnexplainedRuleChange"
 
 

@@ -43,6 +43,16 @@ class OpenRule:
     exception: str = ""
 
 
+def count_rules(open_rules: Iterable[OpenRule]) -> tuple[int, int]:
+    """Return how many rules are open, and how many are open only by leave of exceptions; one of which one port is excepted is open."""
+    excepted: dict[tuple[str, Rule], bool] = {}
+    for found in open_rules:
+        key = found.group.group_id, found.rule
+        excepted[key] = excepted.get(key, True) and bool(found.exception)
+    by_leave = sum(excepted.values())
+    return len(excepted) - by_leave, by_leave
+
+
 class Judge:
     """Judges groups by what counts as the internet, the port classes and the exceptions of a configuration.
 

@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from exporter.posture.recording import GROUP, Recording, records
 from exporter.posture.standing import RecorderLight
 from exporter.text import visible
-
-GROUP = "AWS::EC2::SecurityGroup"
 
 STOPPED = "it is stopped"
 OFF = "it is off"
@@ -50,17 +49,6 @@ def trail_gap(status: Mapping[str, Any], excluded: str) -> str:
     return excluded if status.get("IsLogging") else STOPPED
 
 
-def records_groups(group: Mapping[str, Any]) -> bool:
-    """Tell whether a recording group has security groups in it. Source: AWS Config API reference, RecordingGroup."""
-    if GROUP in ((group.get("exclusionByResourceTypes") or {}).get("resourceTypes") or ()):
-        return False
-    strategy = (group.get("recordingStrategy") or {}).get("useOnly", "")
-    named = GROUP in (group.get("resourceTypes") or ())
-    return (
-        named or bool(group.get("allSupported", not group)) or strategy in ("ALL_SUPPORTED_RESOURCE_TYPES", "EXCLUSION_BY_RESOURCE_TYPES")
-    )
-
-
 def own_recorder(recorders: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
     """Return the recorder that the account itself has, of which there is one at most; those that services link record for these alone."""
     return next((recorder for recorder in recorders if not recorder.get("servicePrincipal")), None)
@@ -68,20 +56,11 @@ def own_recorder(recorders: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | 
 
 def recorder_light(recorder: Mapping[str, Any], state: Mapping[str, Any]) -> RecorderLight:
     """Return what a recorder (DescribeConfigurationRecorders) and its status (DescribeConfigurationRecorderStatus) come to."""
-    gap = OFF if not state.get("recording") else "" if records_groups(recorder.get("recordingGroup") or {}) else LEAVES_OUT
+    gap = OFF if not state.get("recording") else "" if records(recorder.get("recordingGroup"), GROUP) else LEAVES_OUT
+    frequency = "continuous" if Recording(mode=recorder.get("recordingMode")).continuous(GROUP) else "daily"
     failed = str(state.get("lastStatus", "")).lower() == "failure"
     failing = str(state.get("lastErrorCode") or "unknown") if failed else ""
-    return RecorderLight(visible(str(recorder.get("name") or "default"), _LONGEST), gap, _frequency(recorder), visible(failing, _LONGEST))
-
-
-def _frequency(recorder: Mapping[str, Any]) -> str:
-    """Return how often security groups are recorded. Source: AWS Config API reference, RecordingMode; without one continuously."""
-    mode = recorder.get("recordingMode") or {}
-    frequency = mode.get("recordingFrequency")
-    for override in mode.get("recordingModeOverrides") or ():
-        if GROUP in (override.get("resourceTypes") or ()):
-            frequency = override.get("recordingFrequency")
-    return "daily" if str(frequency).upper() == "DAILY" else "continuous"
+    return RecorderLight(visible(str(recorder.get("name") or "default"), _LONGEST), gap, frequency, visible(failing, _LONGEST))
 
 
 def moment(value: object) -> datetime | None:

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from exporter.aws import Caller
 from exporter.aws.operations import SELECT_AGGREGATE_CONFIG
 from exporter.errors import SourceError
+from exporter.posture.recording import Recording
 from exporter.posture.settings import AggregatorSettings, PostureSettings
 from exporter.posture.standing import Group, PrefixList, Reading
 from exporter.settings import ALL
@@ -19,7 +20,6 @@ from exporter.snapshots.config_shapes import SECURITY_GROUP
 from exporter.snapshots.coverage import Coverage, Status, coverage
 from exporter.snapshots.found import Answers, Found, ask, ask_recorders
 from exporter.snapshots.queries import Query, Unit
-from exporter.snapshots.recording import Recording
 
 KEPT = timedelta(hours=6)
 """How long an account and region that fails in the aggregator is awaited there, before it is read otherwise; three rounds at least."""

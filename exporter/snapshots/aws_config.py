@@ -12,6 +12,7 @@ from dataclasses import replace
 from exporter.aws import Caller
 from exporter.aws.operations import DESCRIBE_RECORDER_STATUS, DESCRIBE_RECORDERS, SELECT_CONFIG
 from exporter.errors import SourceError
+from exporter.posture.recording import Recording, recording_of
 from exporter.posture.settings import PostureSettings
 from exporter.posture.standing import Reading
 from exporter.snapshots.asking import Asker, Stopping
@@ -22,7 +23,6 @@ from exporter.snapshots.ec2 import Lights, no_lights
 from exporter.snapshots.ec2_groups import named_lists
 from exporter.snapshots.found import ask, nothing
 from exporter.snapshots.queries import Query
-from exporter.snapshots.recording import Recording, recording_of
 from exporter.text import visible
 
 

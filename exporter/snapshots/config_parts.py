@@ -8,12 +8,12 @@ from datetime import datetime
 from typing import TypeVar
 
 from exporter.errors import SourceError
+from exporter.posture.recording import Recording
 from exporter.posture.standing import Attachment, Group, Origin, Part, PartFailure, PrefixList, Reading
 from exporter.snapshots.config_shapes import NETWORK_INTERFACE, PREFIX_LIST, SECURITY_GROUP
 from exporter.snapshots.ec2_groups import named_lists
 from exporter.snapshots.found import Answers
 from exporter.snapshots.queries import BALANCERS, Unit
-from exporter.snapshots.recording import Recording
 from exporter.snapshots.shapes import attachments_of
 
 T = TypeVar("T")

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar
 
 from exporter.errors import AwsError, SourceError
+from exporter.posture.recording import Recording, recording_of_item
 from exporter.posture.standing import Group, PrefixList
 from exporter.snapshots.config_shapes import (
     NETWORK_INTERFACE,
@@ -20,7 +21,6 @@ from exporter.snapshots.config_shapes import (
     prefix_list_of,
 )
 from exporter.snapshots.queries import BALANCERS, RECORDER, Item, Query, Unit
-from exporter.snapshots.recording import Recording, recording_of_item
 from exporter.snapshots.shapes import Interface, fields_of, text_of
 from exporter.text import visible
 

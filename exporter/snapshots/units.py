@@ -23,6 +23,11 @@ class Readers:
     readers: tuple[Reader, ...]
     failures: tuple[UnitFailure, ...] = ()
 
+    @property
+    def sources(self) -> tuple[Reader, ...]:
+        """The readers, called as what is polled is called elsewhere (exporter.units)."""
+        return self.readers
+
 
 class Choice:
     """The readers of a configuration, asked for again and again: the aggregator, if there is one, keeps one reader for all."""

@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from exporter.model import Rule
 from exporter.posture.chronicle import GROUP, PREFIX_LIST, Chronicle
 from exporter.posture.codec import decode
 from exporter.posture.standing import Attachment, Group, Origin, Part, PrefixList, RecorderLight, Standing, TrailLight
+from exporter.snapshots.shapes import ordered
 from exporter.store.base import DocumentKey, PostureState, Store
 
 PICTURE: DocumentKey = ("picture", "")
@@ -54,14 +54,7 @@ def chronicle_key(kind: str, name: str) -> DocumentKey:
 
 def normal(group: Group) -> Group:
     """Return a group with its rules, tags and VPCs in one order: AWS answers in any."""
-    return replace(
-        group, rules=tuple(sorted(group.rules, key=_order)), tags=tuple(sorted(group.tags)), vpc_ids=tuple(sorted(group.vpc_ids))
-    )
-
-
-def _order(rule: Rule) -> tuple[str, ...]:
-    parts = (rule.rule_id, rule.direction, rule.protocol, rule.from_port, rule.to_port, rule.peer_type, rule.peer, rule.description)
-    return tuple("" if part is None else str(part) for part in parts)
+    return replace(group, rules=ordered(group.rules), tags=tuple(sorted(group.tags)), vpc_ids=tuple(sorted(group.vpc_ids)))
 
 
 class Kept:

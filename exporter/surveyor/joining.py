@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from exporter.model import ChangeEvent, Outcome, Rule
+from exporter.posture.calls import CALLS, EC2
 from exporter.posture.chronicle import GROUP, PREFIX_LIST, Amendment, Chronicle, Joined, Unexplained
 from exporter.posture.codec import encode
 from exporter.posture.join import REMEMBER, SLACK, join
@@ -15,28 +16,11 @@ from exporter.posture.ports import PORT_CLASSES
 from exporter.posture.standing import Part, PrefixList, Standing
 from exporter.store.base import DocumentKey, Query, Store
 from exporter.surveyor.documents import Kept, chronicle_key
-from exporter.surveyor.merging import Merged
+from exporter.surveyor.merging import Merged, rule_entries
 from exporter.surveyor.past import Past
 
 _MOST_EVENTS = 10_000
 _SWEPT = timedelta(hours=6)
-
-EVENT_NAMES: Mapping[str, tuple[str, ...]] = {
-    GROUP: (
-        "AuthorizeSecurityGroupIngress",
-        "AuthorizeSecurityGroupEgress",
-        "RevokeSecurityGroupIngress",
-        "RevokeSecurityGroupEgress",
-        "ModifySecurityGroupRules",
-        "UpdateSecurityGroupRuleDescriptionsIngress",
-        "UpdateSecurityGroupRuleDescriptionsEgress",
-        "CreateSecurityGroup",
-        "DeleteSecurityGroup",
-        "CreateVpcResourceCreation",
-    ),
-    PREFIX_LIST: ("CreateManagedPrefixList", "ModifyManagedPrefixList", "RestoreManagedPrefixListVersion", "DeleteManagedPrefixList"),
-}
-"""The calls that change what a chronicle tells of."""
 
 
 @dataclass(slots=True)
@@ -64,7 +48,7 @@ class Joiner:
         read_until: datetime | None,
         kept: Kept,
         merged: Merged,
-        watched: Collection[str] = tuple(EVENT_NAMES),
+        watched: Collection[str] = tuple(CALLS),
     ) -> None:
         """`watched` are the kinds of chronicles of which all events are recorded: of others no change can be called unexplained."""
         self._store, self._judge, self._lag, self._now, self._read_until = store, judge, lag, now, read_until
@@ -135,7 +119,7 @@ class Joiner:
     ) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Return the groups and port classes that other entries of a prefix list opened, by the rules that named it then."""
         lists = self._past.lists(at)
-        was, now = ({**lists, list_id: _listed(list_id, entries)} for entries in (before, after))
+        was, now = ({**lists, list_id: PrefixList(list_id, entries=rule_entries(rules))} for rules in (before, after))
         groups: list[str] = []
         classes: set[str] = set()
         for group_id, rules in self._past.naming(list_id, at):
@@ -155,12 +139,12 @@ class Joiner:
             security_groups=ids,
             accounts=(self._kept.account_id,),
             regions=(self._kept.region,),
-            event_names=EVENT_NAMES[chronicle.kind],
+            event_names=tuple(CALLS[chronicle.kind]),
             outcomes=(Outcome.SUCCESS,),
             since=since,
             limit=_MOST_EVENTS,
         )
-        return [found.event for found in self._store.search(query) if found.event.event_source == "ec2.amazonaws.com"]
+        return [found.event for found in self._store.search(query) if found.event.event_source == EC2]
 
     def _is_new_list(self, chronicle: Chronicle) -> bool:
         """Tell whether a list came while lists were read: what was done to it before its first reading is news as well."""
@@ -171,7 +155,7 @@ class Joiner:
 
 def watched_kinds(wanted: Callable[[str, str], bool]) -> tuple[str, ...]:
     """Return the kinds of chronicles of which every event is watched; `wanted` tells from event source and event name."""
-    return tuple(kind for kind, names in EVENT_NAMES.items() if all(wanted("ec2.amazonaws.com", name) for name in names))
+    return tuple(kind for kind, names in CALLS.items() if all(wanted(EC2, name) for name in names))
 
 
 def _group_ids_by_name(standing: Standing) -> Mapping[str, list[str]]:
@@ -190,7 +174,3 @@ def _keys(touched: Iterable[str], names: Mapping[str, list[str]]) -> Iterable[Do
         else:
             for group_id in names.get(name, ()):
                 yield GROUP, group_id
-
-
-def _listed(list_id: str, entries: Sequence[Rule]) -> PrefixList:
-    return PrefixList(list_id, entries=tuple((rule.peer or "", rule.description or "") for rule in entries))

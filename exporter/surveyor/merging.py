@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -118,6 +118,11 @@ def entry_rules(prefix_list: PrefixList) -> tuple[Rule, ...]:
         Rule(peer_type=PeerType.IPV6 if ":" in cidr else PeerType.IPV4, peer=cidr, description=about or None)
         for cidr, about in sorted(prefix_list.entries)
     )
+
+
+def rule_entries(rules: Iterable[Rule]) -> tuple[tuple[str, str], ...]:
+    """Return the entries that `entry_rules` made into rules."""
+    return tuple((rule.peer or "", rule.description or "") for rule in rules)
 
 
 def _group_rules(group: Group) -> tuple[Rule, ...]:

@@ -14,7 +14,7 @@ from exporter.posture.memory import extend, pruned
 from exporter.posture.standing import Group, Part, PrefixList
 from exporter.store.base import DocumentKey
 from exporter.surveyor.documents import Kept
-from exporter.surveyor.merging import Merged, entry_rules
+from exporter.surveyor.merging import Merged, entry_rules, rule_entries
 
 
 class Past:
@@ -172,7 +172,7 @@ def _rules_at(chronicle: Chronicle, at: datetime, *, newer: bool) -> tuple[Rule,
 def _with_entries(prefix_list: PrefixList, rules: tuple[Rule, ...] | None) -> PrefixList:
     if rules is None:
         return prefix_list
-    return replace(prefix_list, entries=tuple((rule.peer or "", rule.description or "") for rule in rules))
+    return replace(prefix_list, entries=rule_entries(rules))
 
 
 def _first(kind: str, name: str, title: str, rules: tuple[Rule, ...] | None, since: datetime) -> Chronicle:

@@ -10,14 +10,14 @@ from datetime import datetime
 from exporter.checks import Sight, samples
 from exporter.errors import SourceError, StoreError
 from exporter.families import UNEXPLAINED
-from exporter.history import describe_change
 from exporter.logs import Logger
 from exporter.metrics.telemetry import Telemetry
-from exporter.model import Rule, Unit
+from exporter.model import Unit
+from exporter.posture.calls import CALLS
 from exporter.posture.chronicle import GROUP
 from exporter.posture.codec import encode
 from exporter.posture.entries import unexplained_event
-from exporter.posture.judge import Judge, OpenRule
+from exporter.posture.judge import Judge, OpenRule, count_rules
 from exporter.posture.settings import NAME, PostureSettings
 from exporter.posture.standing import Reading, Standing
 from exporter.report import SurveyReport
@@ -25,12 +25,12 @@ from exporter.snapshots.base import ReadContext, Reader
 from exporter.sources.base import UnitKey, fields_of
 from exporter.store.base import News, PostureChange, Store
 from exporter.surveyor.documents import PICTURE, Kept
-from exporter.surveyor.joining import EVENT_NAMES, Joiner, Outcomes
+from exporter.surveyor.joining import Joiner, Outcomes
 from exporter.surveyor.merging import Merged, merge
+from exporter.surveyor.telling import MOST_RULES, named, tell_outcomes, tell_report
 from exporter.surveyor.timely import timely
 
 _ATTEMPTS = 5
-_MOST_RULES = 20
 _MOST_FAILURES = 2
 """After so many units of one reader in a row that could not be stored it is the store that fails, and not they."""
 
@@ -52,7 +52,7 @@ class Surveyor:
         read_until: Callable[[str, str], datetime | None],
         now: Callable[[], datetime],
         stopping: Callable[[], bool] = lambda: False,
-        watched: Collection[str] = tuple(EVENT_NAMES),
+        watched: Collection[str] = tuple(CALLS),
     ) -> None:
         """`watched` are the kinds of chronicles of which all events are recorded, see `watched_kinds`."""
         self._store, self._judge, self._settings, self._watched = store, judge, settings, watched
@@ -87,7 +87,7 @@ class Surveyor:
             report.fail("unavailable", "stopped before everything was read; it is read again at the next start")
         report.seconds = time.monotonic() - begun
         self._telemetry.poll_finished(*key, report.seconds, self._now().timestamp(), report.reason)
-        self._say(report, log)
+        tell_report(report, log)
         self.reports[key] = report
         return report
 
@@ -112,10 +112,10 @@ class Surveyor:
                 failed_in_row += 1
                 if failed_in_row == _MOST_FAILURES:
                     raise
-                log.error("what stands could not be stored", **_named(unit), error=str(error))
+                log.error("what stands could not be stored", **named(unit), error=str(error))
                 self._fail(error, report)
             except Exception as error:
-                log.exception("survey failed by a fault of the exporter", **_named(unit))
+                log.exception("survey failed by a fault of the exporter", **named(unit))
                 report.fail("internal", f"{type(error).__name__}: {error}")
         return frozenset(answered)
 
@@ -143,7 +143,7 @@ class Surveyor:
             if gone:
                 self._store.forget_posture(gone)
         for unit in sorted(gone, key=lambda unit: (unit.account_id, unit.region)):
-            self._log.info("no longer read; its gauges leave the page", account_id=unit.account_id, region=unit.region)
+            self._log.info("no longer read; its gauges leave the page", **named(unit))
 
     def _take(self, reading: Reading, last: int, report: SurveyReport, log: Logger) -> None:
         """Store one reading; once more from the start where another process changed the unit meanwhile."""
@@ -153,7 +153,7 @@ class Surveyor:
             report.fail(failure.error.reason, f"{failure.part.value}: {failure.error}")
             report.problems.append(str(failure.error))
             log.error(
-                "part could not be read; its last complete answer stands", account_id=reading.account_id, region=reading.region,
+                "part could not be read; its last complete answer stands", **named(Unit(*unit)),
                 part=failure.part.value, reason=failure.error.reason, error=str(failure.error),
             )  # fmt: skip
         for _ in range(_ATTEMPTS):
@@ -193,7 +193,7 @@ class Surveyor:
             if not self._store.replace_posture(change):
                 return False
         self._account(standing, merged, outcomes, open_rules, report)
-        self._tell(standing, outcomes, log)
+        tell_outcomes(Unit(*unit), outcomes, log)
         self._tell_unjudged(standing, log)
         return True
 
@@ -227,57 +227,18 @@ class Surveyor:
         groups = standing.groups or ()
         report.groups += len(groups)
         report.rules += sum(len(group.rules) for group in groups)
-        exceptions: dict[tuple[str, Rule], bool] = {}
-        for found in open_rules:
-            key = found.group.group_id, found.rule
-            # A rule of which one port is excepted is open by the others.
-            exceptions[key] = exceptions.get(key, True) and bool(found.exception)
-        report.open += sum(not excepted for excepted in exceptions.values())
-        report.excepted += sum(exceptions.values())
+        is_open, excepted = count_rules(open_rules)
+        report.open += is_open
+        report.excepted += excepted
         report.changed += sum(change.kind == GROUP for change in merged.changes)
         report.pending += outcomes.pending
         report.unexplained += sum(len(unexplained.changes) for unexplained in outcomes.unexplained)
-
-    def _tell(self, standing: Standing, outcomes: Outcomes, log: Logger) -> None:
-        """Write a line for each change that no event explains, and for each event of which more is known now."""
-        unit = _named(Unit(standing.account_id, standing.region))
-        for unexplained in outcomes.unexplained:
-            rules = [describe_change(change) for change in unexplained.changes[:_MOST_RULES]]
-            log.warning(
-                "rules changed and no event says who did it", **unit, id=unexplained.id, rules=rules, changes=len(unexplained.changes),
-                after=unexplained.after.isoformat(), until=unexplained.until.isoformat(),
-            )  # fmt: skip
-        for amendment in outcomes.amendments:
-            rules = [describe_change(change) for change in amendment.rule_changes[:_MOST_RULES]]
-            log.info(
-                "more is known of a change", **unit, event_id=amendment.event_id, rules=rules, opened=list(amendment.opened_port_classes)
-            )
-        for entry, event_id in outcomes.explained:
-            log.info("a late event explains what was counted as unexplained", **unit, entry=entry, event_id=event_id)
 
     def _tell_unjudged(self, standing: Standing, log: Logger) -> None:
         """Write a line about rules whose peer nobody can read, once and again when others are such."""
         unit = Unit(standing.account_id, standing.region)
         found = frozenset(self._judge.unreadable_peers(standing))
         if found and found != self._unjudged.get(unit):
-            shown = [f"{group_id} from {peer}" for group_id, peer in sorted(found)[:_MOST_RULES]]
-            log.warning("rules cannot be judged: their peer is no range of addresses", **_named(unit), rules=shown, count=len(found))
+            shown = [f"{group_id} from {peer}" for group_id, peer in sorted(found)[:MOST_RULES]]
+            log.warning("rules cannot be judged: their peer is no range of addresses", **named(unit), rules=shown, count=len(found))
         self._unjudged[unit] = found
-
-    def _say(self, report: SurveyReport, log: Logger) -> None:
-        fields = {
-            "groups": report.groups, "rules": report.rules, "open": report.open, "excepted": report.excepted, "changed": report.changed,
-            "pending": report.pending, "unexplained": report.unexplained, "seconds": round(report.seconds, 3),
-        }  # fmt: skip
-        if report.stopped:
-            log.info("survey stopped before it was complete", **fields)
-        elif not report.complete:
-            log.error("survey incomplete", **fields, reason=report.reason, error=report.error)
-        elif report.changed or report.unexplained:
-            log.info("survey", **fields)
-        else:
-            log.debug("survey", **fields)
-
-
-def _named(unit: Unit) -> dict[str, str]:
-    return {"account_id": unit.account_id, "region": unit.region}

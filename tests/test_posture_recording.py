@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from exporter.snapshots.recording import Recording, recording_of, recording_of_item, records
+from exporter.posture.recording import Recording, recording_of, recording_of_item, records
 
 GROUP = "AWS::EC2::SecurityGroup"
 ON = [{"name": "default", "recording": True, "lastStatus": "SUCCESS"}]

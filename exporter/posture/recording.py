@@ -47,8 +47,8 @@ class Recording:
         """Tell whether changes of a type are recorded as they happen, not once a day."""
         for override in _list(_of(self.mode, "recordingModeOverrides")):
             if resource_type in _list(_of(override, "resourceTypes")):
-                return str(_of(override, "recordingFrequency")) != "DAILY"
-        return str(_of(self.mode, "recordingFrequency")) != "DAILY"
+                return not _is_daily(override)
+        return not _is_daily(self.mode)
 
 
 def records(group: Mapping[str, Any] | None, resource_type: str) -> bool:
@@ -100,6 +100,10 @@ def _of(part: Any, name: str) -> Any:
     if not isinstance(part, Mapping):
         return None
     return next((part[key] for key in (name, name[0].upper() + name[1:], name.lower()) if key in part), None)
+
+
+def _is_daily(mode: Any) -> bool:
+    return str(_of(mode, "recordingFrequency")).upper() == "DAILY"
 
 
 def _mapping(part: Any) -> Mapping[str, Any] | None:
