@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from sandbox.server import Sandbox
 
 pytest_plugins = ["tests.calls_made"]
 
@@ -54,6 +58,24 @@ def program() -> Callable[[str], Path]:
         pytest.skip(message)
 
     return find
+
+
+@pytest.fixture(scope="module")
+def sandbox() -> Iterator[Sandbox]:
+    """Serve one sandbox for the module, in which calls are told at once and nothing is delivered; modules that want another have their own."""
+    # moto takes a second to load, and most modules ask for none.
+    from sandbox.server import Sandbox, Settings
+
+    with Sandbox(Settings(delay=timedelta(0), deliver=False)) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def ec2(sandbox: Sandbox) -> Any:
+    """Return a client of the EC2 of a module's sandbox."""
+    from tests.sandbox_client import client
+
+    return client(sandbox, "ec2")
 
 
 @pytest.fixture

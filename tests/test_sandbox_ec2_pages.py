@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from sandbox.pages import InvalidTokenError, Pages
-from sandbox.server import Sandbox, Settings
 from tests.sandbox_client import ACCOUNT, REGION, client
-
-
-@pytest.fixture(scope="module")
-def sandbox():
-    """Serve one sandbox for the module."""
-    with Sandbox(Settings(delay=timedelta(0), deliver=False)) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def ec2(sandbox):
-    """Return a client of EC2."""
-    return client(sandbox, "ec2")
 
 
 @pytest.fixture

@@ -5,20 +5,9 @@ from __future__ import annotations
 import json
 import threading
 import time
-from datetime import timedelta
 from typing import Any
 
-import pytest
-
-from sandbox.server import Sandbox, Settings
 from tests.sandbox_client import client
-
-
-@pytest.fixture(scope="module")
-def sandbox():
-    """Serve one sandbox for the module."""
-    with Sandbox(Settings(delay=timedelta(0), deliver=False)) as running:
-        yield running
 
 
 def test_no_message_is_lost_while_others_are_deleted(sandbox):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import zipfile
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,23 +12,9 @@ import pytest
 from exporter.catalog import WATCH_SETS, Watch
 from exporter.model import ChangeEvent
 from exporter.parse.record import RecordParser
-from sandbox.server import Sandbox, Settings
 from tests.sandbox_client import ACCOUNT, REGION, client, last, records
 
 FUNCTION_ROLE = f"arn:aws:iam::{ACCOUNT}:role/function"
-
-
-@pytest.fixture(scope="module")
-def sandbox():
-    """Serve one sandbox for the module."""
-    with Sandbox(Settings(delay=timedelta(0), deliver=False)) as running:
-        yield running
-
-
-@pytest.fixture(scope="module")
-def ec2(sandbox):
-    """Return a client of EC2."""
-    return client(sandbox, "ec2")
 
 
 @pytest.fixture(scope="module")
