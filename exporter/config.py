@@ -24,6 +24,7 @@ from exporter.families import FAMILIES
 from exporter.posture.judge import Judge
 from exporter.posture.ports import DEFAULT_PORT_CLASSES, PortRanges, parse_ports
 from exporter.posture.settings import NAME, PostureSettings
+from exporter.rules import AlertSettings
 from exporter.settings import AnyDuration, Duration, Settings
 from exporter.sources import SOURCES, SourceConfig, default_sources
 
@@ -169,6 +170,9 @@ class Config(Settings):
     metrics: MetricsSettings = Field(default_factory=MetricsSettings, description="How metrics are shown.")
     port_classes: PortClassSettings = Field(default_factory=PortClassSettings, description="Which ports belong to which class.")
     web: WebSettings = Field(default_factory=WebSettings, description="What the web endpoints tell of themselves.")
+    alerts: AlertSettings = Field(
+        default_factory=AlertSettings, description="What the alert rules that `aws-change-exporter rules` prints look like at this site."
+    )
 
     @field_validator("sources")
     @classmethod

@@ -16,6 +16,7 @@ from exporter.cli.iam_policy import iam_policy
 from exporter.cli.metrics import metrics
 from exporter.cli.open import open_command
 from exporter.cli.poll import poll
+from exporter.cli.rules import rules
 from exporter.cli.serve import serve
 
 
@@ -29,5 +30,5 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-for command in (serve, poll, metrics, history, open_command, check_config, doctor, iam_policy, demo):
+for command in (serve, poll, metrics, history, open_command, check_config, doctor, iam_policy, rules, demo):
     main.add_command(command)

@@ -1,0 +1,1 @@
+"""The Grafana dashboards as code; grafana/*.json is generated from them."""

@@ -1,0 +1,13 @@
+"""A recording rule, as code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One recording rule; name and expression may hold `${threshold}` of the alert that it serves."""
+
+    name: str
+    expr: str

@@ -1,0 +1,88 @@
+"""The section `alerts` of the configuration: what the rules that `rules` prints look like at this site."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, field_validator
+
+from exporter.rules.alert import Alert, Severity, Threshold
+from exporter.rules.alerts import ALERTS
+from exporter.settings import Settings
+
+Value = float | str
+
+_LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
+_DURATION = re.compile(r"(?:\d+(?:ms|[smhdwy]))+")
+_BY_NAME = {alert.name: alert for alert in ALERTS}
+
+
+def _known(name: str) -> str:
+    if name not in _BY_NAME:
+        raise ValueError(f"unknown alert {name!r:.80}; choose from {', '.join(_BY_NAME)}")
+    return name
+
+
+AlertName = Annotated[str, AfterValidator(_known)]
+
+
+def _checked(alert: str, threshold: Threshold, value: Value) -> Value:
+    """Return the value of a threshold; raise ValueError where it is of another kind."""
+    where = f"{alert}.{threshold.name}"
+    if isinstance(threshold.default, str) != isinstance(value, str):
+        kind = "text" if isinstance(threshold.default, str) else "a number"
+        raise ValueError(f"{where} must be {kind}, not {value!r:.80}")
+    if isinstance(value, str):
+        if threshold.duration and not _DURATION.fullmatch(value):
+            raise ValueError(f"{where} must be a duration of Prometheus such as 10m or 1h, not {value!r:.80}")
+        if not threshold.duration and re.search(r'["\\\n]', value):
+            raise ValueError(f"{where} must be a regular expression without quotes and backslashes, not {value!r:.80}")
+    return value
+
+
+class AlertSettings(Settings):
+    """What the alert rules that `aws-change-exporter rules` prints look like at this site."""
+
+    runbook_url: str = Field(
+        default="docs/runbooks", description="Where the runbooks are, for the links in alerts: the address of your copy of docs/runbooks."
+    )
+    exporter_job: str = Field(
+        default=".*aws-change-exporter.*", description="Regular expression of the job under which Prometheus scrapes the exporter."
+    )
+    labels: Mapping[str, str] = Field(default_factory=dict, description="Labels that every alert gets, such as `team`.")
+    disabled: tuple[AlertName, ...] = Field(default=(), description="Alerts to leave out.")
+    severities: Mapping[AlertName, Severity] = Field(
+        default_factory=dict, description="Severity by alert (`critical`, `warning`, `info`), where the default does not fit."
+    )
+    thresholds: Mapping[AlertName, Mapping[str, Value]] = Field(
+        default_factory=dict,
+        description="Thresholds by alert and name, as `AwsChangeBurst: {limit: 50}`; [alerts](alerts.md) lists them.",
+    )
+
+    @field_validator("labels")
+    @classmethod
+    def _labels(cls, labels: Mapping[str, str]) -> Mapping[str, str]:
+        for name in labels:
+            if not _LABEL.fullmatch(name) or name in ("alertname", "severity"):
+                raise ValueError(f"{name!r:.80} cannot be a label here; use letters, digits and underscores, not alertname or severity")
+        return labels
+
+    @field_validator("thresholds")
+    @classmethod
+    def _thresholds(cls, thresholds: Mapping[str, Mapping[str, Value]]) -> Mapping[str, Mapping[str, Value]]:
+        for name, values in thresholds.items():
+            known = {threshold.name: threshold for threshold in _BY_NAME[name].thresholds}
+            for key, value in values.items():
+                if key not in known:
+                    raise ValueError(f"{name} has no threshold {key!r:.80}; it has {', '.join(known) or 'none'}")
+                _checked(name, known[key], value)
+        return thresholds
+
+    def values(self, alert: Alert) -> dict[str, Value]:
+        """Return the value of each threshold of an alert, defaults filled in; `exporter_job` is one of every alert."""
+        chosen = self.thresholds.get(alert.name, {})
+        return {"exporter_job": self.exporter_job} | {
+            threshold.name: chosen.get(threshold.name, threshold.default) for threshold in alert.thresholds
+        }
