@@ -85,10 +85,11 @@ class Estate:
         expected = max(usual.rates[1:])
         return Expectation(expected, max(self._bound(max(usual.rates), usual.burst, habit, pair), expected))
 
-    def expect_since(self, key: Key, first: int) -> Expectation:
-        """Return the expectation of a window that holds all changes from hour `first` until this hour: counted late, and at once.
+    def expect_since(self, key: Key, first: int, late: int) -> Expectation:
+        """Return the expectation of a window that holds changes from hour `first` until this hour: `late` of them were counted late.
 
-        No more than one of its hours is granted what passes the usual; of the others their sum, and what that varies by.
+        It brings no more than so many beside the usual, and no more than the whole stretch would, counted at once: of its hours one is
+        granted what passes the usual; of the others their sum, and what that varies by.
         """
         short = self.expect(key)
         first = max(first, self.now - MOST_LATE)
@@ -103,7 +104,8 @@ class Estate:
         peak = max(short.upper, self._bound(highest, usual.burst, day, pair))
         rest = max(0.0, sum(rates) - highest)
         expected = max(short.expected, sum(rates))
-        return Expectation(expected, max(peak + rest + _DEVIATIONS * sqrt((1.0 + usual.burst) * rest), expected))
+        upper = max(peak + rest + _DEVIATIONS * sqrt((1.0 + usual.burst) * rest), expected)
+        return Expectation(min(expected, short.expected + late), min(upper, short.upper + late))
 
     def _usual(self, key: Key) -> tuple[Past, Usual]:
         past = self.pasts.get(key)
