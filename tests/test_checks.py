@@ -48,7 +48,7 @@ def test_the_families_keep_the_rules_of_the_page():
         row.name for row in (*TELEMETRY, *SERIES_GAUGES)
     ]
     assert len(names) == len(set(names))
-    for family in STATE_FAMILIES:
+    for family in (*FORECAST_FAMILIES, *STATE_FAMILIES):
         assert (family.type, family.held, family.labels[:2]) == ("gauge", False, ("account_id", "region"))
         assert family.name.startswith("awschange_")
         assert not family.name.endswith(("_total", "_count", "_sum", "_bucket")), family.name
