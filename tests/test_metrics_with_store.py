@@ -264,8 +264,8 @@ def test_the_command_prints_what_is_usual(tmp_path):
     upper = re.search(
         r'^awschange_expected_changes_upper\{account_id="111122223333",region="us-east-1",channel_class="people"\} (\d+)',
         shown.stdout,
-        re.M,
+        re.MULTILINE,
     )
     assert upper is not None
     assert int(upper[1]) >= 2
-    assert not re.search(r"^awschange_exporter_expectation_timestamp_seconds 0$", shown.stdout, re.M)
+    assert not re.search(r"^awschange_exporter_expectation_timestamp_seconds 0$", shown.stdout, re.MULTILINE)
