@@ -202,6 +202,7 @@ def test_a_counter_ends_where_the_next_scrape_goes_on(changes, scraped, reached,
     assert [step.time for step in steps] == sorted({step.time for step in steps})
     assert (steps[0].time, steps[0].value) == (0, 0)
     assert (steps[-1].time, steps[-1].value) == (9_000_000, reached)
+    assert {type(step.value) for step in steps} == {float}
     assert total([(step.time, step.value) for step in steps]) == counted
 
 

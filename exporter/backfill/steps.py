@@ -13,7 +13,7 @@ _BEFORE = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A value from a time (milliseconds) on; `change` where something happened then, which a reader must find."""
+    """A value from a time (milliseconds) on; `change` where something happened then, or is about to, so that readers need samples around it."""
 
     time: int
     value: float
@@ -28,8 +28,8 @@ def counter_steps(track: Track, *, scraped: bool, since: int, until: int) -> Ite
     scrape will tell after the end is left out.
     """
     changes = [change for change in track if change[0] >= since and not (scraped and change[2] == AFTERWARDS)]
-    reached = sum(amount for _, amount, counted in changes if counted == LIVE) if scraped else 0.0
-    ahead = sum(amount for _, amount, _ in changes) - reached
+    reached = sum((amount for _, amount, counted in changes if counted == LIVE), 0.0) if scraped else 0.0
+    ahead = sum((amount for _, amount, _ in changes), 0.0) - reached
     yield Step(since, 0.0, change=False)
     last, value = since, 0.0
     for time, amount, _ in _together(changes):
@@ -42,7 +42,7 @@ def counter_steps(track: Track, *, scraped: bool, since: int, until: int) -> Ite
             if value < ahead:
                 yield Step(at, ahead, change=True)
                 last, at = at, at + 2
-            yield Step(max(last + 1, at - _BEFORE), 0.0, change=False)
+            yield Step(max(last + 1, at - _BEFORE), 0.0, change=True)
             value, ahead = rest, 0.0
             at = max(at, last + 2)
             yield Step(at, value, change=True)
