@@ -13,7 +13,7 @@ _BEFORE = 1_000
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A value from a time (milliseconds) on; `change` where something happened then, or is about to, so that readers need samples around it."""
+    """A value from a time (milliseconds) on; `change` where something happens then or right after, which needs samples around it."""
 
     time: int
     value: float

@@ -1,4 +1,4 @@
-"""`backfill`: the past of the store as OpenMetrics with event times, for Prometheus."""
+"""`backfill`: the past into the store, and out of it as OpenMetrics with event times, for Prometheus."""
 
 from __future__ import annotations
 
@@ -16,16 +16,20 @@ import click
 
 from exporter.backfill import Grid, Stretch, Written, default_end, replay, write
 from exporter.cli.history import Moment
-from exporter.cli.options import config_option, existing_store, fail, reports_errors, resolve_config
+from exporter.cli.options import config_option, existing_store, fail, log_options, reports_errors, resolve_config
+from exporter.cli.poll import line_of
+from exporter.errors import ConfigError
 from exporter.families import EVENT_FAMILIES
 from exporter.history import format_time
+from exporter.logs import make_logger
+from exporter.service import Service
 from exporter.settings import parse_duration
 
 _SINCE = "90d"
 _TARGET = {"job": "aws-change-exporter", "instance": "localhost:10893"}
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _OURS = {label for family in EVENT_FAMILIES for label in family.labels}
-_LEAST_STEP, _MOST_STEP = timedelta(seconds=10), timedelta(minutes=5)
+_STEP, _LEAST_STEP, _MOST_STEP = timedelta(minutes=1), timedelta(seconds=10), timedelta(minutes=5)
 
 
 class Target(click.ParamType[tuple[str, str]]):
@@ -59,16 +63,18 @@ class Step(click.ParamType[timedelta]):
         return step
 
 
-@click.command(short_help="Write the past for Prometheus, with the times of the events.")
+@click.command(short_help="Read the past into the store, or write it for Prometheus.")
 @config_option
-@click.option("--openmetrics", "output", metavar="FILE", required=True, help="Where to write, `-` for standard output.")
-@click.option("--since", type=Moment(), default=_SINCE, show_default=True, help="Where every counter begins at 0.")
+@click.option(
+    "--since", type=Moment(), default=_SINCE, show_default=True, help="How far back: 90d, 2026-01-31 or 2026-01-31T13:00:00Z (UTC)."
+)
+@click.option("--openmetrics", "output", metavar="FILE", help="Read nothing; write what the store has to FILE, `-` for standard output.")
 @click.option(
     "--until",
     type=Moment(),
-    help="Where it ends. Default: when the exporter went live or was first scraped, at least 3h ago; nothing that Prometheus has itself.",
+    help="Where FILE ends. Default: when the exporter went live or was first scraped, at least 3h ago; nothing that Prometheus has itself.",
 )
-@click.option("--step", type=Step(), default="1m", show_default=True, help="Distance of the samples near a change, 10s to 5m.")
+@click.option("--step", type=Step(), help="Distance of the samples near a change, 10s to 5m (1m by default).")
 @click.option(
     "--label",
     "labels",
@@ -78,21 +84,51 @@ class Step(click.ParamType[timedelta]):
     "empty value leaves it out. May be repeated.",
 )
 @click.option("--force", is_flag=True, help="Replace FILE if it exists.")
+@log_options
 @reports_errors
 def backfill(
-    config_file: Path | None,
-    output: str,
-    since: datetime,
-    until: datetime | None,
-    step: timedelta,
-    labels: tuple[tuple[str, str], ...],
-    force: bool,
-) -> None:
-    """Write the past that the store has as OpenMetrics text with the times of the events, so that Prometheus has it on day one.
+    config_file: Path | None, since: datetime, output: str | None, until: datetime | None, step: timedelta | None,
+    labels: tuple[tuple[str, str], ...], force: bool, log_level: str, log_format: str,
+) -> None:  # fmt: skip
+    """Read the past into the store, or write the past of the store for Prometheus.
 
-    `promtool tsdb create-blocks-from openmetrics` makes blocks of it (docs/backfill.md). Every event that happened from --since to
-    --until counts, live or not. FILE appears when it is complete; one that exists is kept unless --force is given.
+    Without --openmetrics, what is missing since --since is read of every source that can go back, and exit is 0 if all of it could be
+    read, 1 if not. It never counts as live, and what was read before counts once. A source that cannot go back further is named.
+
+    With --openmetrics, FILE gets the events from --since (where every counter begins at 0) to --until as OpenMetrics text with the times
+    of the events, live or not, of which `promtool tsdb create-blocks-from openmetrics` makes blocks (docs/backfill.md). It appears when it
+    is complete; one that exists is kept unless --force is given.
     """
+    if output is not None:
+        _write(config_file, output, since, until, step or _STEP, labels, force=force)
+    elif until or step or labels or force:
+        raise click.UsageError("--until, --step, --label and --force go with --openmetrics")
+    else:
+        _read(config_file, since, log_level, log_format)
+
+
+def _read(config_file: Path | None, since: datetime, log_level: str, log_format: str) -> None:
+    """Read the past into the store and end the command."""
+    config, path = resolve_config(config_file)
+    where = str(path or "the default configuration")
+    if not config.sources:
+        raise ConfigError(f"{where}: sources: no source of events is configured, so that there is no past to read")
+    service = Service(config, path, make_logger(log_level, log_format))
+    try:
+        reports, unable = service.read_past(since)
+    finally:
+        service.stop()
+    for report in reports:
+        click.echo(line_of(report))
+    for name in unable:
+        click.echo(f"{name}: cannot go back further than it did at its first poll (docs/backfill.md)")
+    sys.exit(0 if reports and all(report.complete for report in reports) else 1)
+
+
+def _write(
+    config_file: Path | None, output: str, since: datetime, until: datetime | None, step: timedelta, labels: tuple[tuple[str, str], ...],
+    *, force: bool,
+) -> None:  # fmt: skip
     config, _ = resolve_config(config_file)
     if output != "-" and not force and Path(output).exists():
         fail(f"{output} exists and was left as it is; --force replaces it", 2)
