@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import cast
 
@@ -95,11 +95,11 @@ class Pipeline:
         """Return the last report of each unit."""
         return {**self.poller.reports, **self.surveyor.reports}
 
-    def poll(self, polled: Polled, settings: PolledSettings, budget: timedelta | None) -> Report:
-        """Poll one unit: read events, or what stands."""
+    def poll(self, polled: Polled, settings: PolledSettings, budget: timedelta | None, since: datetime | None = None) -> Report:
+        """Poll one unit: read events, with `since` what is missing of the past since then, or what stands."""
         if isinstance(settings, PostureSettings):
             return self.surveyor.survey(cast("Reader", polled))
-        return self.poller.poll(cast("Source", polled), cast("SourceSettings", settings), budget)
+        return self.poller.poll(cast("Source", polled), cast("SourceSettings", settings), budget, since)
 
     def forget_unknown(self) -> None:
         """Take off the page what stands where nobody looks any more; not while it is unknown where to look. Raises StoreError."""

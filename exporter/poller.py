@@ -16,7 +16,7 @@ from exporter.model import ChangeEvent, Ignored, Unit
 from exporter.parse import RecordParser
 from exporter.report import PollReport
 from exporter.sources import SOURCES, Source
-from exporter.sources.base import Batch, Clocked, FetchContext, SourceSettings, UnitKey, fields_of, key_of
+from exporter.sources.base import Batch, Clocked, FetchContext, Rewindable, SourceSettings, UnitKey, fields_of, key_of
 from exporter.store.base import BEGINNING, Ingest, IngestResult, Store
 
 
@@ -44,10 +44,11 @@ class Poller:
         self.reports: dict[UnitKey, PollReport] = {}
         self._read_until: dict[UnitKey, datetime] = {}
 
-    def poll(self, source: Source, settings: SourceSettings, budget: timedelta | None = None) -> PollReport:
+    def poll(self, source: Source, settings: SourceSettings, budget: timedelta | None = None, since: datetime | None = None) -> PollReport:
         """Fetch, parse and store what is new; never raises what a source or the store may fail with.
 
-        `budget` is how long it may spend on the past, None for as long as it takes.
+        `budget` is how long it may spend on the past, None for as long as it takes. With `since`, only what is missing of the past
+        since then is fetched, of a source that is Rewindable.
         """
         report, begun = PollReport(*key_of(source), self._now()), time.monotonic()
         log = self._log.bind(**fields_of(key_of(source)))
@@ -63,7 +64,7 @@ class Poller:
                 log,
             )
             self._go_live(source, settings, self._beginning(source, settings, context, report.started_at))
-            for batch in source.fetch(context):
+            for batch in source.fetch_past(context, since) if since and isinstance(source, Rewindable) else source.fetch(context):
                 self._take(source, batch, report, log)
         except SourceError as error:
             report.fail(error.reason, str(error))
@@ -81,7 +82,7 @@ class Poller:
         self._say(report, log)
         self.reports[key_of(source)] = report
         kind = SOURCES.get(settings.type)
-        if report.complete and kind is not None and kind.needs_aws:
+        if report.complete and since is None and kind is not None and kind.needs_aws:
             self._read_until[key_of(source)] = report.started_at
         return report
 

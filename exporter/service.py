@@ -18,7 +18,7 @@ from exporter.pipeline import OpenAws, Pipeline, build_pipeline, open_aws
 from exporter.posture.settings import PostureSettings
 from exporter.report import PollReport, Report, SurveyReport
 from exporter.scheduler import Pool, Scheduler
-from exporter.sources.base import Polled, UnitKey, fields_of, key_of
+from exporter.sources.base import Polled, Rewindable, UnitKey, fields_of, key_of
 from exporter.store import open_store
 from exporter.units import Change, Failure, PolledSettings, Units
 
@@ -99,16 +99,10 @@ class Service:
 
         What stands is read last, when the events that explain it are there.
         """
-        pipeline, started_at = self.pipeline, datetime.now(UTC)
+        pipeline = self.pipeline
         with ThreadPoolExecutor(_POLLS_AT_ONCE, "poll") as pool:
             try:
-                asked = [(units, pool.submit(units.ask) if units.changes else None) for units in pipeline.units]
-                failures: list[Report] = []
-                for units, answer in asked:
-                    if answer is not None:
-                        change = answer.result()
-                        self._register(units, change.added)
-                    failures += [self._report(pipeline, units, failure, started_at) for failure in units.failures]
+                failures = self._ask_all(pipeline, pipeline.units, pool)
                 reports: list[Report | None] = []
                 for of_posture in (False, True):
                     polls = [
@@ -123,6 +117,37 @@ class Service:
                 raise
         self._housekeeping()
         return [*failures, *(report for report in reports if report is not None)]
+
+    def read_past(self, since: datetime) -> tuple[list[Report], list[str]]:
+        """Read what is missing of the past since a time, of every unit of a source that can go back.
+
+        Return what became of each, failures to tell units too, and the names of the sources that cannot.
+        """
+        pipeline = self.pipeline
+        of_events = [units for units in pipeline.units if not isinstance(units.settings, PostureSettings)]
+        with ThreadPoolExecutor(_POLLS_AT_ONCE, "poll") as pool:
+            try:
+                reports = self._ask_all(pipeline, of_events, pool)
+                able = [(source, units) for units in of_events for source in units.sources if isinstance(source, Rewindable)]
+                polls = [pool.submit(self._poll, pipeline, source, units.settings, None, since) for source, units in able]
+                reports += [report for poll in polls if (report := poll.result()) is not None]
+            except BaseException:
+                self._stop.set()
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+        told = {report.source for report in reports}
+        return reports, [units.settings.name for units in of_events if units.settings.name not in told]
+
+    def _ask_all(self, pipeline: Pipeline, asked: Sequence[Units], pool: ThreadPoolExecutor) -> list[Report]:
+        """Ask for units, all at once; return the failures to tell them."""
+        started_at = datetime.now(UTC)
+        answers = [(units, pool.submit(units.ask) if units.changes else None) for units in asked]
+        failures: list[Report] = []
+        for units, answer in answers:
+            if answer is not None:
+                self._register(units, answer.result().added)
+            failures += [self._report(pipeline, units, failure, started_at) for failure in units.failures]
+        return failures
 
     def stop(self) -> None:
         """Stop within a few seconds: no new run, the batch under way is finished or left for the next start."""
@@ -238,7 +263,9 @@ class Service:
         self.log.error("units unknown", **fields_of(failure.key), reason=failure.error.reason, error=str(failure.error))
         return report
 
-    def _poll(self, pipeline: Pipeline, source: Polled, settings: PolledSettings, budget: timedelta | None) -> Report | None:
+    def _poll(
+        self, pipeline: Pipeline, source: Polled, settings: PolledSettings, budget: timedelta | None, since: datetime | None = None
+    ) -> Report | None:
         key = key_of(source)
         lock = self._busy.setdefault(key, threading.Lock())
         # After a reload the old pipeline's poll of the same unit may still be under way.
@@ -249,7 +276,7 @@ class Service:
             with pipeline.using_aws() as is_open:
                 if self.stopping or not is_open:
                     return None
-                report = pipeline.poll(source, settings, budget)
+                report = pipeline.poll(source, settings, budget, since)
             if isinstance(settings, PostureSettings):
                 self._forget_unknown()
             self.telemetry.count_units(time.time())

@@ -260,6 +260,41 @@ def test_the_rules_a_group_is_born_with_are_those_of_its_creation():
     assert (result.unexplained, result.pending) == ((), 0)
 
 
+OUT_IPV6 = replace(BORN_EGRESS_IPV6, rule_id="sgr-6")
+HALF_BORN = {
+    "no rule": ((), (OUT, OUT_IPV6)),
+    "no rule, in a VPC without IPv6": ((), (OUT,)),
+    "IPv4 alone": ((OUT,), (OUT, OUT_IPV6)),
+    "IPv6 alone": ((OUT_IPV6,), (OUT, OUT_IPV6)),
+}
+
+
+@pytest.mark.parametrize("made_at", [-50, -5, 0, 5, 50])
+@pytest.mark.parametrize("first", [True, False], ids=["the first reading of all", "a later reading"])
+@pytest.mark.parametrize(("early", "late"), HALF_BORN.values(), ids=HALF_BORN)
+def test_a_reading_may_show_a_new_group_before_the_rules_it_is_born_with(early, late, first, made_at):
+    """A group that was made in the very moment of a reading would be counted as changed by somebody in the dark."""
+    made = Chronicle(GROUP, GROUP_ID, "web")
+    made = extend(made, early, None if first else moment(-300), moment(0), moment(1))
+    made = extend(made, late, moment(0), moment(300), moment(301))
+    result = joined(made, create(made_at))
+    assert (result.unexplained, result.pending) == ((), 0)
+    # In the dark as before: a rule that no group is born with, and one that comes long after the group.
+    came = [r for r in late if r not in early]
+    for rules, at, told in (((*late, SSH), made_at, [SSH]), (late, -200, came)):
+        dark = extend(extend(Chronicle(GROUP, GROUP_ID, "web"), early, None, moment(0), moment(1)), rules, moment(0), moment(300))
+        assert [c.rule for u in joined(dark, create(at)).unexplained for c in u.changes] == told
+
+
+def test_a_rule_that_a_call_added_is_none_that_the_group_was_born_with():
+    """The history would name the wrong call for it."""
+    made = extend(extend(Chronicle(GROUP, GROUP_ID, "web"), (OUT,), moment(-300), moment(0)), (OUT, OUT_IPV6), moment(0), moment(300))
+    added = event("AuthorizeSecurityGroupEgress", 100, [RuleChange(ADDED, OUT_IPV6)])
+    result = joined(made, create(-5), added)
+    assert [a.rule_changes for a in result.amendments] == [(RuleChange(ADDED, BORN_EGRESS),)]
+    assert (result.unexplained, result.pending) == ((), 0)
+
+
 MOVED = replace(OUT, protocol="tcp", from_port=443, to_port=443)
 SAID = Rule(Direction.EGRESS, OUT.rule_id, description="all of it")
 

@@ -8,6 +8,7 @@ import sys
 import click
 
 from exporter import __version__
+from exporter.cli.backfill import backfill
 from exporter.cli.check_config import check_config
 from exporter.cli.demo import demo
 from exporter.cli.doctor import doctor
@@ -30,5 +31,5 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-for command in (serve, poll, metrics, history, open_command, check_config, doctor, iam_policy, rules, demo):
+for command in (serve, poll, metrics, history, backfill, open_command, check_config, doctor, iam_policy, rules, demo):
     main.add_command(command)

@@ -13,6 +13,7 @@ from exporter.config import Config
 from exporter.errors import ConfigError
 from exporter.logs import make_logger
 from exporter.posture.judge import count_rules
+from exporter.report import Report
 from exporter.service import Service, require_sources
 from exporter.store import Store
 from exporter.surveyor.look import pictures
@@ -48,14 +49,19 @@ def poll(config_file: Path | None, check: bool, log_level: str, log_format: str)
     finally:
         service.stop()
     for report in reports:
-        state = "complete" if report.complete else f"INCOMPLETE ({report.reason}: {visible(report.error or '', 500)})"
-        unit = " ".join(filter(None, (report.source, report.account_id, report.region)))
-        click.echo(f"{unit}: {state}; {report.counts()}")
+        click.echo(line_of(report))
     if standing_open:
         rules = "1 rule" if standing_open == 1 else f"{standing_open} rules"
         click.echo(f"open to the internet and not excepted: {rules}; `aws-change-exporter open` lists them", err=True)
         sys.exit(OPEN_STATUS)
     sys.exit(0 if all(report.complete for report in reports) else 1)
+
+
+def line_of(report: Report) -> str:
+    """Return what became of a unit, for a person."""
+    state = "complete" if report.complete else f"INCOMPLETE ({report.reason}: {visible(report.error or '', 500)})"
+    unit = " ".join(filter(None, (report.source, report.account_id, report.region)))
+    return f"{unit}: {state}; {report.counts()}"
 
 
 def _count_open(config: Config, store: Store) -> int:

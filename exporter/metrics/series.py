@@ -17,8 +17,9 @@ import heapq
 import math
 from collections.abc import Iterable, Iterator, Sequence
 
-from exporter.families import OTHER, Family, Labels
+from exporter.families import Family, Labels
 from exporter.metrics.chunks import Chunk, Line
+from exporter.metrics.folding import Folding
 from exporter.metrics.gzip_member import Block, concatenate
 from exporter.metrics.lines import header, label_value
 from exporter.metrics.tally import Tally
@@ -57,13 +58,11 @@ class _FamilyPage:
 
     def __init__(self, family: Family, budget: int) -> None:
         self.family = family
-        self.budget = budget
+        self.folding = Folding(family, budget)
         self.held = family.held and family.type == "counter"
         self.counter = family.type == "counter"
-        self.shown = self.folded = 0
         self.totals: dict[Labels, _Series] = {}
         self._template = family.name + "{" + ",".join(f'{label}="%s"' for label in family.labels) + "} "
-        self._keep = tuple(None if label in family.folded else index for index, label in enumerate(family.labels))
         self._head = Chunk(*(header(family.name, family.type, family.help, openmetrics) for openmetrics in (False, True)))
         self._chunks: list[Chunk] = []
         self._total_chunks: list[Chunk] = []
@@ -75,19 +74,8 @@ class _FamilyPage:
             return (self._template % labels).encode()
         return (self._template % tuple(label_value(value) for value in labels)).encode()
 
-    def folds(self, labels: Labels) -> bool:
-        """Return whether a new series has no line of its own: past the budget, or under the very labels of a sum."""
-        return self.shown >= self.budget or (OTHER in labels and labels == self.folded_labels(labels))
-
-    def folded_labels(self, labels: Labels) -> Labels:
-        """Return the labels of the sum that a series belongs to."""
-        return tuple(OTHER if index is None else labels[index] for index in self._keep)
-
-    def total(self, labels: Labels) -> _Series:
-        """Return the sum that a folded series belongs to; past the budget of sums too, one that folds every label."""
-        key = self.folded_labels(labels)
-        if key not in self.totals and len(self.totals) >= self.budget:
-            key = (OTHER,) * len(labels)
+    def total(self, key: Labels) -> _Series:
+        """Return the sum that stands under these labels."""
         total = self.totals.get(key)
         if total is None:
             total = self.totals[key] = _Series(self, self.prefix(key))
@@ -211,13 +199,12 @@ class SeriesBook:
 
     def _born(self, page: _FamilyPage, row: SeriesRow) -> _Series | _Member:
         series: _Series | _Member
-        if page.folds(row.labels):
-            shown = page.total(row.labels)
+        folded = page.folding.place(row.labels)
+        if folded is not None:
+            shown = page.total(folded)
             series = _Member(shown)
-            page.folded += 1
         else:
             series = shown = _Series(page, page.prefix(row.labels))
-            page.shown += 1
         if page.held:
             if self._hold <= 0 or row.id in self._inherited:
                 shown.released = True
@@ -261,7 +248,7 @@ class SeriesBook:
     def _count(self) -> None:
         """Bring the metrics about the families themselves up to date."""
         for name, page in self._families.items():
-            self._tally.count(name, page.shown, page.folded)
+            self._tally.count(name, page.folding.shown, page.folding.folded)
 
 
 def _combined(family: Family, total: _Series, old: float | None, new: float) -> float:

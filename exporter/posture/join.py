@@ -107,7 +107,7 @@ def standing_at(chronicle: Chronicle, events: Sequence[ChangeEvent], moment: dat
     """
     windows = Windows(chronicle.versions, max(slack, timedelta(seconds=1)))
     calls = [call for call in calls_of(chronicle, events) if call.event.event_time < moment]
-    world = World(chronicle, windows.directions(calls), windows.expected, Guesses(windows, calls))
+    world = _world(chronicle, windows, calls)
     at = 0
     for _, anchor, _ in _anchors(windows):
         if anchor.nominal > moment:
@@ -127,6 +127,11 @@ def standing_at(chronicle: Chronicle, events: Sequence[ChangeEvent], moment: dat
             (version.rules for version in windows.versions if version.until and version.until >= moment), windows.versions[-1].rules
         )
     return world.rules() if world.known and world.exact else None
+
+
+def _world(chronicle: Chronicle, windows: Windows, calls: Sequence[Call]) -> World:
+    directions, guesses = windows.directions(calls), Guesses(windows, calls)
+    return World(chronicle, directions, windows.expected, guesses, lambda moment: windows.births(moment, calls))
 
 
 def _opens_nothing(_before: Sequence[Rule], _after: Sequence[Rule], _at: datetime) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -160,7 +165,7 @@ def _late(version: Version, transition: _Transition) -> str | None:
 
 
 def _replayed(chronicle: Chronicle, calls: Sequence[Call], windows: Windows, read_until: datetime | None) -> _Story:
-    world = World(chronicle, windows.directions(calls), windows.expected, Guesses(windows, calls))
+    world = _world(chronicle, windows, calls)
     story = _Story()
     at = 0
     before: Sighting | None = None

@@ -84,13 +84,15 @@ class World:
 
     `known` says that all rules are known, not only those that calls told of; `exact` that no call left out what it did since then, and
     `blurred` when the last call did.
-    `expected` are the rules that the next reading shows, after a moment: what decides where a record leaves a choice.
+    `expected` are the rules that the next reading shows, after a moment: what decides where a record leaves a choice. `births` are those
+    that a group may have been born with at a moment.
     """
 
     chronicle: Chronicle
     directions: dict[str, Direction]
     expected: Callable[[datetime], Sequence[Rule]] = lambda _: ()
     guess: Guess = _no_guess
+    births: Callable[[datetime], Sequence[Rule]] = lambda _: ()
     known: bool = False
     exact: bool = False
     blurred: datetime = BEGINNING
@@ -198,8 +200,7 @@ class World:
     def _create(self, call: Call) -> list[RuleChange]:
         self.known = self.exact = True
         born = born_rules(self.chronicle, call.effect)
-        expected = self.expected(call.event.event_time)
-        if any(alike(BORN_EGRESS_IPV6, replace(rule, rule_id=None)) for rule in expected):
+        if any(alike(BORN_EGRESS_IPV6, replace(rule, rule_id=None)) for rule in self.births(call.event.event_time)):
             born = (*born, BORN_EGRESS_IPV6)
         for rule in born:
             if self.at(rule) is None:

@@ -61,6 +61,15 @@ class Windows:
         """Return the rules that the next reading of another version after a moment shows, none where there is none to come."""
         return next((version.rules or () for version in self.versions if version.until is not None and version.until >= moment), ())
 
+    def births(self, moment: datetime, calls: Sequence[Call]) -> tuple[Rule, ...]:
+        """Return the rules that a group made at a moment may have been born with: what the readings about that moment show.
+
+        The first of them may have been too early for some; what calls added themselves is no part of it.
+        """
+        added = {place(change.rule) for call in calls for change in call.changes if change.action is RuleAction.ADDED}
+        shown = (rule for number in self.around(moment) for rule in self.versions[number].rules or () if place(rule) not in added)
+        return (*self.expected(moment), *shown)
+
     def changes(self, number: int) -> tuple[RuleChange, ...]:
         """Return how a version differs from the one before."""
         if number not in self._changes:

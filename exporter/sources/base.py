@@ -203,6 +203,15 @@ class Clocked(Protocol):
         ...
 
 
+@runtime_checkable
+class Rewindable(Protocol):
+    """A source that can read its past further back than it did at its first start."""
+
+    def fetch_past(self, context: FetchContext, since: datetime) -> Iterator[Batch]:
+        """Yield what is missing of the past since a time, without moving where live reading stands; raise SourceError."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class UnitFailure:
     """An account (or a region of it) that should be watched and of which not even the units can be told."""

@@ -96,16 +96,20 @@ def _enough(round_: Round, walk: Walk) -> bool:
     return round_.over or round_.plan.too_dear(walk)
 
 
-def fill(round_: Round, live: Live) -> Iterator[Batch]:
-    """Yield the past before the live line began, newest first, each lookup over all of it. Raises SourceError."""
-    key, reach = round_.key("fill"), int(round_.settings.backfill.total_seconds())
+def fill(round_: Round, live: Live, reach: int | None = None) -> Iterator[Batch]:
+    """Yield the past before the live line began, newest first, each lookup over all of it. Raises SourceError.
+
+    `reach` is how far before that line somebody asked for, in seconds, to the second; without it, as far as the settings say.
+    """
+    key, spared = round_.key("fill"), _DAY if reach is None else 0
+    reach = int(round_.settings.backfill.total_seconds()) if reach is None else reach
     state = round_.load(key, Fill) or Fill(live.began, live.began - reach)
 
     def saved() -> dict[str, str]:
         return {key: _text(state)}
 
     low = state.line - reach
-    if low < state.low - _DAY:
+    if low < state.low - spared:
         state.low, state.done, state.walk, state.told = low, [], None, False
     for query in round_.plan.thorough:
         if query in state.done:
