@@ -26,7 +26,7 @@ ALERT = Alert(
     history=True,
     runbook=Runbook(
         means="""
-            Whatever is started without a group gets the default group of its VPC, so that should let nothing pass (CIS AWS Foundations, Security Hub EC2.2).
+            The default group of a VPC has rules. Whatever is started without a group gets it, so it should let nothing pass (CIS AWS Foundations, Security Hub EC2.2).
             AWS makes every VPC with two rules in it: members reach each other, and the world. Taking them away cuts off what has the group and relies on
             them, so look at that first. Open `history_url` to see who gave it more.
 

@@ -35,7 +35,7 @@ ALERT = Alert(
     history=True,
     runbook=Runbook(
         means="""
-            AWS refused more than ${share} of the requests (as a share of 1) to one service in one account and region. The exporter keeps below AWS's limits and
+            AWS refused more than ${share} (1 is all) of the requests to one service in one account and region. The exporter keeps below AWS's limits and
             tries again, so nothing is lost; but every other user of the API shares them, and LookupEvents has only 2 calls a second for all together.
 
             Look who else calls: consoles left open, other tools that read Event history, a second exporter. Otherwise lower `aws.lookup_rate`, lengthen
