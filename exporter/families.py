@@ -92,6 +92,15 @@ def _opened_zeros(unit: Unit) -> Iterator[Labels]:
         yield unit.account_id, unit.region, port_class
 
 
+def _content_unknown(event: ChangeEvent, _recorded_at: datetime) -> Iterator[Contribution]:
+    if not event.content_known:
+        yield (event.account_id, event.region), 1
+
+
+def _unit_alone(unit: Unit) -> Iterator[Labels]:
+    yield unit.account_id, unit.region
+
+
 def _group_changes(event: ChangeEvent, _recorded_at: datetime) -> Iterator[Contribution]:
     if event.outcome is Outcome.SUCCESS:
         for group in event.security_groups:
@@ -154,6 +163,17 @@ EVENT_FAMILIES: tuple[Family, ...] = (
         ("account_id", "region"),
         _opened,
         zeros=_opened_zeros,
+    ),
+    Family(
+        "awschange_exporter_content_unknown_events_total",
+        "counter",
+        "Successful changes whose record came without what they changed (CloudTrail leaves out requests over 100 KB): that something changed "
+        "is counted, but not whether it opened anything. An addendum that tells it later takes none away here.",
+        ("account_id", "region"),
+        5_000,
+        ("account_id", "region"),
+        _content_unknown,
+        zeros=_unit_alone,
     ),
     Family(
         "awschange_security_group_changes_total",

@@ -121,7 +121,7 @@ def _of_metrics(alert: Alert) -> Iterator[str]:
 def _read_records(expr: str) -> Iterator[tuple[str, str]]:
     for name in re.findall(r'__name__=~"([^"]+)"', expr):
         yield "expr", name
-    for name in re.findall(r"(?<![\w\"=~])(\w+:awschange_\w+:[\w${}]+)", re.sub(r'"[^"]*"', '""', expr)):
+    for name in re.findall(r"(?<![\w\"=~])(\w+:awschange_\w+:(?:\w|\$\{\w+\})+)", re.sub(r'"[^"]*"', '""', expr)):
         yield "expr", name
 
 

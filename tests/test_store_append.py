@@ -36,6 +36,7 @@ from tests.store_events import (
 RECORDS = "awschange_exporter_records_total"
 READ = "awschange_exporter_records_read_total"
 PAGING = "awschange_events_total"
+UNTOLD = ("awschange_exporter_content_unknown_events_total", (ACCOUNT, REGION))
 AUTHORIZED = (PAGING, (ACCOUNT, REGION, "ec2.amazonaws.com", "AuthorizeSecurityGroupIngress", "success"))
 
 
@@ -64,6 +65,7 @@ def test_a_new_event_is_stored_and_counted_in_every_family(store: SqliteStore) -
     found = values(store.series().rows)
     assert found[AUTHORIZED] == 1
     assert found["awschange_channel_events_total", (ACCOUNT, REGION, "cli")] == 1
+    assert found[UNTOLD] == 0
     assert found["awschange_ingress_opened_total", (ACCOUNT, REGION, "admin")] == 1
     assert found["awschange_security_group_changes_total", (ACCOUNT, REGION, GROUP, "AuthorizeSecurityGroupIngress", "role/Deploy")] == 1
     assert found["awschange_principal_changes_total", (ACCOUNT, "role", "role/Deploy")] == 1
@@ -101,6 +103,16 @@ def test_a_conflicting_record_does_not_vouch_for_the_event(store: SqliteStore) -
     store.append(ingest(make_event()))
     store.append(ingest(other_body(make_event()), source="s3"))
     assert store.search(Query())[0].sources == ("files",)
+
+
+def test_an_event_without_its_content_is_counted_as_such_once(store: SqliteStore) -> None:
+    """Whether it opened anything is in no other count, so somebody must be told to look; what an addendum tells later was unknown until then."""
+    untold = make_event(content_known=False, rule_changes=(), security_groups=(), resources=(), opened_port_classes=())
+    store.append(ingest(untold, make_event(2)))
+    store.append(ingest(untold, source="s3"))
+    assert values(store.series().rows)[UNTOLD] == 1
+    store.append(ingest(addendum(make_event())))
+    assert values(store.series().rows)[UNTOLD] == 1
 
 
 @pytest.mark.parametrize("together", [True, False])

@@ -66,6 +66,7 @@ def page(openmetrics: bool) -> str:
     ]
     shown_before += [store.add("awschange_channel_events_total", (*unit, channel), 0.0) for channel in ("console", "terraform")]
     shown_before += [store.add("awschange_ingress_opened_total", (*unit, port_class), 0.0) for port_class in ("all", "admin")]
+    shown_before.append(store.add("awschange_exporter_content_unknown_events_total", unit, 0.0))
     group = "awschange_security_group_changes_total"
     names = ("role/Deploy", ODD_NAME, "user/alice", "user/bob", "user/carol")
     groups = [(*unit, "sg-0123456789abcdef0", "AuthorizeSecurityGroupIngress", name) for name in names]
