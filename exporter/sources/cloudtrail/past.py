@@ -138,7 +138,7 @@ def fill(round_: Round, live: Live, reach: int | None = None) -> Iterator[Batch]
             return
     if not state.told:
         state.told = True
-        yield replace(round_.batch(saved()), watched_since=moment(max(state.low, 0)))
+        yield replace(round_.batch(saved()), watched_since=moment(max(state.low, round_.oldest)))
 
 
 def _patiently(round_: Round, walk: Walk, saved: Cursors, enough: Callable[[], bool], *, past: bool = False) -> Iterator[Batch]:
