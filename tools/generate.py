@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from dashboards.render import pages as dashboard_pages
 from tools.page_cli import cli_page
 from tools.page_configuration import configuration_page
 from tools.page_events import events_page
@@ -19,6 +20,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "docs/configuration.md": lambda: configuration_page((ROOT / "example.yml").read_text(encoding="utf-8")),
     "docs/events.md": events_page,
     "docs/metrics.md": metrics_page,
+    **dashboard_pages(),
 }
 """Every generated page and what makes its text."""
 

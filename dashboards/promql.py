@@ -1,0 +1,80 @@
+"""PromQL that the panels share: who is chosen, the newest value of replicas, and how often a counter went up.
+
+Counts here are whole numbers, and exact. increase() is neither: it extrapolates to the edges of its window, so that ten changes may
+read 10.7, and it works within one series, so that an exporter that moved (a pod gets a new name or address) loses what came
+meanwhile. Yet what people compare with the history are whole changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+LOOK_BACK = "6h"
+"""How long a value from before the window is remembered, as through an outage; as long as alerts remember it."""
+
+CHOSEN = 'job=~"$job", account_id=~"$account", region=~"$region"'
+"""The exporters, accounts and regions that are chosen."""
+
+CHOSEN_ACCOUNT = 'job=~"$job", account_id=~"$account"'
+"""For families without regions."""
+
+ANY_UNIT = 'account_id=~"$account|", region=~"$region|"'
+"""The accounts and regions that are chosen, and what has neither."""
+
+CHOSEN_UNITS = f'job=~"$job", {ANY_UNIT}'
+"""As CHOSEN, and the sources that span many accounts or regions, whose labels are empty."""
+
+CHOSEN_EXPORTERS = 'job=~"$job"'
+"""For what an exporter has once."""
+
+
+def most(metric: str, by: Sequence[str], at: str = "") -> str:
+    """Return the greatest value of replicas, by labels; `metric` is given with its selector."""
+    return f"max by ({', '.join(by)}) ({metric}{at})"
+
+
+def grown(counter: str, by: Sequence[str], window: str, at: str = "") -> str:
+    """Return how often a counter went up within a window: a whole number, by the labels of one count.
+
+    The larger of two counts. The first is what stands at the end against what stood at the beginning, by the greatest of
+    replicas: windows side by side add up, and a moved exporter changes nothing. The second is what stands at the end against the least within
+    the window, by each series: for a series born in it, and for a counter that fell because its store was lost. Neither
+    counts a change that was none. `counter` is a selector that leaves at least one label beside `by` (job, instance): this keeps
+    both sides of `or`. `at` moves all to another moment, as ` @ end()`.
+    """
+    labels = ", ".join(by)
+    now = f"last_over_time({counter}[{window}]{at})"
+    return (
+        f"max by ({labels}) (\n"
+        f"  {now} - min_over_time({counter}[{window}]{at})\n"
+        f"  or max by ({labels}) ({now}) - max by ({labels}) (last_over_time({counter}[{LOOK_BACK}] offset {window}{at}))\n"
+        ")"
+    )
+
+
+def total(expr: str, by: Sequence[str] = ()) -> str:
+    """Return the sum of counts, by labels or over all."""
+    return f"sum by ({', '.join(by)}) (\n{expr}\n)" if by else f"sum(\n{expr}\n)"
+
+
+def busiest(counter: str, each: Sequence[str], by: Sequence[str], limit: int) -> tuple[str, str]:
+    """Return two queries in steps of time: the `limit` busiest of the whole range by name, and all others together.
+
+    Which they are is decided once, over the range, so that a series does not come and go with every step.
+    """
+    steps = total(grown(counter, each, "$__interval"), by)
+    chosen = f"topk({limit}, {total(grown(counter, each, '$__range', ' @ end()'), by)})"
+    labels = ", ".join(by)
+    return f"{steps}\nand on ({labels})\n{chosen} > 0", f"sum(\n{steps}\nunless on ({labels})\n{chosen}\n) > 0"
+
+
+def last_rise(counter: str, by: Sequence[str]) -> str:
+    """Return when a counter went up last within the range, in milliseconds since 1970, to one step of time; nothing if it did not."""
+    labels = ", ".join(by)
+    rose = f"max by ({labels}) (changes({counter}[$__rate_interval])) > bool 0"
+    return f"1000 * max_over_time((time() * ({rose}))[$__range:$__interval]) > 0"
+
+
+def known(expr: str, witness: str) -> str:
+    """Return an aggregate, and an honest 0 where it is empty although `witness` has series: without them nothing is known."""
+    return f"{expr}\nor 0 * count({witness})"
