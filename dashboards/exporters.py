@@ -20,6 +20,8 @@ OPEN_RULE = ("account_id", "region", "vpc_id", "security_group_id", "protocol", 
 REACHABLE = ', exposure="public", port_class!="web"'
 """What pages: open, not by plan of a web server, and with a public address."""
 
+REACH_UNKNOWN = ', exposure="unknown"'
+
 ANY_SOURCE = 'source=~".+"'
 CHANGES = 'source!="posture"'
 """Sources of changes; `posture` reads what stands."""
@@ -32,6 +34,14 @@ READ = f'awschange_exporter_snapshot_timestamp_seconds{{part="groups", {CHOSEN}}
 def open_rules(more: str = "") -> str:
     """Return the open ingress rules of the chosen accounts, those of replicas once; `more` is added to the selector."""
     return most(f"awschange_open_ingress_rules{{{CHOSEN}{more}}}", OPEN_RULE)
+
+
+def named(groups: str, by: tuple[str, ...]) -> str:
+    """Return counts of groups with the label security_group_name, where the name is known; those whose name is not stay."""
+    name = most(f"awschange_security_group_info{{{CHOSEN}}}", (*UNIT, "security_group_id", "security_group_name"))
+    return (
+        f"{groups}\n* on (account_id, region, security_group_id) group_left (security_group_name) {name}\nor on ({', '.join(by)}) {groups}"
+    )
 
 
 def age_of_success(kind: str) -> str:

@@ -78,3 +78,13 @@ def last_rise(counter: str, by: Sequence[str]) -> str:
 def known(expr: str, witness: str) -> str:
     """Return an aggregate, and an honest 0 where it is empty although `witness` has series: without them nothing is known."""
     return f"{expr}\nor 0 * count({witness})"
+
+
+def happened(counter: str, by: Sequence[str], window: str) -> str:
+    """Return how often something happened to the exporters within a window, rounded: of counters that each process begins at 0.
+
+    Those of all instances are added. increase() alone misses what a series is born with (an error code that comes for the first time).
+    """
+    born = f"min_over_time({counter}[{window}]) unless last_over_time({counter}[{LOOK_BACK}] offset {window})"
+    summed = f'(\n  increase({counter}[{window}])\n  or label_replace({born}, "born", "yes", "", "")\n)'
+    return f"round(sum by ({', '.join(by)}) {summed})" if by else f"round(sum {summed})"

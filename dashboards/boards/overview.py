@@ -20,6 +20,7 @@ from dashboards.exporters import (
     age_of_success,
     events,
     in_range,
+    named,
     open_rules,
 )
 from dashboards.links import cell, dashboard, history, label
@@ -37,7 +38,8 @@ _PRINCIPAL = ("account_id", "principal_type", "principal")
 _BY_EVENT = busiest(_EVENTS, (*UNIT, "event_name"), ("event_name",), 8)
 _BY_UNIT = busiest(events("success"), (*UNIT, "outcome"), UNIT, 10)
 
-_NAME = f"max by (account_id, region, security_group_id, security_group_name) (awschange_security_group_info{{{CHOSEN}}})"
+
+_OPEN_GROUP = (*UNIT, "security_group_id", "port_class", "exposure")
 
 _UNIT_HISTORY = history(account_id=cell("Account"), region=cell("Region"))
 _GROUP_LINKS = (
@@ -215,12 +217,7 @@ STANDS = Row(
             "Groups that stand open",
             "Groups with rules open to the internet now, the 50 with the most. Empty: none, or the rules were never read.",
             "table",
-            (
-                Query(
-                    f"topk(50, sum by (account_id, region, security_group_id, port_class, exposure) ({open_rules()}))"
-                    f"\n* on (account_id, region, security_group_id) group_left (security_group_name) {_NAME}"
-                ),
-            ),
+            (Query(named(f"topk(50, sum by ({', '.join(_OPEN_GROUP)}) ({open_rules()}))", _OPEN_GROUP)),),
             columns=(
                 Column("security_group_id", "Group", links=_GROUP_LINKS),
                 Column("security_group_name", "Name"),
