@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from grafana_foundation_sdk.models import dashboard as grafana
 
-from dashboards.record import Color, Link, Step
+from dashboards.record import Color, Link, Step, Texts
 
 
 def thresholds(steps: Sequence[Step], base: Color = "text") -> grafana.ThresholdsConfig:
@@ -21,7 +21,7 @@ def data_links(links: Sequence[Link]) -> list[grafana.DashboardLink]:
     return [grafana.DashboardLink(link.title, url=link.url, target_blank=link.url.startswith("${exporter_url}")) for link in links]
 
 
-def mappings(texts: Sequence[tuple[str, str, Color]]) -> list[grafana.ValueMapping]:
+def mappings(texts: Texts) -> list[grafana.ValueMapping]:
     """Return what values are called, and the colour of each."""
     if not texts:
         return []

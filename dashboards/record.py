@@ -11,6 +11,9 @@ Kind = Literal["stat", "bars", "lines", "table", "bar_gauge", "state_timeline", 
 Color = Literal["green", "yellow", "orange", "red", "blue", "purple", "text"]
 """Names of Grafana's theme, which has a light and a dark shade of each."""
 
+Texts = tuple[tuple[str, str, Color], ...]
+"""What values are called: (value, text, colour)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Query:
@@ -55,7 +58,7 @@ class Column:
     width: int | None = None
     links: tuple[Link, ...] = ()
     steps: tuple[Step, ...] = ()
-    texts: tuple[tuple[str, str, Color], ...] = ()
+    texts: Texts = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ class Panel:
     """One panel.
 
     `description` is for who looks at it at night: what it says, and what an empty panel means. `unit` is a unit of Grafana
-    ("short" for counts). `texts` are (value, text, colour): what a value is called. `otherwise` stands where a query returns
+    ("short" for counts). `texts` say what values are called. `otherwise` stands where a query returns
     nothing. `width` is of 24, `height` of about 30 pixels each. `sort` is the title of the column by which a table is sorted,
     greatest first. `interval` is the least step in time. `colors` are (legend, colour) of series that always have the same.
     `filled` says that the demo's data fill the panel, which a test then asks of it.
@@ -76,7 +79,7 @@ class Panel:
     unit: str = "short"
     decimals: int | None = None
     steps: tuple[Step, ...] = ()
-    texts: tuple[tuple[str, str, Color], ...] = ()
+    texts: Texts = ()
     otherwise: str = ""
     width: int = 12
     height: int = 8

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from dashboards import marks, variables
-from dashboards.exporters import (
+from dashboards.links import cell, dashboard, history
+from dashboards.parts import (
     BAD,
     DOUBTFUL,
+    NO,
     OPEN_RULE,
+    PORT_COLORS,
     REACH_UNKNOWN,
     REACHABLE,
+    REACHES,
     READ,
     READINGS_STALE,
     TRAILS_OFF,
     UNEXPLAINED,
     UNIT,
+    YES,
+    named,
     open_rules,
 )
-from dashboards.links import cell, dashboard, history
 from dashboards.promql import CHOSEN, CHOSEN_EXPORTERS, grown, known, most, total
 from dashboards.record import Column, Dashboard, Panel, Query, Row, Step
 
@@ -38,9 +43,6 @@ _GROUP_LINKS = (
     dashboard("security-group", "This group", group=cell("Group")),
     history(account_id=cell("Account"), region=cell("Region"), security_group_id=cell("Group")),
 )
-_REACHES = (("public", "public", "red"), ("attached", "attached", "orange"), ("unknown", "unknown", "orange"))
-_YES = (("1", "yes", "green"), ("0", "no", "red"))
-_NO = (("1", "yes", "red"), ("0", "no", "green"))
 
 
 def _count(title: str, description: str, expr: str, *, bad: bool = False, otherwise: str = "unknown", filled: bool = True) -> Panel:
@@ -102,7 +104,7 @@ OPEN = Row(
             "lines",
             (Query(f"sum by (port_class) ({_RECORDED})", "{{port_class}}"),),
             decimals=0,
-            colors=(("all", "red"), ("admin", "orange"), ("database", "purple"), ("web", "blue")),
+            colors=PORT_COLORS,
         ),
         Panel(
             "Open rules over time, by account and region",
@@ -125,7 +127,7 @@ OPEN = Row(
             (Query(f"{total(grown(_OPENED, _OPENED_BY, '$__interval'), ('port_class',))} > 0", "{{port_class}}", exemplars=True),),
             links=(history(),),
             interval="1m",
-            colors=(("all", "red"), ("admin", "orange"), ("database", "purple"), ("web", "blue")),
+            colors=PORT_COLORS,
         ),
         Panel(
             "Open groups",
@@ -138,7 +140,7 @@ OPEN = Row(
                 Column("security_group_name", "Name"),
                 Column("vpc_id", "VPC"),
                 Column("port_class", "Ports", width=100),
-                Column("exposure", "Reaches", width=110, texts=_REACHES),
+                Column("exposure", "Reaches", width=110, texts=REACHES),
                 Column("A", "Rules", width=80),
                 Column("account_id", "Account", width=140, links=(_UNIT_HISTORY,)),
                 Column("region", "Region", width=130),
@@ -171,7 +173,7 @@ EXCEPTIONS = Row(
             columns=(
                 Column("security_group_id", "Group", links=_GROUP_LINKS),
                 Column("port_class", "Ports", width=100),
-                Column("exposure", "Reaches", width=110, texts=_REACHES),
+                Column("exposure", "Reaches", width=110, texts=REACHES),
                 Column("A", "Rules", width=80),
                 Column("account_id", "Account", width=140),
                 Column("region", "Region", width=130),
@@ -255,10 +257,10 @@ AUDIT = Row(
                 Query(f"1000 * {most(f'awschange_trail_last_delivery_timestamp_seconds{{{CHOSEN}}}', _TRAIL)}"),
             ),
             columns=(
-                Column("A", "Records", width=90, texts=_YES),
+                Column("A", "Records", width=90, texts=YES),
                 Column("trail", "Trail"),
-                Column("B", "Signs", width=80, texts=_YES),
-                Column("C", "Failing", width=80, texts=_NO),
+                Column("B", "Signs", width=80, texts=YES),
+                Column("C", "Failing", width=80, texts=NO),
                 Column("D", "Delivered", unit="dateTimeFromNow", width=150),
                 Column("account_id", "Account", width=140, links=(_UNIT_HISTORY,)),
                 Column("region", "Region", width=130),
@@ -301,8 +303,8 @@ AUDIT = Row(
                 Query(most(f"awschange_aws_config_recorder_failing{{{CHOSEN}}}", UNIT)),
             ),
             columns=(
-                Column("A", "Records", width=90, texts=_YES),
-                Column("B", "Failing", width=80, texts=_NO),
+                Column("A", "Records", width=90, texts=YES),
+                Column("B", "Failing", width=80, texts=NO),
                 Column("account_id", "Account", links=(_UNIT_HISTORY,)),
                 Column("region", "Region"),
             ),

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from dashboards import marks, variables
-from dashboards.exporters import (
+from dashboards.links import cell, dashboard, history, label
+from dashboards.parts import (
     ALERTS_FIRING,
     ANY_SOURCE,
     BAD,
     DOUBTFUL,
     EXPORTERS_DOWN,
+    PORT_COLORS,
     REACHABLE,
+    REACHES,
     READ,
     READINGS_STALE,
+    SEVERITIES,
     SOURCE_UNIT,
     SOURCES_STALE,
     TRAILS_OFF,
@@ -23,7 +27,6 @@ from dashboards.exporters import (
     named,
     open_rules,
 )
-from dashboards.links import cell, dashboard, history, label
 from dashboards.promql import ANY_UNIT, CHOSEN, CHOSEN_ACCOUNT, CHOSEN_UNITS, busiest, grown, known, last_rise, most, total
 from dashboards.record import Column, Dashboard, Panel, Query, Row, Step
 
@@ -157,7 +160,7 @@ CHANGED = Row(
             (Query(total(grown(_OPENED, _OPENED_BY, "$__interval"), ("port_class",)) + " > 0", "{{port_class}}", exemplars=True),),
             links=(history(),),
             interval="1m",
-            colors=(("all", "red"), ("admin", "orange"), ("database", "purple"), ("web", "blue")),
+            colors=PORT_COLORS,
         ),
         Panel(
             "Changes by event",
@@ -226,7 +229,7 @@ STANDS = Row(
                     "exposure",
                     "Reaches",
                     width=100,
-                    texts=(("public", "public", "red"), ("attached", "attached", "orange"), ("unknown", "unknown", "orange")),
+                    texts=REACHES,
                 ),
                 Column("A", "Rules", width=70),
                 Column("account_id", "Account", width=130),
@@ -275,7 +278,7 @@ FRESH = Row(
                     "severity",
                     "Severity",
                     width=90,
-                    texts=(("critical", "critical", "red"), ("warning", "warning", "orange"), ("info", "info", "blue")),
+                    texts=SEVERITIES,
                 ),
                 Column("alertname", "Alert"),
                 Column("account_id", "Account", width=140, links=(_UNIT_HISTORY,)),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dashboards import marks, variables
-from dashboards.exporters import OPEN_RULE, UNIT
 from dashboards.links import cell, chosen, dashboard, history, label
+from dashboards.parts import OPEN_RULE, REACHES, UNIT
 from dashboards.promql import CHOSEN, CHOSEN_ACCOUNT, grown, last_rise, most, total
 from dashboards.record import Column, Dashboard, Panel, Query, Row, Step
 
@@ -135,7 +135,7 @@ CHANGED = Row(
                     "exposure",
                     "Reaches",
                     width=110,
-                    texts=(("public", "public", "red"), ("attached", "attached", "orange"), ("unknown", "unknown", "orange")),
+                    texts=REACHES,
                 ),
                 Column("A", "Rules", width=70),
                 Column("account_id", "Account", width=140),

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dashboards import marks, variables
-from dashboards.exporters import BAD, DOUBTFUL, OPEN_RULE, READ, UNIT
 from dashboards.links import cell, chosen, dashboard, history, label
+from dashboards.parts import BAD, DOUBTFUL, OPEN_RULE, REACHES, READ, UNIT
 from dashboards.promql import CHOSEN, grown, last_rise, most, total
 from dashboards.record import Column, Dashboard, Panel, Query, Row, Step
 
@@ -144,7 +144,7 @@ STANDS = Row(
                 Column(
                     "exposure",
                     "Reaches",
-                    texts=(("public", "public", "red"), ("attached", "attached", "orange"), ("unknown", "unknown", "orange")),
+                    texts=REACHES,
                 ),
                 Column("A", "Rules"),
             ),

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from dashboards.promql import ANY_UNIT, CHOSEN, CHOSEN_EXPORTERS, CHOSEN_UNITS, grown, known, most, total
-from dashboards.record import Panel, Query, Step
+from dashboards.record import Color, Panel, Query, Step, Texts
 
 BAD = (Step(0, "green"), Step(1, "red"))
 """Of counts that should be 0."""
 DOUBTFUL = (Step(0, "green"), Step(1, "orange"))
 """Of counts that a person should look at."""
+
+REACHES: Texts = (("public", "public", "red"), ("attached", "attached", "orange"), ("unknown", "unknown", "orange"))
+YES: Texts = (("1", "yes", "green"), ("0", "no", "red"))
+NO: Texts = (("1", "yes", "red"), ("0", "no", "green"))
+SEVERITIES: Texts = (("critical", "critical", "red"), ("warning", "warning", "orange"), ("info", "info", "blue"))
+PORT_COLORS: tuple[tuple[str, Color], ...] = (("all", "red"), ("admin", "orange"), ("database", "purple"), ("web", "blue"))
 
 UNIT = ("account_id", "region")
 SOURCE_UNIT = ("source", *UNIT)
