@@ -81,10 +81,10 @@ def known(expr: str, witness: str) -> str:
 
 
 def happened(counter: str, by: Sequence[str], window: str) -> str:
-    """Return how often something happened to the exporters within a window, rounded: of counters that each process begins at 0.
+    """Return how often something happened to the exporters within a window: a whole number, of counters that each process begins at 0.
 
-    Those of all instances are added. increase() alone misses what a series is born with (an error code that comes for the first time).
+    Those of all instances are added. What a series has that was not there before, or fell, came since its process began.
     """
-    born = f"min_over_time({counter}[{window}]) unless last_over_time({counter}[{LOOK_BACK}] offset {window})"
-    summed = f'(\n  increase({counter}[{window}])\n  or label_replace({born}, "born", "yes", "", "")\n)'
-    return f"round(sum by ({', '.join(by)}) {summed})" if by else f"round(sum {summed})"
+    now = f"last_over_time({counter}[{window}])"
+    each = f"(\n  {now} - last_over_time({counter}[{LOOK_BACK}] offset {window}) >= 0\n  or {now}\n)"
+    return f"sum by ({', '.join(by)}) {each}" if by else f"sum {each}"
