@@ -496,6 +496,7 @@ INSIDE = Row(
             ),
             columns=(
                 Column("instance", "Instance"),
+                Column("job", "Job"),
                 Column("version", "Version", width=90),
                 Column("python_version", "Python", width=90),
                 Column("B", "Newest", unit="dateTimeFromNow", width=130),

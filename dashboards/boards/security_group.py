@@ -120,6 +120,8 @@ CHANGED = Row(
                 Column("event_name", "Event"),
                 Column("principal", "Principal", links=_PRINCIPAL_LINKS),
                 Column("B", "Changes", width=90),
+                Column("account_id", "Account", width=140),
+                Column("region", "Region", width=130),
             ),
             sort="Last",
             interval="5m",
