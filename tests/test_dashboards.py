@@ -57,8 +57,8 @@ def test_nothing_is_wrong_with_a_dashboard(board: Dashboard) -> None:
     [
         (replace(NEW, queries=(Query("sum by (region) (awschange_security_group)"),)), "no metric awschange_security_group"),
         (
-            replace(NEW, queries=(Query('sum by (region) (awschange_security_groups{acount="1"})'),)),
-            "awschange_security_groups has no label acount",
+            replace(NEW, queries=(Query('sum by (region) (awschange_security_groups{acct="1"})'),)),
+            "awschange_security_groups has no label acct",
         ),
         (replace(NEW, queries=(Query("sum by (zone) (awschange_security_groups)"),)), "by (zone): no metric of the query has it"),
         (
