@@ -69,10 +69,22 @@ def busiest(counter: str, each: Sequence[str], by: Sequence[str], limit: int) ->
 
 
 def last_rise(counter: str, by: Sequence[str]) -> str:
-    """Return when a counter went up last within the range, in milliseconds since 1970, to one step of time; nothing if it did not."""
+    """Return when a counter went up last within the range, in milliseconds since 1970; nothing if it did not.
+
+    Told to one step of time, and to two minutes within the last step: steps stand at full multiples, so that none has the newest yet.
+    """
     labels = ", ".join(by)
-    rose = f"max by ({labels}) (changes({counter}[$__rate_interval])) > bool 0"
-    return f"1000 * max_over_time((time() * ({rose}))[$__range:$__interval]) > 0"
+
+    def rose(window: str) -> str:
+        return f"time() * (max by ({labels}) (changes({counter}[{window}])) > bool 0)"
+
+    return (
+        f"1000 * max by ({labels}) (\n"
+        f"  max_over_time(({rose('$__rate_interval')})[$__range:$__interval])\n"
+        f'  or label_replace(max_over_time(({rose("2m")})[$__rate_interval:1m]), "newest", "minutes", "", "")\n'
+        f'  or label_replace({rose("2m")}, "newest", "now", "", "")\n'
+        ") > 0"
+    )
 
 
 def known(expr: str, witness: str) -> str:

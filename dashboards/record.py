@@ -69,7 +69,8 @@ class Panel:
     ("short" for counts). `texts` say what values are called. `otherwise` stands where a query returns
     nothing. `width` is of 24, `height` of about 30 pixels each. `sort` is the title of the column by which a table is sorted,
     greatest first. `interval` is the least step in time. `colors` are (legend, colour) of series that always have the same.
-    `filled` says that the demo's data fill the panel, which a test then asks of it.
+    `filled` says that the demo's data fill the
+    panel, at least by its first query, which a test then asks of it.
     """
 
     title: str

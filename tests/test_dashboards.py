@@ -341,13 +341,18 @@ def test_failures_of_a_process_are_counted_from_its_start(program: Any, tmp_path
     promtool(program, tmp_path, {}, [test])
 
 
-def test_the_last_change_is_told_to_a_step_and_none_is_not_told(program: Any, tmp_path: Path) -> None:
-    """The first row of the first table says what changed last; a group that did not change does not belong there."""
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [("5x32 6x40", 35), ("5x60 6x10", 62), ("5x62 6x10", 64), ("5x63 6x10", 64), ("_x40 0x2 1x40", 45)],
+    ids=["to a step", "to a minute after the last step", "a minute ago", "just now", "born within the range"],
+)
+def test_the_last_change_is_told_and_none_is_not(program: Any, tmp_path: Path, values: str, told: int) -> None:
+    """The first row of the first table says what changed last; the newest change without a time would be the last row."""
     expr = asked(last_rise("c_total", ("g",)), seconds=3600, step=300)
     test = {
         "interval": "1m",
-        "input_series": [{"series": ONE, "values": "5x32 6x40"}, {"series": ONE.replace('"a"', '"b"'), "values": "5x80"}],
-        "promql_expr_test": [{"expr": expr, "eval_time": "60m", "exp_samples": [{"labels": '{g="a"}', "value": 35 * 60 * 1000}]}],
+        "input_series": [{"series": ONE, "values": values}, {"series": ONE.replace('"a"', '"b"'), "values": "5x80"}],
+        "promql_expr_test": [{"expr": expr, "eval_time": "64m", "exp_samples": [{"labels": '{g="a"}', "value": told * 60 * 1000}]}],
     }
     promtool(program, tmp_path, {}, [test])
 
