@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dashboards.promql import ANY_UNIT, CHOSEN, most
+from dashboards.parts import FIRING
+from dashboards.promql import CHOSEN, most
 from dashboards.record import Annotation
 
 OPENED = Annotation(
@@ -21,8 +22,7 @@ UNEXPLAINED = Annotation(
 )
 ALERTS = Annotation(
     "Alerts",
-    'max by (alertname, severity, account_id, region) (ALERTS{alertname=~"AwsChange.+", alertname!="AwsChangeWatchdog", '
-    f'alertstate="firing", {ANY_UNIT}}}) > 0',
+    f"max by (alertname, severity, account_id, region) ({FIRING}) > 0",
     "{{alertname}}",
     "{{severity}}: {{account_id}} {{region}}",
     "orange",

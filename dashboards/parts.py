@@ -19,6 +19,10 @@ PORT_COLORS: tuple[tuple[str, Color], ...] = (("all", "red"), ("admin", "orange"
 UNIT = ("account_id", "region")
 SOURCE_UNIT = ("source", *UNIT)
 
+ALERT_NAMES = 'alertname=~"AwsChange.+", alertname!="AwsChangeWatchdog"'
+FIRING = f'ALERTS{{{ALERT_NAMES}, alertstate="firing", {ANY_UNIT}}}'
+"""Alerts of the exporter's rules that fire."""
+
 RULES_LOADED = 'ALERTS{alertname="AwsChangeWatchdog"}'
 """An alert that always fires: without it nothing is known of the others."""
 
@@ -129,12 +133,7 @@ ALERTS_FIRING = Panel(
     "Alerts of the exporter's rules that fire now, all severities; the table below names them. "
     "Unknown: the rules are not loaded, for their watchdog does not fire.",
     "stat",
-    (
-        Query(
-            'count(max by (alertname, account_id, region) (ALERTS{alertname=~"AwsChange.+", alertname!="AwsChangeWatchdog", '
-            f'alertstate="firing", {ANY_UNIT}}}))\nor 0 * count({RULES_LOADED})'
-        ),
-    ),
+    (Query(f"count(max by (alertname, account_id, region) ({FIRING}))\nor 0 * count({RULES_LOADED})"),),
     steps=DOUBTFUL,
     otherwise="unknown",
     width=4,

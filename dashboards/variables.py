@@ -13,25 +13,42 @@ ACCOUNT = Variable(
 )
 REGION = Variable("region", "Region", f'label_values(awschange_channel_events_total{{channel="console", {CHOSEN_ACCOUNT}}}, region)')
 
-_GROUPS = f'label_values({{__name__=~"awschange_security_group_(info|changes_total)", {CHOSEN}}}, security_group_id)'
-GROUP = Variable("group", "Security group", _GROUPS, several=False, description="Groups that stand, and groups that changed.")
-GROUPS = Variable("group", "Security group", _GROUPS)
+# Groups that stand, by name and id, so that both can be searched for; and groups that changed but are gone or were never read.
+_INFO = f"awschange_security_group_info{{{CHOSEN}}}"
+_GROUPS = (
+    "query_result("
+    f'label_join(max by (security_group_id, security_group_name) ({_INFO}), "shown", " ", "security_group_name", "security_group_id")'
+    f" or label_join(max by (security_group_id) (awschange_security_group_changes_total{{{CHOSEN}}})"
+    f' unless on (security_group_id) {_INFO}, "shown", "", "security_group_id")'
+    ")"
+)
+_GROUP_PATTERN = '/security_group_id="(?<value>[^"]+)".*shown="(?<text>[^"]+)"/'
+GROUP = Variable(
+    "group",
+    "Security group",
+    _GROUPS,
+    several=False,
+    pattern=_GROUP_PATTERN,
+    description="By name and id; groups that are gone by id alone.",
+)
+GROUPS = Variable("group", "Security group", _GROUPS, pattern=_GROUP_PATTERN)
 
 _PRINCIPALS = f"label_values(awschange_principal_first_seen_timestamp_seconds{{{CHOSEN_ACCOUNT}}}, principal)"
 PRINCIPAL = Variable("principal", "Principal", _PRINCIPALS, several=False, description="Who made any call that was recorded.")
 PRINCIPALS = Variable("principal", "Principal", _PRINCIPALS)
 
 # The address that the exporter tells of itself (web.external_url); where it tells none, the one that Prometheus scrapes.
+_WEB = 'awschange_exporter_web_info{external_url%s"", ' + CHOSEN_EXPORTERS + "}"
 EXPORTER_URL = Variable(
     "exporter_url",
     "Exporter",
     "query_result("
-    f'label_replace(awschange_exporter_web_info{{external_url!="", {CHOSEN_EXPORTERS}}}, "address", "$1", "external_url", "(.+?)/*")'
-    f' or label_replace(awschange_exporter_web_info{{external_url="", {CHOSEN_EXPORTERS}}}, "address", "http://$1", "instance", "(.+)")'
+    f'label_join({_WEB % "!="}, "address", "", "external_url")'
+    f' or label_join(label_replace({_WEB % "="}, "scheme", "http:/", "", ""), "address", "/", "scheme", "instance")'
     ")",
     several=False,
     hidden=True,
-    pattern='/address="([^"]+)"/',
+    pattern='/address="([^"]+?)\\/*"/',
 )
 
 EVERYWHERE = (JOB, ACCOUNT, REGION)

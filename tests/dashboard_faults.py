@@ -17,6 +17,9 @@ from exporter.rules.recording import RECORDING
 TARGET = frozenset({"job", "instance"})
 """Labels that Prometheus puts on all it scrapes."""
 
+ALERT = frozenset({"alertname", "severity", "account_id", "region", "security_group_id", "principal", "source"})
+"""Labels of alerts that dashboards show."""
+
 _BY = re.compile(r"\bby \(([^)]*)\)")
 _SELECTOR = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*)?\{([^{}]*)\}")
 _MATCHER = re.compile(r'(\w+)\s*(?:=~|!~|!=|=)\s*"([^"]*)"')
@@ -26,7 +29,7 @@ _LEGEND = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 
 def metrics() -> Mapping[str, frozenset[str]]:
     """Return every metric that there is with its labels, those of histograms and recording rules too."""
-    known: dict[str, frozenset[str]] = {"up": TARGET, "ALERTS": frozenset({"alertname", "alertstate", "severity", "account_id", "region"})}
+    known: dict[str, frozenset[str]] = {"up": TARGET, "ALERTS": ALERT | {"alertstate"}, "ALERTS_FOR_STATE": ALERT}
     for family in (*FAMILIES, *STATE_FAMILIES):
         known[family.name] = frozenset(family.labels) | TARGET
     for metric in (*TELEMETRY, *SERIES_GAUGES):

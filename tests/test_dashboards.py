@@ -407,3 +407,60 @@ def test_a_sum_of_counts_is_of_all_labels_that_are_left_out(program: Any, tmp_pa
         "promql_expr_test": [{"expr": total(grown("c_total", ("g", "event_name"), "10m"), ("event_name",)), "eval_time": "20m", "exp_samples": [{"labels": '{event_name="E"}', "value": 4}]}],
     }  # fmt: skip
     promtool(program, tmp_path, {}, [test])
+
+
+def matched(board: Dashboard, name: str, result: str) -> dict[str, str] | str | None:
+    """Return what the pattern of a variable finds in a line of a query's result, as Grafana does."""
+    pattern = next(one.pattern for one in board.variables if one.name == name).strip("/").replace("(?<", "(?P<").replace("\\/", "/")
+    found = re.search(pattern, result)
+    return None if found is None else found.groupdict() or found[1]
+
+
+@pytest.mark.parametrize(
+    ("told", "address"),
+    [("https://changes.example.com/", "https://changes.example.com"), ("https://example.com/changes", "https://example.com/changes")],
+)
+def test_the_links_begin_with_the_address_that_the_exporter_tells(told: str, address: str) -> None:
+    """A slash too many is another page for some proxies."""
+    assert matched(DASHBOARDS[0], "exporter_url", f'{{address="{told}",external_url="{told}",instance="192.0.2.1:10893"}} 1 1') == address
+
+
+def test_a_group_is_chosen_by_name_or_id() -> None:
+    """People know names, links know ids: what is chosen must be the id, and what is searched must hold both."""
+    board = next(one for one in DASHBOARDS if one.name == "security-group")
+    result = '{security_group_id="sg-0123456789abcdef0",security_group_name="web",shown="web sg-0123456789abcdef0"} 1 1'
+    assert matched(board, "group", result) == {"value": "sg-0123456789abcdef0", "text": "web sg-0123456789abcdef0"}
+
+
+@EACH
+def test_prometheus_answers_what_the_variables_ask(board: Dashboard, program: Any, tmp_path: Path) -> None:
+    """A choice whose query fails leaves every panel of its dashboard empty."""
+    asks = {}
+    for at, one in enumerate(board.variables):
+        query = asked(one.query)
+        found = re.fullmatch(r"label_values\((.+), (\w+)\)", query) or re.fullmatch(r"query_result\((.+)\)()", query, re.DOTALL)
+        assert found, one.query
+        asks[f"variable{at}"] = found[1]
+    promtool(program, tmp_path, asks, [])
+
+
+def test_groups_that_are_gone_can_still_be_chosen(program: Any, tmp_path: Path) -> None:
+    """A group that was made, used and deleted tonight is the one to look at."""
+    board = next(one for one in DASHBOARDS if one.name == "security-group")
+    query = next(one.query for one in board.variables if one.name == "group")
+    expr = asked(query)[len("query_result(") : -1]
+    series = {
+        'awschange_security_group_info{account_id="111122223333", region="us-east-1", security_group_id="sg-1", security_group_name="web", job="j"}': "1x9",
+        'awschange_security_group_changes_total{account_id="111122223333", region="us-east-1", security_group_id="sg-1", job="j"}': "1x9",
+        'awschange_security_group_changes_total{account_id="111122223333", region="us-east-1", security_group_id="sg-2", job="j"}': "1x9",
+    }
+    samples = [
+        {"labels": '{security_group_id="sg-1", security_group_name="web", shown="web sg-1"}', "value": 1},
+        {"labels": '{security_group_id="sg-2", shown="sg-2"}', "value": 1},
+    ]
+    test = {
+        "interval": "1m",
+        "input_series": [{"series": name, "values": values} for name, values in series.items()],
+        "promql_expr_test": [{"expr": expr, "eval_time": "5m", "exp_samples": samples}],
+    }
+    promtool(program, tmp_path, {}, [test])

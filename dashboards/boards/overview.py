@@ -5,11 +5,13 @@ from __future__ import annotations
 from dashboards import marks, variables
 from dashboards.links import cell, dashboard, history, label
 from dashboards.parts import (
+    ALERT_NAMES,
     ALERTS_FIRING,
     ANY_SOURCE,
     BAD,
     DOUBTFUL,
     EXPORTERS_DOWN,
+    FIRING,
     PORT_COLORS,
     REACHABLE,
     REACHES,
@@ -42,6 +44,7 @@ _BY_EVENT = busiest(_EVENTS, (*UNIT, "event_name"), ("event_name",), 8)
 _BY_UNIT = busiest(events("success"), (*UNIT, "outcome"), UNIT, 10)
 
 
+_ALERT = ("alertname", "severity", *UNIT, "security_group_id", "principal", "source")
 _OPEN_GROUP = (*UNIT, "security_group_id", "port_class", "exposure")
 
 _UNIT_HISTORY = history(account_id=cell("Account"), region=cell("Region"))
@@ -126,6 +129,37 @@ NOW = Row(
             otherwise="unknown",
             width=4,
             height=4,
+        ),
+    ),
+)
+
+ALERTS = Row(
+    "Alerts",
+    (
+        Panel(
+            "Firing alerts",
+            "Alerts of the exporter's rules that fire now, and since when. Empty: none fires, or the rules are not loaded.",
+            "table",
+            (
+                Query(f"max by ({', '.join(_ALERT)}) ({FIRING})"),
+                Query(
+                    f"1000 * min by ({', '.join(_ALERT)}) (ALERTS_FOR_STATE{{{ALERT_NAMES}, {ANY_UNIT}}} and ignoring (alertstate) {FIRING})"
+                ),
+            ),
+            columns=(
+                Column("severity", "Severity", width=90, texts=SEVERITIES),
+                Column("alertname", "Alert"),
+                Column("B", "Since", unit="dateTimeFromNow", width=120),
+                Column("account_id", "Account", width=130, links=(_UNIT_HISTORY,)),
+                Column("region", "Region", width=110),
+                Column("security_group_id", "Group", links=_GROUP_LINKS),
+                Column("principal", "Principal", links=_PRINCIPAL_LINKS),
+                Column("source", "Source", width=100),
+            ),
+            sort="Since",
+            width=24,
+            height=6,
+            filled=False,
         ),
     ),
 )
@@ -262,29 +296,7 @@ FRESH = Row(
                 Column("C", "Last", width=90, texts=(("1", "whole", "green"), ("0", "failed", "red"))),
             ),
             sort="Age",
-        ),
-        Panel(
-            "Firing alerts",
-            "Alerts of the exporter's rules that fire now. Empty: none fires, or the rules are not loaded.",
-            "table",
-            (
-                Query(
-                    'max by (alertname, severity, account_id, region) (ALERTS{alertname=~"AwsChange.+", alertname!="AwsChangeWatchdog", '
-                    f'alertstate="firing", {ANY_UNIT}}})'
-                ),
-            ),
-            columns=(
-                Column(
-                    "severity",
-                    "Severity",
-                    width=90,
-                    texts=SEVERITIES,
-                ),
-                Column("alertname", "Alert"),
-                Column("account_id", "Account", width=140, links=(_UNIT_HISTORY,)),
-                Column("region", "Region", width=120),
-            ),
-            filled=False,
+            width=24,
         ),
     ),
 )
@@ -293,7 +305,7 @@ DASHBOARD = Dashboard(
     "overview",
     "AWS changes / Overview",
     "What changed, by whom, what stands open, and how fresh that is.",
-    (NOW, CHANGED, STANDS, FRESH),
+    (NOW, ALERTS, CHANGED, STANDS, FRESH),
     (*variables.EVERYWHERE, variables.EXPORTER_URL),
     marks.EVERYWHERE,
 )

@@ -32,6 +32,7 @@ THIS = Row(
             (Query(f"1000 * min({_FIRST})"),),
             unit="dateTimeFromNow",
             otherwise="unknown",
+            links=(history(principal=chosen("principal")),),
             width=6,
             height=4,
         ),
