@@ -159,7 +159,8 @@ def _fields(record: Panel) -> grafana.FieldConfigSource:
         decimals=record.decimals,
         min_val=0 if record.kind in {"bars", "bar_gauge"} else None,
         mappings=mappings(record.texts),
-        thresholds=thresholds(record.steps),
+        # What is unknown has the base colour, and must not look well.
+        thresholds=thresholds(record.steps, "orange" if record.kind == "stat" and record.steps else "text"),
         color=grafana.FieldColor(mode),
         links=data_links(record.links) or None,
         no_value=record.otherwise or None,

@@ -36,18 +36,19 @@ def most(metric: str, by: Sequence[str], at: str = "") -> str:
 def grown(counter: str, by: Sequence[str], window: str, at: str = "") -> str:
     """Return how often a counter went up within a window: a whole number, by the labels of one count.
 
-    The larger of two counts. The first is what stands at the end against what stood at the beginning, by the greatest of
-    replicas: windows side by side add up, and a moved exporter changes nothing. The second is what stands at the end against the least within
-    the window, by each series: for a series born in it, and for a counter that fell because its store was lost. Neither
-    counts a change that was none. `counter` is a selector that leaves at least one label beside `by` (job, instance): this keeps
-    both sides of `or`. `at` moves all to another moment, as ` @ end()`.
+    The larger of two counts. The first is what stood last at the end against what stood last at the beginning, by the greatest
+    of replicas: windows side by side add up, and a moved exporter changes nothing. The second is what stood last against the least
+    within the window, by each series: for a series born in it, and for a counter that fell because its store was lost. Neither
+    counts a change that was none. What stood last is remembered for six hours, so that a change which came while nobody scraped is not lost.
+    `counter` is a selector that leaves at least one label beside `by` (job, instance): this keeps both sides of `or`. `at` moves all
+    to another moment, as ` @ end()`.
     """
     labels = ", ".join(by)
-    now = f"last_over_time({counter}[{window}]{at})"
+    now = f"last_over_time({counter}[{LOOK_BACK}]{at})"
     return (
         f"max by ({labels}) (\n"
-        f"  {now} - min_over_time({counter}[{window}]{at})\n"
-        f"  or max by ({labels}) ({now}) - max by ({labels}) (last_over_time({counter}[{LOOK_BACK}] offset {window}{at}))\n"
+        f"  max by ({labels}) ({now}) - max by ({labels}) (last_over_time({counter}[{LOOK_BACK}] offset {window}{at}))\n"
+        f"  or {now} - min_over_time({counter}[{window}]{at})\n"
         ")"
     )
 

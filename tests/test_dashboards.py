@@ -168,6 +168,16 @@ def test_colours_are_those_of_the_theme(board: Dashboard) -> None:
 
 
 @EACH
+def test_what_is_unknown_does_not_look_well(board: Dashboard) -> None:
+    """Where nothing answers Grafana takes the colour of the least threshold; green would say that all is well."""
+    for panel in panels(model(board)):
+        if panel["type"] == "stat":
+            defaults = panel["fieldConfig"]["defaults"]
+            assert defaults["noValue"]
+            assert defaults["thresholds"]["steps"][0]["color"] in {"orange", "text"}
+
+
+@EACH
 def test_other_dashboards_are_one_click_away_and_keep_what_was_chosen(board: Dashboard) -> None:
     """To choose account and time anew at each step is how the wrong account is looked at."""
     document = model(board)
@@ -290,6 +300,7 @@ COUNTS = [
     ("the exporter was down where the window begins", {ONE: "5x4 _x12 8x13"}, "20m", 3),
     ("the store was lost, and what came since is counted", {ONE: "5000x14 0x1 2x14"}, "20m", 2),
     ("the store was lost with the pod", {ONE: "5000x14 _x15", TWO: "_x15 0x1 2x12"}, "20m", 2),
+    ("nobody has scraped for some minutes", {ONE: "5x11 7x2"}, "20m", 2),
     ("a restart keeps the counter", {ONE: "5x12 _x2 5x2 6x13"}, "20m", 1),
 ]  # fmt: skip
 

@@ -176,12 +176,12 @@ STANDS = Row(
         ),
         Panel(
             "Rules of a default group",
-            "Rules that it has although it is its VPC's default group, which should have none. Empty: none, or it is no default group.",
+            "Rules that it has although it is its VPC's default group, which should have none; 0 for all other groups. "
+            "Unknown: it is gone, or what stands is not read.",
             "stat",
-            (Query(f"max(awschange_default_security_group_rules{{{_IN_GROUP}}})"),),
+            (Query(f"max(awschange_default_security_group_rules{{{_IN_GROUP}}})\nor 0 * count({_INFO})"),),
             steps=DOUBTFUL,
-            otherwise="none",
-            filled=False,
+            otherwise="unknown",
         ),
     ),
 )
