@@ -12,6 +12,7 @@ from dashboards.tables import LETTERS
 from exporter.checks import STATE_FAMILIES
 from exporter.families import FAMILIES
 from exporter.metrics.table import SERIES_GAUGES, TELEMETRY
+from exporter.rules import ALERTS
 from exporter.rules.recording import RECORDING
 
 TARGET = frozenset({"job", "instance"})
@@ -40,7 +41,7 @@ def metrics() -> Mapping[str, frozenset[str]]:
             known[f"{metric.name}_bucket"] = labels | {"le"}
         if metric.type in {"counter", "gauge"}:
             known[metric.name] = labels
-    for record in RECORDING:
+    for record in (*RECORDING, *(record for alert in ALERTS for record in alert.records)):
         known[record.name] = frozenset(split(record.expr))
     return known
 

@@ -40,6 +40,10 @@ _EVENTS = f"account_region_event:awschange_changes:sum{{{CHOSEN}}}"
 _PRINCIPAL_CHANGES = f"awschange_principal_changes_total{{{CHOSEN_ACCOUNT}}}"
 _PRINCIPAL = ("account_id", "principal_type", "principal")
 
+_CLASS = (*UNIT, "channel_class")
+_OBSERVED = most('account_region_class:awschange_changes:observed1h{account_id=~"$account", region=~"$region"}', _CLASS)
+_MOST_USUAL = most('account_region_class:awschange_expected_changes_upper:known{account_id=~"$account", region=~"$region"}', _CLASS)
+
 _BY_EVENT = busiest(_EVENTS, (*UNIT, "event_name"), ("event_name",), 8)
 _BY_UNIT = busiest(events("success"), (*UNIT, "outcome"), UNIT, 10)
 
@@ -226,6 +230,37 @@ CHANGED = Row(
                 Column("A", "Changes", width=90),
             ),
             sort="Changes",
+        ),
+        Panel(
+            "Near or above what is usual",
+            "Changes of the last hour, whatever their outcome, against the most that this hour of the week usually brings, by account, region and "
+            "class of tools; the 20 nearest. From 100 % on AwsChangeRateAnomalous may fire. Empty: the alert rules are not loaded.",
+            "table",
+            (
+                Query(f"topk(20, {_OBSERVED} / {_MOST_USUAL} > 0)"),
+                Query(_OBSERVED),
+                Query(_MOST_USUAL),
+            ),
+            columns=(
+                Column("account_id", "Account", links=(_UNIT_HISTORY,)),
+                Column("region", "Region"),
+                Column("channel_class", "Class"),
+                Column(
+                    "A", "Share", unit="percentunit", decimals=0, width=90, steps=(Step(0, "green"), Step(0.8, "orange"), Step(1, "red"))
+                ),
+                Column("B", "Hour", decimals=0, width=80),
+                Column("C", "Usual", decimals=0, width=80),
+            ),
+            sort="Share",
+        ),
+        Panel(
+            "Changes of an hour by class of tools",
+            "Changes of the hour before each point: by people (console, command line), by scripts (SDKs, and what cannot be told), by automation "
+            "(Terraform and the like). Empty: the alert rules are not loaded.",
+            "lines",
+            (Query(f"sum by (channel_class) ({_OBSERVED})", "{{channel_class}}"),),
+            decimals=0,
+            colors=(("people", "red"), ("scripts", "orange"), ("automation", "blue")),
         ),
     ),
 )
