@@ -138,7 +138,6 @@ ALERTS_FIRING = Panel(
     otherwise="unknown",
     width=4,
     height=4,
-    filled=False,
 )
 UNEXPLAINED = Panel(
     "Unexplained changes",

@@ -258,7 +258,6 @@ LATE = Row(
             "lines",
             (Query(_quantile(0.95, _REPEAT_LAG), "{{source}} 95 %"),),
             unit="s",
-            filled=False,
         ),
         Panel(
             "Late events and gaps",
@@ -370,7 +369,6 @@ RECORDS = Row(
             "bars",
             (Query(f"{grown(_MESSAGES, ('source', 'fate'), '$__interval')} > 0", "{{source}}: {{fate}}"),),
             interval="1m",
-            filled=False,
         ),
     ),
 )

@@ -163,7 +163,6 @@ ALERTS = Row(
             sort="Since",
             width=24,
             height=6,
-            filled=False,
         ),
     ),
 )

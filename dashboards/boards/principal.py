@@ -143,7 +143,6 @@ CHANGED = Row(
                 Column("region", "Region", width=120),
             ),
             sort="Rules",
-            filled=False,
         ),
     ),
 )
