@@ -11,7 +11,7 @@ from grafana_foundation_sdk.models import dashboard as grafana
 from dashboards import tables
 from dashboards.fields import data_links, mappings, thresholds
 from dashboards.layout import places
-from dashboards.record import Annotation, Dashboard, Kind, Panel, Query, Row, Variable
+from dashboards.record import Annotation, Dashboard, Kind, Link, Panel, Query, Row, Variable
 
 SOURCE = grafana.DataSourceRef("prometheus", "${datasource}")
 """The data source that the reader chooses; no dashboard names one."""
@@ -58,13 +58,19 @@ def dashboard(record: Dashboard, others: Sequence[Dashboard]) -> grafana.Dashboa
         panels=panels,
         templating=grafana.DashboardDashboardTemplating([_data_source(), *(variable(one) for one in record.variables)]),
         annotations=grafana.AnnotationContainer([annotation(one) for one in record.annotations]),
-        links=[_to(other) for other in others if other.name != record.name],
+        links=[*(_away(link) for link in record.links), *(_to(other) for other in others if other.name != record.name)],
     )
 
 
 def _heading(record: Dashboard, row: Row, y: int, hidden: list[grafana.Panel]) -> grafana.RowPanel:
     at = grafana.GridPos(x=0, y=y, w=24, h=1)
     return grafana.RowPanel(row.collapsed, row.title, None, at, number(record.name, "row", row.title), hidden)
+
+
+def _away(link: Link) -> grafana.DashboardLink:
+    return grafana.DashboardLink(
+        link.title, grafana.DashboardLinkType.LINK, icon="external link", tooltip=link.title, url=link.url, tags=[], target_blank=True
+    )
 
 
 def _to(other: Dashboard) -> grafana.DashboardLink:

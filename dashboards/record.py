@@ -132,7 +132,7 @@ class Annotation:
 
 @dataclass(frozen=True, slots=True)
 class Dashboard:
-    """One dashboard; `name` is that of its file and the last part of its uid."""
+    """One dashboard; `name` is that of its file and the last part of its uid, `links` stand at its head beside those to the others."""
 
     name: str
     title: str
@@ -141,6 +141,7 @@ class Dashboard:
     variables: tuple[Variable, ...]
     annotations: tuple[Annotation, ...] = ()
     since: str = "now-24h"
+    links: tuple[Link, ...] = ()
 
     @property
     def uid(self) -> str:

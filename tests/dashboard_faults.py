@@ -149,11 +149,12 @@ def _all_links(panel: Panel) -> list[Link]:
 
 
 def _links(panel: Panel, board: Dashboard, boards: tuple[Dashboard, ...]) -> Iterator[str]:
+    """Yield what is wrong with the links of a panel, and of its dashboard."""
     titles = {column.title for column in panel.columns}
     own = {one.name for one in board.variables} | {"datasource"}
     labels = {label for query in panel.queries for label in results(query.expr)}
     targets = {f"/d/{other.uid}": {one.name for one in other.variables} | {"datasource"} for other in boards}
-    for link in _all_links(panel):
+    for link in (*_all_links(panel), *board.links):
         for title in re.findall(r"\$\{__data\.fields\.(\w+):percentencode\}", link.url):
             if title not in titles:
                 yield f"link: no column {title}"

@@ -181,8 +181,12 @@ def test_what_is_unknown_does_not_look_well(board: Dashboard) -> None:
 def test_other_dashboards_are_one_click_away_and_keep_what_was_chosen(board: Dashboard) -> None:
     """To choose account and time anew at each step is how the wrong account is looked at."""
     document = model(board)
-    assert {link["url"] for link in document["links"]} == {f"/d/{other.uid}" for other in DASHBOARDS} - {f"/d/{board.uid}"}
-    assert all(link["includeVars"] and link["keepTime"] for link in document["links"])
+    to = [link for link in document["links"] if link["url"].startswith("/")]
+    assert {link["url"] for link in to} == {f"/d/{other.uid}" for other in DASHBOARDS} - {f"/d/{board.uid}"}
+    assert all(link["includeVars"] and link["keepTime"] and not link["targetBlank"] for link in to)
+    away = [link for link in document["links"] if link not in to]
+    assert len(away) == len(board.links)
+    assert all(link["url"].startswith("${exporter_url}/history?") and link["targetBlank"] and not link["includeVars"] for link in away)
     names = {one.name for one in board.variables}
     assert {"job", "account", "region", "exporter_url"} <= names
     for one in board.variables:

@@ -345,4 +345,5 @@ DASHBOARD = Dashboard(
     (*variables.EVERYWHERE, variables.EXPORTER_URL),
     marks.EVERYWHERE,
     since="now-7d",
+    links=(history("History"),),
 )

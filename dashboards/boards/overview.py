@@ -342,4 +342,5 @@ DASHBOARD = Dashboard(
     (NOW, ALERTS, CHANGED, STANDS, FRESH),
     (*variables.EVERYWHERE, variables.EXPORTER_URL),
     marks.EVERYWHERE,
+    links=(history("History"),),
 )

@@ -155,4 +155,5 @@ DASHBOARD = Dashboard(
     (*variables.EVERYWHERE, variables.PRINCIPAL, variables.GROUPS, variables.EXPORTER_URL),
     (marks.changes(f"{most(f'changes({_CHANGES}[$__rate_interval])', _CHANGE)} > 0"), *marks.EVERYWHERE),
     since="now-7d",
+    links=(history(principal=chosen("principal")),),
 )

@@ -194,4 +194,5 @@ DASHBOARD = Dashboard(
     (*variables.EVERYWHERE, variables.GROUP, variables.PRINCIPALS, variables.EXPORTER_URL),
     (marks.changes(f"{most(f'changes({_CHANGES}[$__rate_interval])', _CHANGE)} > 0"), *marks.EVERYWHERE),
     since="now-7d",
+    links=(_HISTORY,),
 )
