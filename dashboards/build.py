@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 
-from grafana_foundation_sdk.models import bargauge, common, heatmap, prometheus, stat, statetimeline, table, text, timeseries
+from grafana_foundation_sdk.models import bargauge, common, heatmap, prometheus, stat, statetimeline, table, timeseries
 from grafana_foundation_sdk.models import dashboard as grafana
 
 from dashboards import tables
@@ -26,7 +26,6 @@ _TYPES: dict[Kind, str] = {
     "bar_gauge": "bargauge",
     "state_timeline": "state-timeline",
     "heatmap": "heatmap",
-    "text": "text",
 }
 _INSTANT: frozenset[Kind] = frozenset({"stat", "table", "bar_gauge"})
 _BARS = 100
@@ -124,20 +123,19 @@ def annotation(record: Annotation) -> grafana.AnnotationQuery:
 
 def panel(board: Dashboard, record: Panel, at: grafana.GridPos) -> grafana.Panel:
     """Return the model of a panel at a place."""
-    is_text = record.kind == "text"
     return grafana.Panel(
         type_val=_TYPES[record.kind],
         id_val=number(board.name, record.title),
         title=record.title,
         description=record.description,
-        datasource=None if is_text else SOURCE,
+        datasource=SOURCE,
         grid_pos=at,
         targets=[_target(record, place, query) for place, query in enumerate(record.queries)],
         max_data_points=_BARS if record.kind in {"bars", "heatmap"} else None,
         interval=record.interval or None,
         transformations=tables.transformations(record) if record.kind == "table" else [],
         options=_options(record),
-        field_config=None if is_text else _fields(record),
+        field_config=_fields(record),
     )
 
 
@@ -262,5 +260,3 @@ def _options(record: Panel) -> object:
                 filter_values=heatmap.FilterValueRange(le=1e-9),
                 exemplars=heatmap.ExemplarConfig("orange"),
             )
-        case "text":
-            return text.Options(text.TextMode.MARKDOWN, content=record.content)

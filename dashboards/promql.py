@@ -77,7 +77,7 @@ def last_rise(counter: str, by: Sequence[str]) -> str:
     labels = ", ".join(by)
 
     def rose(window: str) -> str:
-        return f"time() * (max by ({labels}) (changes({counter}[{window}])) > bool 0)"
+        return f"time() * (changes({counter}[{window}]) > bool 0)"
 
     return (
         f"1000 * max by ({labels}) (\n"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["stat", "bars", "lines", "table", "bar_gauge", "state_timeline", "heatmap", "text"]
+Kind = Literal["stat", "bars", "lines", "table", "bar_gauge", "state_timeline", "heatmap"]
 """bars are counts in steps of time, stacked; lines are what goes up and down."""
 
 Color = Literal["green", "yellow", "orange", "red", "blue", "purple", "text"]
@@ -76,7 +76,7 @@ class Panel:
     title: str
     description: str
     kind: Kind
-    queries: tuple[Query, ...] = ()
+    queries: tuple[Query, ...]
     unit: str = "short"
     decimals: int | None = None
     steps: tuple[Step, ...] = ()
@@ -89,7 +89,6 @@ class Panel:
     sort: str = ""
     interval: str = ""
     colors: tuple[tuple[str, Color], ...] = ()
-    content: str = ""
     filled: bool = True
 
 

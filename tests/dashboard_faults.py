@@ -81,8 +81,8 @@ def faults(board: Dashboard, boards: tuple[Dashboard, ...]) -> list[str]:
 def _panel(panel: Panel, board: Dashboard, boards: tuple[Dashboard, ...], known: Mapping[str, frozenset[str]]) -> Iterator[str]:
     if not panel.description.endswith("."):
         yield "its description is not a sentence"
-    if bool(panel.queries) == (panel.kind == "text"):
-        yield "it needs queries, unless it is a text"
+    if not panel.queries:
+        yield "it needs queries"
     if panel.kind == "stat" and not panel.otherwise:
         yield "a number needs a word for where there is none"
     if (panel.kind == "table") != bool(panel.columns):
