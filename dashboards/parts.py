@@ -75,12 +75,15 @@ def in_range(counter: str, by: tuple[str, ...]) -> str:
     return total(grown(counter, by, "$__range"))
 
 
+_TARGETS = f"up{{{CHOSEN_EXPORTERS}}}"
+# Where all jobs are chosen, those of other programs are, too.
+_ARE_EXPORTERS = f"and on (job) last_over_time(awschange_exporter_build_info{{{CHOSEN_EXPORTERS}}}[7d])"
 EXPORTERS_DOWN = Panel(
     "Exporters down",
-    "Targets of the scrape job that Prometheus cannot scrape now. While one is down, nothing that it alone watches is seen. "
-    "Unknown: Prometheus has no such target at all.",
+    "Targets that Prometheus cannot scrape now, of jobs that had an exporter within seven days. While one is down, nothing that it alone "
+    "watches is seen. Unknown: Prometheus has no such target at all.",
     "stat",
-    (Query(f"count(up{{{CHOSEN_EXPORTERS}}} == 0)\nor 0 * count(up{{{CHOSEN_EXPORTERS}}})"),),
+    (Query(f"count({_TARGETS} == 0 {_ARE_EXPORTERS})\nor 0 * count({_TARGETS} {_ARE_EXPORTERS})"),),
     steps=BAD,
     otherwise="unknown",
     width=4,

@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from dashboards import links
 from dashboards.boards import DASHBOARDS
 from dashboards.layout import COLUMNS, places
+from dashboards.parts import EXPORTERS_DOWN, SOURCES_STALE
 from dashboards.promql import busiest, grown, happened, known, last_rise, total
 from dashboards.record import Column, Dashboard, Panel, Query, Row
 from dashboards.render import model, pages, render
@@ -477,5 +478,60 @@ def test_groups_that_are_gone_can_still_be_chosen(program: Any, tmp_path: Path) 
         "interval": "1m",
         "input_series": [{"series": name, "values": values} for name, values in series.items()],
         "promql_expr_test": [{"expr": expr, "eval_time": "5m", "exp_samples": samples}],
+    }
+    promtool(program, tmp_path, {}, [test])
+
+
+@pytest.mark.parametrize(
+    ("series", "samples"),
+    [
+        ({'up{job="exporter", instance="a"}': "1x60", 'up{job="other", instance="b"}': "0x60"}, [0]),
+        ({'up{job="exporter", instance="a"}': "1x30 0x29"}, [1]),
+        ({'up{job="other", instance="b"}': "0x60"}, []),
+    ],
+    ids=["another program is down", "the exporter is down", "no exporter was ever there"],
+)
+def test_an_exporter_that_is_down_is_told_from_other_programs(
+    program: Any, tmp_path: Path, series: dict[str, str], samples: list[int]
+) -> None:
+    """All jobs are chosen at first, and some program of a large site is always down."""
+    (query,) = EXPORTERS_DOWN.queries
+    known_exporter = {'awschange_exporter_build_info{job="exporter", instance="a"}': "1x20 _x39"} if samples else {}
+    test = {
+        "interval": "1m",
+        "input_series": [{"series": name, "values": values} for name, values in {**series, **known_exporter}.items()],
+        "promql_expr_test": [
+            {"expr": asked(query.expr), "eval_time": "50m", "exp_samples": [{"labels": "{}", "value": value} for value in samples]}
+        ],
+    }
+    promtool(program, tmp_path, {}, [test])
+
+
+STALE_UNIT = 'source="cloudtrail", account_id="111122223333", region="us-east-1", job="j", instance="%s"'
+
+
+@pytest.mark.parametrize(
+    ("series", "count"),
+    [
+        ({"a": "3600"}, 0),
+        ({"a": "0"}, 1),
+        ({"a": "0", "b": "3600"}, 0),
+    ],
+    ids=["read now", "never read since the start", "read by one of two replicas"],
+)
+def test_a_source_that_is_not_read_is_stale_and_not_quiet(program: Any, tmp_path: Path, series: dict[str, str], count: int) -> None:
+    """While a source cannot be read no change comes, and a dashboard without changes looks peaceful."""
+    (query,) = SOURCES_STALE.queries
+    given_series = []
+    for instance, value in series.items():
+        labels = STALE_UNIT % instance
+        given_series += [
+            {"series": f"awschange_exporter_last_success_timestamp_seconds{{{labels}}}", "values": f"{value}x70"},
+            {"series": f"awschange_exporter_poll_interval_seconds{{{labels}}}", "values": "60x70"},
+        ]
+    test = {
+        "interval": "1m",
+        "input_series": given_series,
+        "promql_expr_test": [{"expr": asked(query.expr), "eval_time": "61m", "exp_samples": [{"labels": "{}", "value": count}]}],
     }
     promtool(program, tmp_path, {}, [test])
