@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 from dashboards import links
 from dashboards.boards import DASHBOARDS
 from dashboards.layout import COLUMNS, places
-from dashboards.parts import EXPORTERS_DOWN, SOURCES_STALE
-from dashboards.promql import busiest, grown, happened, known, last_rise, total
+from dashboards.parts import EXPORTERS_DOWN, SOURCES_STALE, UNIT
+from dashboards.promql import CHOSEN, busiest, grown, happened, known, last_rise, most, total
 from dashboards.record import Column, Dashboard, Panel, Query, Row
 from dashboards.render import model, pages, render
 from exporter.metrics.lines import exemplar
@@ -535,3 +535,14 @@ def test_a_source_that_is_not_read_is_stale_and_not_quiet(program: Any, tmp_path
         "promql_expr_test": [{"expr": asked(query.expr), "eval_time": "61m", "exp_samples": [{"labels": "{}", "value": count}]}],
     }
     promtool(program, tmp_path, {}, [test])
+
+
+def test_the_panel_that_contributing_shows_is_a_panel() -> None:
+    """Whoever copies it must not begin with an error."""
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    (block,) = re.findall(r"^## Add a panel\n.*?^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    names = {"Panel": Panel, "Query": Query, "Column": Column, "most": most, "CHOSEN": CHOSEN, "UNIT": UNIT}
+    panel = eval(block, names)
+    overview = DASHBOARDS[0]
+    assert faults(replace(overview, rows=(*overview.rows, Row("More", (panel,)))), DASHBOARDS) == []
+    assert len(block.splitlines()) <= 10
