@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from dashboards.render import pages as dashboard_pages
-from exporter.rules import ALERTS, AlertSettings, prometheus_rule, render_alerts, render_recording
+from exporter.rules import ALERTS, VARIANT, AlertSettings, prometheus_rule, render_alerts, render_recording, render_variant
 from tools.page_alerts import alerts_page
 from tools.page_cli import cli_page
 from tools.page_configuration import configuration_page
@@ -31,6 +31,7 @@ def _simulation() -> str:
 PAGES: Mapping[str, Callable[[], str]] = {
     "deploy/kubernetes/prometheusrule.yaml": lambda: prometheus_rule(AlertSettings()),
     "deploy/prometheus/alerts.yml": lambda: render_alerts(AlertSettings()),
+    "deploy/prometheus/anomaly-promql.yml": lambda: render_variant(AlertSettings()),
     "deploy/prometheus/recording.yml": render_recording,
     "docs/alerts.md": lambda: alerts_page(_simulation()),
     "docs/cli.md": cli_page,
@@ -38,7 +39,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "docs/events.md": events_page,
     "docs/metrics.md": metrics_page,
     **dashboard_pages(),
-    **{f"{RUNBOOKS}/{alert.name}.md": partial(runbook_page, alert) for alert in ALERTS},
+    **{f"{RUNBOOKS}/{alert.name}.md": partial(runbook_page, alert) for alert in (*ALERTS, VARIANT)},
 }
 """Every generated page and what makes its text."""
 
