@@ -12,6 +12,15 @@ from collections.abc import Sequence
 LOOK_BACK = "6h"
 """How long a value from before the window is remembered, as through an outage; as long as alerts remember it."""
 
+EACH_STEP = "$__interval"
+"""The window of what is counted in steps of time."""
+
+STEP_LOOK_BACK = "15m"
+"""The same for steps: each of them reads it anew, and six hours a hundred times over would be a minute of work at 500 accounts and regions.
+
+So a change that came while nobody scraped for longer is in the counts of a whole range, but in no step.
+"""
+
 CHOSEN = 'job=~"$job", account_id=~"$account", region=~"$region"'
 """The exporters, accounts and regions that are chosen."""
 
@@ -39,15 +48,16 @@ def grown(counter: str, by: Sequence[str], window: str, at: str = "") -> str:
     The larger of two counts. The first is what stood last at the end against what stood last at the beginning, by the greatest
     of replicas: windows side by side add up, and a moved exporter changes nothing. The second is what stood last against the least
     within the window, by each series: for a series born in it, and for a counter that fell because its store was lost. Neither
-    counts a change that was none. What stood last is remembered for six hours, so that a change which came while nobody scraped is not lost.
+    counts a change that was none. What stood last is remembered for six hours (in steps for 15 minutes), so that a change which came while nobody scraped is not lost.
     `counter` is a selector that leaves at least one label beside `by` (job, instance): this keeps both sides of `or`. `at` moves all
     to another moment, as ` @ end()`.
     """
     labels = ", ".join(by)
-    now = f"last_over_time({counter}[{LOOK_BACK}]{at})"
+    look_back = STEP_LOOK_BACK if window == EACH_STEP else LOOK_BACK
+    now = f"last_over_time({counter}[{look_back}]{at})"
     return (
         f"max by ({labels}) (\n"
-        f"  max by ({labels}) ({now}) - max by ({labels}) (last_over_time({counter}[{LOOK_BACK}] offset {window}{at}))\n"
+        f"  max by ({labels}) ({now}) - max by ({labels}) (last_over_time({counter}[{look_back}] offset {window}{at}))\n"
         f"  or {now} - min_over_time({counter}[{window}]{at})\n"
         ")"
     )
@@ -63,7 +73,7 @@ def busiest(counter: str, each: Sequence[str], by: Sequence[str], limit: int) ->
 
     Which they are is decided once, over the range, so that a series does not come and go with every step.
     """
-    steps = total(grown(counter, each, "$__interval"), by)
+    steps = total(grown(counter, each, EACH_STEP), by)
     chosen = f"topk({limit}, {total(grown(counter, each, '$__range', ' @ end()'), by)})"
     labels = ", ".join(by)
     return f"{steps}\nand on ({labels})\n{chosen} > 0", f"sum(\n{steps}\nunless on ({labels})\n{chosen}\n) > 0"
@@ -98,6 +108,7 @@ def happened(counter: str, by: Sequence[str], window: str) -> str:
 
     Those of all instances are added. What a series has that was not there before, or fell, came since its process began.
     """
+    look_back = STEP_LOOK_BACK if window == EACH_STEP else LOOK_BACK
     now = f"last_over_time({counter}[{window}])"
-    each = f"(\n  {now} - last_over_time({counter}[{LOOK_BACK}] offset {window}) >= 0\n  or {now}\n)"
+    each = f"(\n  {now} - last_over_time({counter}[{look_back}] offset {window}) >= 0\n  or {now}\n)"
     return f"sum by ({', '.join(by)}) {each}" if by else f"sum {each}"

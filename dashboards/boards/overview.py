@@ -29,7 +29,7 @@ from dashboards.parts import (
     named,
     open_rules,
 )
-from dashboards.promql import ANY_UNIT, CHOSEN, CHOSEN_ACCOUNT, CHOSEN_UNITS, busiest, grown, known, last_rise, most, total
+from dashboards.promql import ANY_UNIT, CHOSEN, CHOSEN_ACCOUNT, CHOSEN_UNITS, EACH_STEP, busiest, grown, known, last_rise, most, total
 from dashboards.record import Column, Dashboard, Panel, Query, Row, Step
 
 _GROUP_CHANGES = f"awschange_security_group_changes_total{{{CHOSEN}}}"
@@ -44,7 +44,6 @@ _CLASS = (*UNIT, "channel_class")
 _OBSERVED = most('account_region_class:awschange_changes:observed1h{account_id=~"$account", region=~"$region"}', _CLASS)
 _MOST_USUAL = most('account_region_class:awschange_expected_changes_upper:known{account_id=~"$account", region=~"$region"}', _CLASS)
 
-_BY_EVENT = busiest(_EVENTS, (*UNIT, "event_name"), ("event_name",), 8)
 _BY_UNIT = busiest(events("success"), (*UNIT, "outcome"), UNIT, 10)
 
 
@@ -194,17 +193,16 @@ CHANGED = Row(
             "Opened to the internet over time",
             "Changes that opened ingress, by class of ports; each dot is one of them and leads to its event. Empty: nothing was opened.",
             "bars",
-            (Query(total(grown(_OPENED, _OPENED_BY, "$__interval"), ("port_class",)) + " > 0", "{{port_class}}", exemplars=True),),
+            (Query(total(grown(_OPENED, _OPENED_BY, EACH_STEP), ("port_class",)) + " > 0", "{{port_class}}", exemplars=True),),
             links=(history(),),
             interval="1m",
             colors=PORT_COLORS,
         ),
         Panel(
             "Changes by event",
-            "Successful changes, by call; the eight most frequent of the range, and all others together. "
-            "Empty: nothing changed, or the recording rules are not loaded.",
+            "Successful changes, by call. Empty: nothing changed, or the recording rules are not loaded.",
             "bars",
-            (Query(_BY_EVENT[0], "{{event_name}}"), Query(_BY_EVENT[1], "others")),
+            (Query(total(grown(_EVENTS, (*UNIT, "event_name"), EACH_STEP), ("event_name",)) + " > 0", "{{event_name}}"),),
             links=(history(event_name=label("event_name")),),
             interval="1m",
         ),
