@@ -160,7 +160,7 @@ def _fields(record: Panel) -> grafana.FieldConfigSource:
     mode = grafana.FieldColorModeId.THRESHOLDS if by_threshold else grafana.FieldColorModeId.PALETTE_CLASSIC_BY_NAME
     defaults = grafana.FieldConfig(
         unit=record.unit,
-        decimals=record.decimals,
+        decimals=0 if record.decimals is None and record.kind == "bars" else record.decimals,
         min_val=0 if record.kind in {"bars", "bar_gauge"} else None,
         mappings=mappings(record.texts),
         # What is unknown has the base colour, and must not look well.

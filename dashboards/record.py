@@ -66,7 +66,7 @@ class Panel:
     """One panel.
 
     `description` is for who looks at it at night: what it says, and what an empty panel means. `unit` is a unit of Grafana
-    ("short" for counts). `texts` say what values are called. `otherwise` stands where a query returns
+    ("locale" for counts, in all their digits). `texts` say what values are called. `otherwise` stands where a query returns
     nothing. `width` is of 24, `height` of about 30 pixels each. `sort` is the title of the column by which a table is sorted,
     greatest first. `interval` is the least step in time. `colors` are (legend, colour) of series that always have the same.
     `filled` says that the demo's data fill the
@@ -77,7 +77,7 @@ class Panel:
     description: str
     kind: Kind
     queries: tuple[Query, ...]
-    unit: str = "short"
+    unit: str = "locale"
     decimals: int | None = None
     steps: tuple[Step, ...] = ()
     texts: Texts = ()

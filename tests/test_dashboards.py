@@ -26,6 +26,7 @@ from dashboards.promql import CHOSEN, busiest, grown, happened, known, last_rise
 from dashboards.record import Column, Dashboard, Panel, Query, Row
 from dashboards.render import model, pages, render
 from exporter.metrics.lines import exemplar
+from exporter.rules.recording import RECORDING
 from exporter.store import open_store
 from exporter.web.pages import Pages
 from tests.dashboard_faults import asked, faults, queries
@@ -546,3 +547,29 @@ def test_the_panel_that_contributing_shows_is_a_panel() -> None:
     overview = DASHBOARDS[0]
     assert faults(replace(overview, rows=(*overview.rows, Row("More", (panel,)))), DASHBOARDS) == []
     assert len(block.splitlines()) <= 10
+
+
+EVENT = 'awschange_events_total{account_id="111122223333", region="us-east-1", event_source="ec2.amazonaws.com", event_name="%s", outcome="%s", job="j", instance="%s"}'
+OPEN, CLOSE = "AuthorizeSecurityGroupIngress", "RevokeSecurityGroupIngress"
+
+
+def test_what_the_recording_rules_keep_counts_the_same(program: Any, tmp_path: Path) -> None:
+    """The sum over all accounts is read from recorded series: it must be that of the counters, whatever pod shows them."""
+    series = {
+        EVENT % (OPEN, "success", "one"): "5x12 _x47",  # a pod that goes
+        EVENT % (OPEN, "success", "two"): "_x15 7x44",  # and one that comes, with the same store
+        EVENT % (CLOSE, "success", "one"): "0x12 _x47",
+        EVENT % (CLOSE, "success", "two"): "_x15 0x20 1x23",
+        EVENT % (CLOSE, "denied", "two"): "_x15 0x20 4x23",
+    }
+    board = DASHBOARDS[0]
+    exprs = {panel.title: asked(panel.queries[0].expr, seconds=3000) for panel in board.panels}
+    test = {
+        "interval": "1m",
+        "input_series": [{"series": name, "values": values} for name, values in series.items()],
+        "promql_expr_test": [
+            {"expr": exprs["Changes"], "eval_time": "59m", "exp_samples": [{"labels": "{}", "value": 3}]},
+            {"expr": exprs["Refused or failed"], "eval_time": "59m", "exp_samples": [{"labels": "{}", "value": 4}]},
+        ],
+    }
+    promtool(program, tmp_path, {record.name: record.expr for record in RECORDING}, [test])

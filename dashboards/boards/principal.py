@@ -5,7 +5,7 @@ from __future__ import annotations
 from dashboards import marks, variables
 from dashboards.links import cell, chosen, dashboard, history, label
 from dashboards.parts import OPEN_RULE, REACHES, UNIT
-from dashboards.promql import CHOSEN, CHOSEN_ACCOUNT, grown, last_rise, most, total
+from dashboards.promql import CHOSEN, CHOSEN_ACCOUNT, busiest, grown, last_rise, most, total
 from dashboards.record import Column, Dashboard, Panel, Query, Row, Step
 
 _IT = 'principal="$principal"'
@@ -14,6 +14,7 @@ _ALL = f"awschange_principal_changes_total{{{CHOSEN_ACCOUNT}, {_IT}}}"
 _BY = ("account_id", "principal_type", "principal")
 _CHANGES = f'awschange_security_group_changes_total{{{CHOSEN}, {_IT}, security_group_id=~"$group"}}'
 _CHANGE = (*UNIT, "security_group_id", "event_name", "principal")
+_BY_ACCOUNT = busiest(_ALL, _BY, ("account_id",), 10)
 _IN_RANGE = grown(_ALL, _BY, "$__range")
 _GROUPS_IN_RANGE = grown(_CHANGES, _CHANGE, "$__range")
 _GROUP_LINKS = (
@@ -72,10 +73,10 @@ CHANGED = Row(
     (
         Panel(
             "Changes by account",
-            "Its successful changes of all watch sets, not narrowed to a region; each dot is one of them and leads to its event. "
+            "Its successful changes of all watch sets, not narrowed to a region, in the ten accounts with the most and all others together; each dot is one of them and leads to its event. "
             "Empty: it changed nothing.",
             "bars",
-            (Query(f"{total(grown(_ALL, _BY, '$__interval'), ('account_id',))} > 0", "{{account_id}}", exemplars=True),),
+            (Query(_BY_ACCOUNT[0], "{{account_id}}", exemplars=True), Query(_BY_ACCOUNT[1], "others")),
             links=(history(principal=chosen("principal"), account_id=label("account_id")),),
             interval="1m",
         ),
