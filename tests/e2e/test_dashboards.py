@@ -48,6 +48,7 @@ EMPTY: dict[tuple[str, str], str] = {
 }
 # Of panels that are filled, the queries that are not.
 EMPTY_QUERIES: dict[tuple[str, str, str], str] = {
+    ("principal", "Changes by account", "B"): "The demo has three, and others begin with the eleventh.",
     ("overview", "Changes by account and region", "B"): "The demo has six, and others begin with the eleventh.",
 }
 

@@ -22,6 +22,8 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
 ESTATE = Estate(units=12, groups=20, principals=8, busy=True)
 HOUR = 3600
+# Others begin with the eleventh account; tests/test_dashboards.py proves that they and the busiest are all.
+OTHERS = {("principal", "Changes by account", "B")}
 # One group and one principal that something of everything has happened to.
 CHOICES = {"group": [ESTATE.group(0)["security_group_id"]], "principal": [ESTATE.principal(0)["principal"]]}
 
@@ -57,7 +59,7 @@ def test_every_query_finds_what_it_is_there_for(view: Callable[[Json], View], re
         answers = {}
         for letter, query in look.asked(panel).items():
             answers[letter] = query.ask(look.prometheus)
-            if not any(name in query.expr for name in recorded):
+            if (board, panel["title"], letter) not in OTHERS and not any(name in query.expr for name in recorded):
                 assert answers[letter], (panel["title"], letter, query.expr)
                 asked += 1
         assert list(against(panel, answers)) == [], panel["title"]
