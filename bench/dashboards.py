@@ -91,7 +91,9 @@ def _server(directory: Path) -> Iterator[tuple[str, int]]:
         probe.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{probe.getsockname()[1]}"
     (directory / "prometheus.yml").write_text("{}", encoding="utf-8")
-    flags = ("--config.file=prometheus.yml", "--storage.tsdb.path=tsdb", f"--web.listen-address={address}", "--log.level=error")
+    # Blocks of one length are never merged: nothing else is at work while queries are measured.
+    still = [f"--storage.tsdb.{end}-block-duration=2h" for end in ("min", "max")]
+    flags = ("--config.file=prometheus.yml", "--storage.tsdb.path=tsdb", f"--web.listen-address={address}", "--log.level=error", *still)
     server = subprocess.Popen(["prometheus", *flags], cwd=directory, stdin=subprocess.DEVNULL)
     try:
         until = time.monotonic() + 120

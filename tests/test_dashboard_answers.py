@@ -152,5 +152,5 @@ def test_steps_are_rounded_as_grafana_rounds_them():
 def test_a_variable_that_is_not_there_is_no_text():
     """Grafana would send the dollar sign to Prometheus."""
     with pytest.raises(KeyError):
-        View(dashboard(), Answering(), 1e9, 600).expr('m{account_id="$acount"}', 1000)
+        View(dashboard(), Answering(), 1e9, 600).expr('m{account_id="$nowhere"}', 1000)
     assert View(dashboard(), Answering(), 1e9, 600).expr('label_replace(m, "a", "$1", "b", "(.+)")', 1000).count("$1") == 1

@@ -16,7 +16,7 @@ from exporter.rules.recording import RECORDING
 from tests.dashboard_answers import against
 from tests.e2e.conftest import Process, free_port
 from tests.grafana_view import Json, Prometheus, View, of_one, panels
-from tests.made_up_series import Estate, Times, write
+from tests.made_up_series import TARGET, Estate, Times, write
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(120)]
 
@@ -43,7 +43,9 @@ def view(tmp_path_factory: pytest.TempPathFactory, program: Callable[[str], Path
     server = Process("prometheus", argv, directory, f"http://{address}/-/ready")
     try:
         server.start()
-        yield lambda dashboard: View(dashboard, Prometheus(f"http://{address}"), end - 1, HOUR, of_one(dashboard, CHOICES), "60s")
+        yield lambda dashboard: View(
+            dashboard, Prometheus(f"http://{address}"), end - 1, HOUR, {**of_one(dashboard, CHOICES), "job": [TARGET["job"]]}, "60s"
+        )
     finally:
         server.stop()
 
