@@ -545,11 +545,12 @@ INSIDE = Row(
         Panel(
             "Runs missed and failed",
             "Runs of the scheduler's jobs within the range that were left out, as the one before was still under way, and that ended by a fault "
-            "of the exporter. Empty: none.",
+            "of the exporter; of all exporters. Empty: none.",
             "bars",
             (
-                Query(f"{happened(_of_exporters('scheduler_missed_runs_total'), (), '$__interval')} > 0", "missed"),
-                Query(f"{happened(_of_exporters('scheduler_failed_runs_total'), (), '$__interval')} > 0", "failed"),
+                # Their own label `job` stands where that of the scrape would be, so that no job can be chosen.
+                Query(f"{happened('awschange_exporter_scheduler_missed_runs_total', (), '$__interval')} > 0", "missed"),
+                Query(f"{happened('awschange_exporter_scheduler_failed_runs_total', (), '$__interval')} > 0", "failed"),
             ),
             interval="2m",
             colors=(("missed", "orange"), ("failed", "red")),
