@@ -47,18 +47,20 @@ def grown(counter: str, by: Sequence[str], window: str, at: str = "") -> str:
 
     The larger of two counts. The first is what stood last at the end against what stood last at the beginning, by the greatest
     of replicas: windows side by side add up, and a moved exporter changes nothing. The second is what stood last against the least
-    within the window, by each series: for a series born in it, and for a counter that fell because its store was lost. Neither
-    counts a change that was none. What stood last is remembered for six hours (in steps for 15 minutes), so that a change which came while nobody scraped is not lost.
-    `counter` is a selector that leaves at least one label beside `by` (job, instance): this keeps both sides of `or`. `at` moves all
-    to another moment, as ` @ end()`.
+    within the window, by each series that was born in it, or fell in it because its store was lost; not of others, or a replica that is
+    late would count again what the first has. What stood last is remembered for six hours (in steps for 15 minutes), so that a change
+    which came while nobody scraped is not lost. `counter` is a selector that leaves at least one label beside `by` (job, instance): this
+    keeps both sides of `or`. Of recorded counters replicas are one series. `at` moves all to another moment, as ` @ end()`.
     """
     labels = ", ".join(by)
     look_back = STEP_LOOK_BACK if window == EACH_STEP else LOOK_BACK
-    now = f"last_over_time({counter}[{look_back}]{at})"
+    now, before = f"last_over_time({counter}[{look_back}]{at})", f"last_over_time({counter}[{look_back}] offset {window}{at})"
+    least = f"min_over_time({counter}[{window}]{at})"
+    recorded = ":" in counter.partition("{")[0]
     return (
         f"max by ({labels}) (\n"
-        f"  max by ({labels}) ({now}) - max by ({labels}) (last_over_time({counter}[{look_back}] offset {window}{at}))\n"
-        f"  or {now} - min_over_time({counter}[{window}]{at})\n"
+        f"  max by ({labels}) ({now}) - max by ({labels}) ({before})\n"
+        f"  or {now} - {least}{'' if recorded else f' unless {before} <= {least}'}\n"
         ")"
     )
 

@@ -301,6 +301,7 @@ COUNTS = [
     ("a change with which the window before ended", {ONE: "5x10 6x19"}, "21m", 0),
     ("a series born at 0 within the window", {ONE: "_x14 0x2 3x13"}, "20m", 3),
     ("two replicas count one change", {ONE: "5x14 6x15", TWO: "5x15 6x14"}, "20m", 1),
+    ("a replica that is late counts no change again", {ONE: "5x10 6x19", TWO: "5x12 6x17"}, "21m", 0),
     ("replicas that began at different times", {ONE: "105x14 106x15", TWO: "5x15 6x14"}, "20m", 1),
     ("a new pod takes over the store, and counts what came meanwhile", {ONE: "5x12 _x17", TWO: "_x15 7x14"}, "20m", 2),
     ("the exporter was down where the window begins", {ONE: "5x4 _x12 8x13"}, "20m", 3),
