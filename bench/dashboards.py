@@ -15,7 +15,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,7 +27,7 @@ from dashboards.boards import DASHBOARDS
 from exporter.rules.record import Record
 from exporter.rules.recording import RECORDING
 from exporter.rules.render import render_recording
-from tests.grafana_view import Asked, Json, Prometheus, View, of_one, panels, variables
+from tests.grafana_view import Asked, Json, Prometheus, Refused, View, of_one, panels, variables
 from tests.made_up_series import Estate, Times, write
 
 ESTATE = Estate(units=500, groups=10_000, principals=2_000)
@@ -130,17 +130,21 @@ class Measured:
     def cost(self, asked: Asked) -> Cost:
         """Ask, and return what it took."""
         begin = self.seconds()
-        data = asked.data(self.prometheus, stats=True)
+        try:
+            data = asked.data(self.prometheus, stats=True)
+        except Refused:
+            return Cost(self.seconds() - begin, 0, 0, refused=True)
         return Cost(self.seconds() - begin, data["stats"]["samples"]["totalQueryableSamples"], len(data["result"]))
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What one query took: seconds of the processor, samples read, and the series of its answer."""
+    """What one query took: seconds of the processor, samples read, and the series of its answer; or that it took too long, or too much."""
 
     seconds: float
     samples: int
     series: int
+    refused: bool = False
 
 
 def _measure(measured: Measured, end: int, series: int) -> list[list[str]]:
@@ -153,11 +157,10 @@ def _measure(measured: Measured, end: int, series: int) -> list[list[str]]:
 
         def ours(asked: Mapping[str, Asked] = asked, costs: dict[str, Cost] = costs) -> Figures:
             costs |= {name: measured.cost(query) for name, query in asked.items()}
-            return {"seconds": sum(cost.seconds for cost in costs.values())}
+            return _sums(costs)
 
         def without(asked: Mapping[str, Asked] = asked) -> Figures:
-            found = {name: measured.cost(unrecorded(query)) for name, query in asked.items()}
-            return {"seconds": sum(cost.seconds for cost in found.values()), "samples": sum(cost.samples for cost in found.values())}
+            return _sums({name: measured.cost(unrecorded(query)) for name, query in asked.items()})
 
         figures = interleaved({"ours": ours, "without": without}, ROUNDS)
         most = max(costs, key=lambda name: costs[name].series)
@@ -165,10 +168,8 @@ def _measure(measured: Measured, end: int, series: int) -> list[list[str]]:
             [
                 board.name,
                 f"{len(asked)}",
-                f"{median(figures['ours'], 'seconds'):.2f} s",
-                f"{sum(cost.samples for cost in costs.values()) / 1e6:.1f} M",
-                f"{median(figures['without'], 'seconds'):.2f} s",
-                f"{median(figures['without'], 'samples') / 1e6:.1f} M",
+                *_told(figures["ours"]),
+                *_told(figures["without"]),
                 f"{ratio(figures['without'], figures['ours'], 'seconds'):.1f} x",
                 f"{costs[most].series}",
             ]
@@ -182,6 +183,7 @@ def _measure(measured: Measured, end: int, series: int) -> list[list[str]]:
             f"{series:,} series of {ESTATE.units} accounts and regions, {ESTATE.groups:,} groups and {ESTATE.principals:,} principals.",
             f"Counters every {SCRAPE} s, gauges every {REST} s. Medians of {ROUNDS} interleaved rounds.",
             "Seconds of the processor, of the queries of all panels, marks and choices together.",
+            "Refused: it took longer than 30 s, or more samples at once than Prometheus allows.",
             "Without rules: the same queries, with the expressions of the recording rules in place of their names.",
         ],
     )
@@ -204,6 +206,22 @@ def _asked(dashboard: Json, view: View) -> Iterator[tuple[str, Asked]]:
         text = view.expr(variable["query"]["query"], SCRAPE * 1000)
         if match := re.match(r"^label_values\((.+),\s*(\w+)\)$", text, re.DOTALL):
             yield f"choice: {variable['name']}", Asked(f"count by ({match[2]}) ({match[1]})", instant=True, start=0, end=view.end, step=0)
+
+
+def _sums(costs: Mapping[str, Cost]) -> Figures:
+    return {
+        "seconds": sum(cost.seconds for cost in costs.values()),
+        "samples": sum(cost.samples for cost in costs.values()),
+        "refused": sum(cost.refused for cost in costs.values()),
+    }
+
+
+def _told(figures: Sequence[Figures]) -> tuple[str, str]:
+    """Return seconds and samples as text, with how many queries were refused."""
+    refused = median(figures, "refused")
+    return f"{median(figures, 'seconds'):.2f} s" + (
+        f", {refused:.0f} refused" if refused else ""
+    ), f"{median(figures, 'samples') / 1e6:.1f} M"
 
 
 def unrecorded(asked: Asked) -> Asked:

@@ -108,8 +108,8 @@ class Asked:
         return list(self.data(prometheus)["result"])
 
     def data(self, prometheus: Prometheus, *, stats: bool = False) -> Json:
-        """Return the whole answer, with what it cost where asked for."""
-        more: list[tuple[str, object]] = [("stats", "all")] if stats else []
+        """Return the whole answer, with what it cost where asked for; Grafana waits for it for half a minute."""
+        more: list[tuple[str, object]] = [("timeout", "30s"), *([("stats", "all")] if stats else [])]
         if self.instant:
             return dict(prometheus.get("query", [("query", self.expr), ("time", self.end), *more]))
         times: list[tuple[str, object]] = [("start", self.start), ("end", self.end), ("step", self.step)]
