@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from grafana_foundation_sdk.models import bargauge, common, heatmap, prometheus, stat, statetimeline, table, timeseries
 from grafana_foundation_sdk.models import dashboard as grafana
@@ -28,8 +29,8 @@ _TYPES: dict[Kind, str] = {
     "heatmap": "heatmap",
 }
 _INSTANT: frozenset[Kind] = frozenset({"stat", "table", "bar_gauge"})
-_BARS = 100
-"""Steps of a bar chart: more bars are too thin to point at."""
+_STEPS: Mapping[Kind, int] = MappingProxyType({"bars": 60, "heatmap": 60, "lines": 120, "state_timeline": 120})
+"""Steps of a graph: more bars are too thin to point at, and every step of a count reads its window anew."""
 
 
 def number(*names: str) -> int:
@@ -131,7 +132,7 @@ def panel(board: Dashboard, record: Panel, at: grafana.GridPos) -> grafana.Panel
         datasource=SOURCE,
         grid_pos=at,
         targets=[_target(record, place, query) for place, query in enumerate(record.queries)],
-        max_data_points=_BARS if record.kind in {"bars", "heatmap"} else None,
+        max_data_points=_STEPS.get(record.kind),
         interval=record.interval or None,
         transformations=tables.transformations(record) if record.kind == "table" else [],
         options=_options(record),

@@ -18,7 +18,7 @@ def model(record: Dashboard) -> dict[str, Any]:
     document: dict[str, Any] = json.loads(json.dumps(build.dashboard(record, DASHBOARDS), cls=JSONEncoder))
     # The SDK knows annotations of every data source, and these keys only Prometheus has.
     for marks, annotation in zip(document["annotations"]["list"], record.annotations, strict=True):
-        marks |= {"titleFormat": annotation.title, "textFormat": annotation.text, "tagKeys": "account_id,region", "step": "60s"}
+        marks |= {"titleFormat": annotation.title, "textFormat": annotation.text, "tagKeys": "account_id,region", "step": "300s"}
     return document
 
 
