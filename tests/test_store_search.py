@@ -59,6 +59,7 @@ FILTERS: dict[str, tuple[tuple[object, ...], Callable[[ChangeEvent, object], boo
     ),
     "accounts": ((ACCOUNT, "444455556666", "000000000000"), lambda event, value: event.account_id == value),
     "regions": ((REGION, "eu-west-1", "mars-1"), lambda event, value: event.region == value),
+    "event_ids": (tuple(make_event(n).event_id for n in range(300)), lambda event, value: event.event_id == value),
     "outcomes": (tuple(Outcome), lambda event, value: event.outcome is value),
 }
 
@@ -89,6 +90,27 @@ def test_every_combination_of_filters_finds_what_a_plain_filter_finds(store: Sql
         assert found(store, **chosen, since=since, until=until) == [event.event_id for event in expected], chosen
         sizes.add(min(len(expected), 3))
     assert sizes == {0, 1, 2, 3}, "the filters were too narrow or too wide to tell anything"
+
+
+@pytest.mark.parametrize("text", ["", "zz", "%", make_event(1).event_id.upper(), "hash:", "\0"])
+def test_what_is_no_event_id_finds_nothing(store: SqliteStore, text: str) -> None:
+    """Anybody can write a link: one to no event must show none, neither all nor an error that looks like a broken store."""
+    store.append(ingest(make_event(1)))
+    assert found(store, event_ids=(text,)) == []
+    assert found(store, event_ids=(text, make_event(1).event_id)) == [make_event(1).event_id]
+
+
+def test_one_event_is_found_without_reading_the_others(store: SqliteStore) -> None:
+    """A dot on a graph leads to its event; walking all of the history for it would take longer the older the store is."""
+    store.append(ingest(*map(make_event, range(300))))
+    said: list[str] = []
+    store._database._writer.set_trace_callback(said.append)
+    assert found(store, event_ids=(make_event(7).event_id,)) == [make_event(7).event_id]
+    store._database._writer.set_trace_callback(None)
+    statement = next(text for text in said if text.startswith("SELECT e.id FROM events"))
+    plans = [row[3] for row in store._database._writer.execute(f"EXPLAIN QUERY PLAN {statement}")]
+    assert any("SEARCH e USING INTEGER PRIMARY KEY" in plan for plan in plans), plans
+    assert not any(plan.startswith("SCAN e") for plan in plans), plans
 
 
 def test_pages_follow_one_another_without_gap_or_repetition(store: SqliteStore) -> None:
@@ -167,6 +189,7 @@ def test_no_filter_value_reaches_the_statement(store: SqliteStore) -> None:
             (Outcome.SUCCESS,),
             BEGINNING,
             NOON,
+            event_ids=(probe, make_event(1).event_id),
         )
     )
     store._database._writer.set_trace_callback(None)

@@ -57,6 +57,19 @@ def test_every_rule_of_a_change_is_on_the_page(store: Store, pages: Pages, rules
     assert (int(folded.group(1)) if folded else 0) == (rules - 20 if rules > 21 else 0)
 
 
+def test_a_link_to_one_event_shows_that_event_alone(store: Store, pages: Pages) -> None:
+    """The exemplar of a count names the event behind it; a list of all changes would leave the search to the reader."""
+    fill(store, authorize(1), authorize(2), authorize(3))
+    event_id = str(authorize(2)["eventID"])
+    body = pages.history({"event_id": event_id})[1].decode()
+    assert body.count('class="head"') == 1
+    assert f"<dd>{event_id}</dd>" in body
+    status, body_of_none = pages.history({"event_id": '"><script>'})
+    assert status is HTTPStatus.OK
+    assert b"No change is stored that matches." in body_of_none
+    assert b"<script>" not in body_of_none
+
+
 @pytest.mark.parametrize(
     ("parameters", "remedy"),
     [

@@ -11,7 +11,7 @@ import yaml
 
 import exporter
 from exporter.demo.children import Child, answers, fetch
-from exporter.rules import AlertSettings, render_alerts
+from exporter.rules import AlertSettings, render_alerts, render_recording
 
 EXAMPLES = Path(exporter.__file__).parent.parent / "deploy" / "prometheus"
 SCRAPE_SECONDS = 5
@@ -44,9 +44,10 @@ def start_prometheus(directory: Path, addresses: Addresses, *, alerting: bool) -
     """Start Prometheus on the rules and configuration of the project, adapted, with its data in a directory."""
     config = _example("prometheus.yml")
     config["global"] = {"scrape_interval": f"{SCRAPE_SECONDS}s", "evaluation_interval": f"{SCRAPE_SECONDS}s"}
-    rules = directory / "alerts.yml"
-    rules.write_text(render_alerts(AlertSettings()), encoding="utf-8")
-    config["rule_files"] = [str(rules)]
+    rules = {directory / "alerts.yml": render_alerts(AlertSettings()), directory / "recording.yml": render_recording()}
+    for path, text in rules.items():
+        path.write_text(text, encoding="utf-8")
+    config["rule_files"] = [str(path) for path in rules]
     config["scrape_configs"][0]["static_configs"] = [{"targets": [addresses.exporter]}]
     if alerting:
         config["alerting"]["alertmanagers"][0]["static_configs"] = [{"targets": [addresses.alertmanager]}]
@@ -55,7 +56,9 @@ def start_prometheus(directory: Path, addresses: Addresses, *, alerting: bool) -
     path = _write(directory / "prometheus.yml", config)
     program = shutil.which("prometheus") or "prometheus"
     flags = (f"--config.file={path}", f"--storage.tsdb.path={directory / 'prometheus'}", f"--web.listen-address={addresses.prometheus}")
-    return Child("Prometheus", [program, *flags], directory / "prometheus.log")
+    # The events behind counts, for the dots on the graphs of the dashboards.
+    exemplars = "--enable-feature=exemplar-storage"
+    return Child("Prometheus", [program, *flags, exemplars], directory / "prometheus.log")
 
 
 def start_alertmanager(directory: Path, addresses: Addresses) -> Child:

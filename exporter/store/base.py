@@ -107,6 +107,7 @@ class Query:
     limit: int = 1000
     offset: int = 0
     raw: bool = False
+    event_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,17 @@ from exporter.errors import StoreError
 from exporter.model import ChangeEvent, Channel, Outcome, Principal, PrincipalType
 from exporter.store.base import HistoryEvent, Query
 from exporter.store.blocks import Blocks
-from exporter.store.codec import ADDENDUM, CONTENT_KNOWN, LIVE, decode_details, event_id_text, from_microseconds, hash_of, to_microseconds
+from exporter.store.codec import (
+    ADDENDUM,
+    CONTENT_KNOWN,
+    LIVE,
+    decode_details,
+    event_id_text,
+    event_key,
+    from_microseconds,
+    hash_of,
+    to_microseconds,
+)
 from exporter.store.dimensions import NONE, find
 
 _GREATEST = 2**63 - 1
@@ -24,6 +34,7 @@ _NEWEST = "ORDER BY e.event_time DESC, e.id DESC LIMIT ? OFFSET ?"
 _IN_GROUPS = "e.id IN (SELECT event FROM touched WHERE string IN (SELECT value FROM json_each(?)))"
 _IN_RULES = "e.id IN (SELECT event FROM touched_rules WHERE hash IN (SELECT value FROM json_each(?)))"
 _IN = {
+    "event": "e.id IN (SELECT value FROM json_each(?))",
     "unit": "e.unit IN (SELECT value FROM json_each(?))",
     "call": "e.call IN (SELECT value FROM json_each(?))",
     "principal": "e.principal IN (SELECT value FROM json_each(?))",
@@ -36,6 +47,7 @@ _TIMES = {
     ("t", "until"): "t.event_time < ?",
 }
 
+_SEEN = "SELECT id FROM seen WHERE event_id = ?"
 _UNITS = "SELECT u.id, a.text, r.text FROM units u JOIN strings a ON a.id = u.account_id JOIN strings r ON r.id = u.region"
 _CALLS = "SELECT c.id, n.text FROM calls c JOIN strings n ON n.id = c.event_name"
 _PRINCIPAL_TEXTS = """SELECT id, text FROM strings
@@ -93,6 +105,7 @@ def _selection(connection: sqlite3.Connection, query: Query) -> tuple[str, list[
     parts = [_FROM_GROUP if one_group else _FROM_EVENTS]
     values: list[object] = [groups[0]] if one_group else []
     filters: list[tuple[str, bool, Sequence[int]]] = [
+        (_IN["event"], bool(query.event_ids), _events(connection, query.event_ids)),
         (_IN_RULES, bool(query.rule_ids), [hash_of(rule) for rule in query.rule_ids]),
         (_IN["unit"], bool(query.accounts or query.regions), _units(connection, query)),
         (_IN["call"], bool(query.event_names), _calls(connection, query.event_names)),
@@ -113,6 +126,16 @@ def _selection(connection: sqlite3.Connection, query: Query) -> tuple[str, list[
             values.append(json.dumps(numbers))
     values += [min(max(query.limit, 0), _GREATEST), min(max(query.offset, 0), _GREATEST)]
     return " AND ".join(parts) + " " + (_NEWEST_OF_GROUP if one_group else _NEWEST), values
+
+
+def _events(connection: sqlite3.Connection, event_ids: Iterable[str]) -> list[int]:
+    numbers = []
+    for event_id in event_ids:
+        try:
+            numbers += [row[0] for row in connection.execute(_SEEN, (event_key(event_id),))]
+        except StoreError:  # not the form of an id, so no event has it
+            continue
+    return numbers
 
 
 def _units(connection: sqlite3.Connection, query: Query) -> list[int]:

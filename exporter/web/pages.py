@@ -61,7 +61,7 @@ class Pages:
 
     def history(self, parameters: Mapping[str, str]) -> tuple[HTTPStatus, bytes]:
         """Return the changes that the query string asks for, newest first; alerts link here."""
-        names = ("account_id", "region", "security_group_id", "event_name", "principal", "since", "until")
+        names = ("account_id", "region", "security_group_id", "event_name", "principal", "since", "until", "event_id")
         filters = {name: parameters.get(name, "").strip() for name in names}
         try:
             page = _page_number(parameters.get("page", "0"))
@@ -76,6 +76,7 @@ class Pages:
                 regions=_one(filters["region"]),
                 since=since,
                 until=until,
+                event_ids=_one(filters["event_id"]),
                 limit=_PAGE + 1,
                 offset=page * _PAGE,
                 raw=True,

@@ -53,7 +53,7 @@ class Process:
         self.log = directory / f"{name}.log"
         self._popen: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
+    def start(self, seconds: float = 20) -> None:
         """Start it and wait until it says that it is ready."""
         with self.log.open("ab") as log:
             self._popen = subprocess.Popen(
@@ -64,7 +64,7 @@ class Process:
                 stdout=log,
                 stderr=subprocess.STDOUT,
             )
-        wait_until(self._ready, f"{self.name} is ready", 20)
+        wait_until(self._ready, f"{self.name} is ready", seconds)
 
     def _ready(self) -> bool:
         assert self._popen is not None

@@ -1,0 +1,116 @@
+"""PromQL that the panels share: who is chosen, the newest value of replicas, and how often a counter went up.
+
+Counts here are whole numbers, and exact. increase() is neither: it extrapolates to the edges of its window, so that ten changes may
+read 10.7, and it works within one series, so that an exporter that moved (a pod gets a new name or address) loses what came
+meanwhile. Yet what people compare with the history are whole changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+LOOK_BACK = "6h"
+"""How long a value from before the window is remembered, as through an outage; as long as alerts remember it."""
+
+EACH_STEP = "$__interval"
+"""The window of what is counted in steps of time."""
+
+STEP_LOOK_BACK = "15m"
+"""The same for steps: each of them reads it anew, and six hours a hundred times over would be a minute of work at 500 accounts and regions.
+
+So a change that came while nobody scraped for longer is in the counts of a whole range, but in no step.
+"""
+
+CHOSEN = 'job=~"$job", account_id=~"$account", region=~"$region"'
+"""The exporters, accounts and regions that are chosen."""
+
+CHOSEN_ACCOUNT = 'job=~"$job", account_id=~"$account"'
+"""For families without regions."""
+
+ANY_UNIT = 'account_id=~"$account|", region=~"$region|"'
+"""The accounts and regions that are chosen, and what has neither."""
+
+CHOSEN_UNITS = f'job=~"$job", {ANY_UNIT}'
+"""As CHOSEN, and the sources that span many accounts or regions, whose labels are empty."""
+
+CHOSEN_EXPORTERS = 'job=~"$job"'
+"""For what an exporter has once."""
+
+
+def most(metric: str, by: Sequence[str], at: str = "") -> str:
+    """Return the greatest value of replicas, by labels; `metric` is given with its selector."""
+    return f"max by ({', '.join(by)}) ({metric}{at})"
+
+
+def grown(counter: str, by: Sequence[str], window: str, at: str = "") -> str:
+    """Return how often a counter went up within a window: a whole number, by the labels of one count.
+
+    The larger of two counts. The first is what stood last at the end against what stood last at the beginning, by the greatest
+    of replicas: windows side by side add up, and a moved exporter changes nothing. The second is what stood last against the least
+    within the window, by each series that was born in it, or fell in it because its store was lost; not of others, or a replica that is
+    late would count again what the first has. What stood last is remembered for six hours (in steps for 15 minutes), so that a change
+    which came while nobody scraped is not lost. `counter` is a selector that leaves at least one label beside `by` (job, instance): this
+    keeps both sides of `or`. Of recorded counters replicas are one series. `at` moves all to another moment, as ` @ end()`.
+    """
+    labels = ", ".join(by)
+    look_back = STEP_LOOK_BACK if window == EACH_STEP else LOOK_BACK
+    now, before = f"last_over_time({counter}[{look_back}]{at})", f"last_over_time({counter}[{look_back}] offset {window}{at})"
+    least = f"min_over_time({counter}[{window}]{at})"
+    recorded = ":" in counter.partition("{")[0]
+    return (
+        f"max by ({labels}) (\n"
+        f"  max by ({labels}) ({now}) - max by ({labels}) ({before})\n"
+        f"  or {now} - {least}{'' if recorded else f' unless {before} <= {least}'}\n"
+        ")"
+    )
+
+
+def total(expr: str, by: Sequence[str] = ()) -> str:
+    """Return the sum of counts, by labels or over all."""
+    return f"sum by ({', '.join(by)}) (\n{expr}\n)" if by else f"sum(\n{expr}\n)"
+
+
+def busiest(counter: str, each: Sequence[str], by: Sequence[str], limit: int) -> tuple[str, str]:
+    """Return two queries in steps of time: the `limit` busiest of the whole range by name, and all others together.
+
+    Which they are is decided once, over the range, so that a series does not come and go with every step.
+    """
+    steps = total(grown(counter, each, EACH_STEP), by)
+    chosen = f"topk({limit}, {total(grown(counter, each, '$__range', ' @ end()'), by)})"
+    labels = ", ".join(by)
+    return f"{steps}\nand on ({labels})\n{chosen} > 0", f"sum(\n{steps}\nunless on ({labels})\n{chosen}\n) > 0"
+
+
+def last_rise(counter: str, by: Sequence[str]) -> str:
+    """Return when a counter went up last within the range, in milliseconds since 1970; nothing if it did not.
+
+    Told to one step of time, and to two minutes within the last step: steps stand at full multiples, so that none has the newest yet.
+    """
+    labels = ", ".join(by)
+
+    def rose(window: str) -> str:
+        return f"time() * (changes({counter}[{window}]) > bool 0)"
+
+    return (
+        f"1000 * max by ({labels}) (\n"
+        f"  max_over_time(({rose('$__rate_interval')})[$__range:$__interval])\n"
+        f'  or label_replace(max_over_time(({rose("2m")})[$__rate_interval:1m]), "newest", "minutes", "", "")\n'
+        f'  or label_replace({rose("2m")}, "newest", "now", "", "")\n'
+        ") > 0"
+    )
+
+
+def known(expr: str, witness: str) -> str:
+    """Return an aggregate, and an honest 0 where it is empty although `witness` has series: without them nothing is known."""
+    return f"{expr}\nor 0 * count({witness})"
+
+
+def happened(counter: str, by: Sequence[str], window: str) -> str:
+    """Return how often something happened to the exporters within a window: a whole number, of counters that each process begins at 0.
+
+    Those of all instances are added. What a series has that was not there before, or fell, came since its process began.
+    """
+    look_back = STEP_LOOK_BACK if window == EACH_STEP else LOOK_BACK
+    now = f"last_over_time({counter}[{window}])"
+    each = f"(\n  {now} - last_over_time({counter}[{look_back}] offset {window}) >= 0\n  or {now}\n)"
+    return f"sum by ({', '.join(by)}) {each}" if by else f"sum {each}"
