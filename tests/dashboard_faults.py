@@ -11,6 +11,7 @@ from dashboards.record import Dashboard, Link, Panel
 from dashboards.tables import LETTERS
 from exporter.checks import STATE_FAMILIES
 from exporter.families import FAMILIES
+from exporter.forecast import FORECAST_FAMILIES
 from exporter.metrics.table import SERIES_GAUGES, TELEMETRY
 from exporter.rules import ALERTS
 from exporter.rules.recording import RECORDING
@@ -31,7 +32,7 @@ _LEGEND = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 def metrics() -> Mapping[str, frozenset[str]]:
     """Return every metric that there is with its labels, those of histograms and recording rules too."""
     known: dict[str, frozenset[str]] = {"up": TARGET, "ALERTS": ALERT | {"alertstate"}, "ALERTS_FOR_STATE": ALERT}
-    for family in (*FAMILIES, *STATE_FAMILIES):
+    for family in (*FAMILIES, *STATE_FAMILIES, *FORECAST_FAMILIES):
         known[family.name] = frozenset(family.labels) | TARGET
     for metric in (*TELEMETRY, *SERIES_GAUGES):
         labels = frozenset(metric.labels) | TARGET

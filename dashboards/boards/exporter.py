@@ -152,11 +152,14 @@ NOW = Row(
             height=4,
         ),
         Panel(
-            "Store",
-            "Size of the largest store on disk. Unknown: no exporter tells.",
+            "What is usual, age",
+            "When the oldest exporter last worked out what this hour usually brings; it does so each hour, and AwsChangeRateAnomalous compares with it. "
+            "An age of decades: never since it started. Unknown: no exporter tells.",
             "stat",
-            (Query(f"max({_of_exporters('store_size_bytes')})"),),
-            unit="bytes",
+            (Query(f"time() - min({_of_exporters('expectation_timestamp_seconds')})"),),
+            unit="s",
+            decimals=0,
+            steps=(Step(0, "green"), Step(7200, "orange")),
             otherwise="unknown",
             width=4,
             height=4,

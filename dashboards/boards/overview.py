@@ -230,13 +230,14 @@ CHANGED = Row(
         ),
         Panel(
             "Near or above what is usual",
-            "Changes of the last hour, whatever their outcome, against the most that this hour of the week usually brings, by account, region and "
+            "Changes of the last hour, whatever their outcome, against the most that this hour of the week usually brings, and what it brings on average, by account, region and "
             "class of tools; the 20 nearest. From 100 % on AwsChangeRateAnomalous may fire. Empty: the alert rules are not loaded.",
             "table",
             (
                 Query(f"topk(20, {_OBSERVED} / {_MOST_USUAL} > 0)"),
                 Query(_OBSERVED),
                 Query(_MOST_USUAL),
+                Query(most(f"awschange_expected_changes{{{CHOSEN}}}", _CLASS)),
             ),
             columns=(
                 Column("account_id", "Account", links=(_UNIT_HISTORY,)),
@@ -246,7 +247,8 @@ CHANGED = Row(
                     "A", "Share", unit="percentunit", decimals=0, width=90, steps=(Step(0, "green"), Step(0.8, "orange"), Step(1, "red"))
                 ),
                 Column("B", "Hour", decimals=0, width=80),
-                Column("C", "Usual", decimals=0, width=80),
+                Column("D", "Expected", decimals=1, width=90),
+                Column("C", "Most", decimals=0, width=80),
             ),
             sort="Share",
         ),
