@@ -123,7 +123,7 @@ def test_refused_calls_are_told_without_names(tell: Tell) -> None:
     """Successful changes of somebody else in the same quarter of an hour would be blamed for what was refused."""
     refused = {"event_source": "ec2.amazonaws.com", "event_name": CALL, "outcome": "denied"}
     told = tell(REFUSED, change("0x34 1x9"), series("awschange_events_total", "0x34 6x9", **refused))
-    assert told["what"] == f"{CALL} (6) in 15m"
+    assert told["what"] == f"{CALL} in us-east-1 (6) in 15m"
     assert told["who"] == "calls that were refused are not counted by name; the history has them"
 
 

@@ -16,7 +16,7 @@ _NARROWED = '{{{{ with $labels.{0} }}}}{{{{ $of = printf "%s,{0}=%q" $of . }}}}{
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A list of the greatest counts of a counter, by its label `name`, and `on` what, where it has such a label.
+    """A list of the greatest counts of a counter, by its label `name`, and by `at`, where or on what: a preposition and a label.
 
     `%s` in the counter stands for the matchers of account_id and of `narrowed`, as far as the alert has these labels. `each` are the
     labels of one count. `born` is for series that nobody promised a zero: one at 0 is held at its birth (metrics.birth_hold), so its
@@ -28,7 +28,7 @@ class Told:
     name: str
     most: int
     none: str
-    on: str = ""
+    at: tuple[str, str] | None = None
     narrowed: tuple[str, ...] = ("region",)
     born: bool = False
     where: str = ""
@@ -36,16 +36,16 @@ class Told:
     def template(self, window: str) -> str:
         """Return the Go template for what was counted in a window."""
         of = '{{ $of := printf "account_id=%q" $labels.account_id }}' + "".join(map(_NARROWED.format, self.narrowed))
-        by = ", ".join(filter(None, (self.name, self.on)))
+        by = self.name if self.at is None else f"{self.name}, {self.at[1]}"
         each = ", ".join(self.each)
         counter = self.counter.replace('"', '\\"')
         born = f" or ({counter} == 0) + 1" if self.born else ""
         # One more than is shown, to tell that there are others. increase() reads a little high: what lies between is no change.
         query = f"topk({self.most + 1}, sum by ({by}) (max by ({each}) (floor(increase({counter}[{window}]) + 0.01) > 0{born})))"
         text = _named(f".Labels.{self.name}")
-        if self.on:
-            on = f".Labels.{self.on}"
-            text += f'{{{{ if and {on} (ne {on} "{OTHER}") }}}} on {{{{ {on} | {_NAME} }}}}{{{{ end }}}}'
+        if self.at is not None:
+            at = f".Labels.{self.at[1]}"
+            text += f'{{{{ if and {at} (ne {at} "{OTHER}") }}}} {self.at[0]} {{{{ {at} | {_NAME} }}}}{{{{ end }}}}'
         shown = f"{{{{ if lt $i {self.most} }}}}{{{{ if $i }}}}, {{{{ end }}}}{text} ({{{{ .Value }}}}){{{{ else }}}} and more{{{{ end }}}}"
         listed = f"{{{{ range $i, $_ := . }}}}{shown}{{{{ end }}}} in {window}{self.where}"
         return f'{of}{{{{ with printf "{query}" $of{" $of" if self.born else ""} | query }}}}{listed}{{{{ else }}}}{self.none}{{{{ end }}}}'
@@ -71,7 +71,7 @@ _NOTHING = "no call was counted lately; the history has them"
 
 CHANGES = Said(
     who=Told(_CHANGES, _CHANGES_EACH, "principal", 3, _NOBODY, narrowed=_CHANGES_NARROWED, born=True),
-    what=Told(_CHANGES, _CHANGES_EACH, "event_name", 5, _NOTHING, on="security_group_id", narrowed=_CHANGES_NARROWED, born=True),
+    what=Told(_CHANGES, _CHANGES_EACH, "event_name", 5, _NOTHING, at=("on", "security_group_id"), narrowed=_CHANGES_NARROWED, born=True),
 )
 """Successful changes of security groups."""
 
@@ -88,7 +88,9 @@ CALLS = Said(
 
 REFUSED = Said(
     who="calls that were refused are not counted by name; the history has them",
-    what=Told('awschange_events_total{%s,outcome="denied"}', ("region", "event_source", "event_name"), "event_name", 5, _NOTHING),
+    what=Told(
+        'awschange_events_total{%s,outcome="denied"}', ("region", "event_source", "event_name"), "event_name", 5, _NOTHING, at=("in", "region")
+    ),
 )
 """Calls that were not allowed."""
 
