@@ -116,7 +116,7 @@ def test_another_account_and_region_are_not_told_of(tell: Tell) -> None:
     """Names of another account would send the person who was woken to the wrong people."""
     given = [change("0x34 1x9", region="eu-west-1"), change("0x34 1x9", account_id="444455556666")]
     told = tell(CHANGES, *given)
-    assert told == {"who": "no name was counted lately; the history has them", "what": "no call was counted lately; the history has them"}
+    assert set(told.values()) == {"no change of a group was counted lately; the history has all"}
 
 
 def test_refused_calls_are_told_without_names(tell: Tell) -> None:
@@ -124,7 +124,7 @@ def test_refused_calls_are_told_without_names(tell: Tell) -> None:
     refused = {"event_source": "ec2.amazonaws.com", "event_name": CALL, "outcome": "denied"}
     told = tell(REFUSED, change("0x34 1x9"), series("awschange_events_total", "0x34 6x9", **refused))
     assert told["what"] == f"{CALL} in us-east-1 (6) in 15m"
-    assert told["who"] == "calls that were refused are not counted by name; the history has them"
+    assert told["who"] == "refused calls are not counted by name; the history has all"
 
 
 def test_calls_that_touch_no_group_are_told_with_the_principals_of_the_account(tell: Tell) -> None:

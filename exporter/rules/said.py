@@ -63,33 +63,39 @@ class Said:
     what: Told
 
 
-_CHANGES = "awschange_security_group_changes_total{%s}"
-_CHANGES_EACH = ("security_group_id", "event_name", "principal")
-_CHANGES_NARROWED = ("region", "security_group_id", "principal")
-_NOBODY = "no name was counted lately; the history has them"
-_NOTHING = "no call was counted lately; the history has them"
+def changes(matcher: str = "") -> Said:
+    """Return who changed which groups with which calls, of the changes that a matcher selects, and successfully."""
+    counter = f"awschange_security_group_changes_total{{%s{',' if matcher else ''}{matcher}}}"
+    each = ("security_group_id", "event_name", "principal")
+    narrowed = ("region", "security_group_id", "principal")
+    none = "no change of a group was counted lately; the history has all"
+    return Said(
+        who=Told(counter, each, "principal", 3, none, narrowed=narrowed, born=True),
+        what=Told(counter, each, "event_name", 5, none, at=("on", "security_group_id"), narrowed=narrowed, born=True),
+    )
 
-CHANGES = Said(
-    who=Told(_CHANGES, _CHANGES_EACH, "principal", 3, _NOBODY, narrowed=_CHANGES_NARROWED, born=True),
-    what=Told(_CHANGES, _CHANGES_EACH, "event_name", 5, _NOTHING, at=("on", "security_group_id"), narrowed=_CHANGES_NARROWED, born=True),
-)
-"""Successful changes of security groups."""
+
+CHANGES = changes()
+"""All successful changes of groups."""
+
+_NONE = "no such call was counted lately; the history has all"
 
 CALLS = Said(
     who=Told(
         "awschange_principal_changes_total{%s}",
-        ("principal_type", "principal"), "principal", 3, _NOBODY, narrowed=("principal",), born=True, where=", of all changes of the account",
+        ("principal_type", "principal"), "principal", 3, "no change was counted by name lately; the history has all",
+        narrowed=("principal",), born=True, where=", of all changes of the account",
     ),
     what=Told(
-        'awschange_events_total{%s,outcome="success",event_name=~"${calls}"}', ("region", "event_source", "event_name"), "event_name", 5, _NOTHING
+        'awschange_events_total{%s,outcome="success",event_name=~"${calls}"}', ("region", "event_source", "event_name"), "event_name", 5, _NONE
     ),
 )  # fmt: skip
 """Successful calls that touch no security group, of an alert whose threshold `calls` says which."""
 
 REFUSED = Said(
-    who="calls that were refused are not counted by name; the history has them",
+    who="refused calls are not counted by name; the history has all",
     what=Told(
-        'awschange_events_total{%s,outcome="denied"}', ("region", "event_source", "event_name"), "event_name", 5, _NOTHING, at=("in", "region")
+        'awschange_events_total{%s,outcome="denied"}', ("region", "event_source", "event_name"), "event_name", 5, _NONE, at=("in", "region")
     ),
 )
 """Calls that were not allowed."""
