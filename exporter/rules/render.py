@@ -96,10 +96,10 @@ def alert_rule(alert: Alert, settings: AlertSettings) -> Rule:
     }
     if alert.history:
         rule["annotations"]["history_url"] = HISTORY_URL
-        if alert.said is not None:
-            window = values.get("window")
-            told = said_annotations(alert.said, window if isinstance(window, str) else _WINDOW)
-            rule["annotations"] |= {name: filled(template, values) for name, template in told.items()}
+    if alert.told is not None:
+        window = values.get("window")
+        told = said_annotations(alert.told, window if isinstance(window, str) else _WINDOW)
+        rule["annotations"] |= {name: filled(template, values) for name, template in told.items()}
     return rule
 
 
