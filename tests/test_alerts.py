@@ -385,15 +385,3 @@ def test_promtool_accepts_what_the_command_prints(form: str, count: str, program
 def test_the_example_prometheus_configuration_is_valid(program: Program) -> None:
     """People copy it as it is."""
     passes(program("promtool"), "check", "config", ROOT / "deploy/prometheus/prometheus.yml")
-
-
-@pytest.mark.parametrize(("severity", "receiver"), [("critical", "pager"), ("warning", "tickets"), ("info", "reading")])
-def test_the_example_alertmanager_configuration_routes_by_severity(severity: str, receiver: str, program: Program) -> None:
-    """A critical alert that lands among the tickets wakes nobody."""
-    path = ROOT / "deploy/prometheus/alertmanager.yml"
-    passes(program("amtool"), "check-config", path)
-    named = [alert["alert"] for alert in alerts() if alert["labels"]["severity"] == severity]
-    assert named
-    for name in named:
-        out = passes(program("amtool"), "config", "routes", "test", f"--config.file={path}", f"severity={severity}", f"alertname={name}")
-        assert out.split() == [receiver]

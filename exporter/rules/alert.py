@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from exporter.rules.record import Record
+from exporter.rules.said import CHANGES, Said
 
 Severity = Literal["critical", "warning", "info"]
 SEVERITIES: tuple[Severity, ...] = ("critical", "warning", "info")
@@ -74,7 +75,8 @@ class Alert:
     a Go template that names account, region and numbers. `records` are recording rules that `expr` reads; they stand before it in
     its group, so that the file works by itself. `history` adds the link to the exporter's history page for the labels account_id,
     region, security_group_id and principal that the alert has. `needs` are watch sets that are not watched by default and without which it
-    cannot fire. `why` explains the expression to who reads the rule file.
+    cannot fire. `why` explains the expression to who reads the rule file. `said` is what the annotations `who` and `what` of an alert
+    with `history` are taken from: by default changes of groups where the alert is about exposure, rate or actors, else nothing.
     """
 
     name: str
@@ -90,3 +92,11 @@ class Alert:
     history: bool = False
     needs: tuple[str, ...] = ()
     why: str = ""
+    said: Said | None = None
+
+    @property
+    def told(self) -> Said | None:
+        """What `who` and `what` are taken from; None where the alert has neither."""
+        if not self.history:
+            return None
+        return self.said or (CHANGES if self.group in ("exposure", "rate", "actors") else None)

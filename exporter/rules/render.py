@@ -16,6 +16,7 @@ from exporter.rules.history import HISTORY_URL
 from exporter.rules.layout import comment, groups_text
 from exporter.rules.record import Record
 from exporter.rules.recording import RECORDING
+from exporter.rules.said import said_annotations
 from exporter.rules.settings import AlertSettings, Value
 from exporter.rules.variant import VARIANT
 
@@ -49,6 +50,9 @@ AwsChangeRateAnomalous of alerts.yml compares with what the exporter forecasts f
 Prometheus learn it: it must keep five weeks (--storage.tsdb.retention.time), and knows nothing before these rules have run for a week. Load
 it beside alerts.yml, and leave the other alert out there (`alerts.disabled`), or one incident makes two pages.
 """
+
+_WINDOW = "1h"
+"""How far back an alert tells who did what, where it has no threshold `window`."""
 
 Rule = dict[str, Any]
 
@@ -92,6 +96,10 @@ def alert_rule(alert: Alert, settings: AlertSettings) -> Rule:
     }
     if alert.history:
         rule["annotations"]["history_url"] = HISTORY_URL
+    if alert.told is not None:
+        window = values.get("window")
+        told = said_annotations(alert.told, window if isinstance(window, str) else _WINDOW)
+        rule["annotations"] |= {name: filled(template, values) for name, template in told.items()}
     return rule
 
 

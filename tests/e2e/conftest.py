@@ -151,6 +151,14 @@ def wait_until(condition: Callable[[], Any], what: str, seconds: float = 25) -> 
     return value
 
 
+def webhooks(receivers: list[dict[str, Any]], url: str) -> list[dict[str, Any]]:
+    """Return receivers of the same names that post to a webhook, and tell of ends as the given ones do."""
+    ends = {
+        receiver["name"]: one["send_resolved"] for receiver in receivers for kind in receiver if kind != "name" for one in receiver[kind]
+    }
+    return [{"name": name, "webhook_configs": [{"url": f"{url}/{name}", "send_resolved": told}]} for name, told in ends.items()]
+
+
 class Stack:
     """Exporter, Prometheus, Alertmanager and webhook in one directory. Trails go to `trails`, whole or not at all."""
 
@@ -221,8 +229,7 @@ class Stack:
         """Return the shipped example with faster clocks, every receiver being this stack's webhook."""
         config = yaml.safe_load((self._repository / "deploy/prometheus/alertmanager.yml").read_text())
         config["route"] |= {"group_wait": "0s", "group_interval": "1s"}
-        for receiver in config["receivers"]:
-            receiver["webhook_configs"] = [{"url": f"{self.webhook.url}/{receiver['name']}"}]
+        config["receivers"] = webhooks(config["receivers"], self.webhook.url)
         return dict(config)
 
     def query(self, expression: str) -> list[dict[str, Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from exporter.rules.alert import Alert, Query, Runbook, Threshold
 from exporter.rules.counting import counted
+from exporter.rules.said import changes
 
 _CHANGES = counted(
     "account_region:awschange_root_changes",
@@ -30,6 +31,7 @@ ALERT = Alert(
         '{{ $value | printf "%.0f" }} successful change(s) in ${window}.'
     ),
     history=True,
+    said=changes('principal=~"root(/assumed)?"'),
     runbook=Runbook(
         means="""
             The root user of an account made a successful change within ${window}. Nobody needs root to change a security group: it has no

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from exporter.rules.alert import Alert, Query, Runbook, Threshold
 from exporter.rules.counting import counted
+from exporter.rules.said import CHANGES
 
 _FOUND = counted(
     "account_region:awschange_content_unknown",
@@ -25,6 +26,7 @@ ALERT = Alert(
         "without their content. Whether they opened anything is in no count."
     ),
     history=True,
+    said=CHANGES,
     runbook=Runbook(
         means="""
             A change succeeded whose record does not say what was changed: CloudTrail leaves the request out where it is over 100 KB (a call with hundreds of

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from exporter.rules.alert import Alert, Query, Runbook, Threshold
 from exporter.rules.counting import counted
+from exporter.rules.said import REFUSED
 
 _DENIED = counted(
     "account:awschange_denied",
@@ -27,6 +28,7 @@ ALERT = Alert(
     summary="Many changes were denied.",
     description='Account {{ $labels.account_id }}: AWS denied {{ $value | printf "%.0f" }} calls that change security groups in ${window}.',
     history=True,
+    said=REFUSED,
     runbook=Runbook(
         means="""
             AWS denied more than ${limit} calls that would have changed something, in one account within ${window}, all regions together: a

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from exporter.rules.alert import Alert, Query, Runbook, Threshold
 from exporter.rules.counting import counted
+from exporter.rules.said import changes
 
 _REMOVALS = counted(
     "account_region:awschange_security_group_removals",
@@ -31,6 +32,7 @@ ALERT = Alert(
         "security groups or their rules in ${window}."
     ),
     history=True,
+    said=changes('event_name=~"${calls}"'),
     runbook=Runbook(
         means="""
             More than ${limit} successful calls removed security groups or rules of them (`RevokeSecurityGroupIngress`,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from exporter.catalog import WATCH_SETS
 from exporter.rules.alert import Alert, Query, Runbook, Threshold
+from exporter.rules.said import CALLS
 from exporter.rules.watched import FOLDED, NEW_UNIT, WINDOW, call_names, calls, watched_before
 
 # Flow logs that are taken away are told by AwsChangeTrailTampered.
@@ -24,6 +25,7 @@ ALERT = Alert(
         "routes, network ACLs, VPCs, peerings, public addresses or web ACLs."
     ),
     history=True,
+    said=CALLS,
     runbook=Runbook(
         means="""
             One or more calls of the watch set `network_boundary` succeeded: CIS AWS Foundations 4.11 to 4.14 (network ACLs, gateways, route tables, VPCs), and

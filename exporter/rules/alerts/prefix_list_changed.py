@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from exporter.catalog import WATCH_SETS
 from exporter.rules.alert import Alert, Query, Runbook, Threshold
+from exporter.rules.said import CALLS
 from exporter.rules.watched import FOLDED, NEW_UNIT, WINDOW, call_names, calls, chosen, watched_before
 
 _CALLS = chosen(
@@ -26,6 +27,7 @@ ALERT = Alert(
         '{{ $value | printf "%.0f" }} time(s) in ${window}. Every rule that names the list lets in something else now.'
     ),
     history=True,
+    said=CALLS,
     runbook=Runbook(
         means="""
             The entries of a managed prefix list were changed, an old version of it was restored, or it was deleted. A prefix list stands in rules of any number

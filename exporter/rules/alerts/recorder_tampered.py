@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from exporter.catalog import WATCH_SETS
 from exporter.rules.alert import Alert, Query, Runbook, Threshold
+from exporter.rules.said import CALLS
 from exporter.rules.watched import FOLDED, NEW_UNIT, WINDOW, call_names, calls, chosen, watched_before
 
 _CALLS = chosen(
@@ -27,6 +28,7 @@ ALERT = Alert(
         '{{ $value | printf "%.0f" }} time(s) in ${window}. AWS Config may have stopped looking.'
     ),
     history=True,
+    said=CALLS,
     runbook=Runbook(
         means="""
             A call of CIS AWS Foundations 4.9 succeeded: `StopConfigurationRecorder` and `DeleteConfigurationRecorder` end what AWS Config records;

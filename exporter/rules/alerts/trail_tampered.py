@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from exporter.catalog import WATCH_SETS
 from exporter.rules.alert import Alert, Query, Runbook, Threshold
+from exporter.rules.said import CALLS
 from exporter.rules.watched import FOLDED, NEW_UNIT, WINDOW, call_names, calls, chosen, watched_before
 
 _LOGGING = WATCH_SETS["logging"]
@@ -33,6 +34,7 @@ ALERT = Alert(
         '{{ $value | printf "%.0f" }} time(s) in ${window}. Somebody may be switching the lights off.'
     ),
     history=True,
+    said=CALLS,
     runbook=Runbook(
         means="""
             A call succeeded that stops or narrows what records: `StopLogging` and `DeleteTrail` end a trail; `UpdateTrail` may point it elsewhere, take away
