@@ -1,0 +1,91 @@
+"""The exporter's expectation as it would have stood in each hour: learned from what was recorded until then, and from nothing later."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from datetime import UTC, datetime
+from itertools import repeat
+
+from exporter.baseline import CHANNEL_CLASSES, ChannelClass, Counts, Expectation, Key, class_of, fit
+from simulation.model import HOUR, Change, Span
+from simulation.scrape import Series, Shown
+from simulation.world import World
+
+Fit = Callable[[Counts, Iterable[Key], int, datetime], Mapping[Key, Expectation]]
+
+_REFRESH = 120
+"""Seconds after the full hour at which the exporter learns anew."""
+
+
+def key_of(change: Change) -> Key:
+    """Return under which key a change is counted."""
+    return change.unit.account_id, change.unit.region, class_of(change.channel)
+
+
+def expectations(world: World, learn: Fit = fit, jobs: int = 1) -> list[Shown]:
+    """Return the gauges of what is expected, learned in each hour of the judged days from all that was recorded before it.
+
+    With more than one job the days are shared out among processes, and `learn` must be a function of a module.
+    """
+    classes: tuple[ChannelClass, ...] = tuple(CHANNEL_CLASSES)
+    keys = [(place.unit.account_id, place.unit.region, name) for place in world.places for name in classes]
+    busy: dict[Key, list[int]] = defaultdict(list)
+    for recorded in world.live:
+        busy[key_of(recorded.change)].append(recorded.at)
+    # What changes nowhere is compared with nothing.
+    expected = {key: _series(key, busy[key]) for key in keys if busy[key]}
+    upper = {key: _series(key, busy[key]) for key in keys if busy[key]}
+    for at, learned in _learned(world, keys, learn, jobs):
+        for key in expected:
+            _add(expected[key], at, learned[key].expected)
+            _add(upper[key], at, learned[key].upper)
+    return [
+        Shown("awschange_expected_changes", "gauge", list(expected.values())),
+        Shown("awschange_expected_changes_upper", "gauge", list(upper.values())),
+    ]
+
+
+def _learned(world: World, keys: Sequence[Key], learn: Fit, jobs: int) -> Iterator[tuple[int, Mapping[Key, Expectation]]]:
+    judged = world.period.judged
+    share = -(-(judged.end - judged.start) // HOUR // jobs) * HOUR
+    spans = [Span(start, min(start + share, judged.end)) for start in range(judged.start, judged.end, share)]
+    if jobs == 1:
+        yield from _hours(world, keys, learn, spans[0])
+        return
+    with ProcessPoolExecutor(jobs) as pool:
+        for part in pool.map(_hours, repeat(world), repeat(keys), repeat(learn), spans):
+            yield from part
+
+
+def _hours(world: World, keys: Sequence[Key], learn: Fit, span: Span) -> list[tuple[int, Mapping[Key, Expectation]]]:
+    """Return what is learned in each hour of a span, and when."""
+    counts: dict[Key, dict[int, int]] = {key: {} for key in keys}
+
+    def count(change: Change) -> None:
+        hours = counts[key_of(change)]
+        hour = change.event_time // HOUR
+        hours[hour] = hours.get(hour, 0) + 1
+
+    for change in world.history:
+        count(change)
+    arrived = iter([*world.live, None])
+    following = next(arrived)
+    found = []
+    for start in range(span.start, span.end, HOUR):
+        at = start + _REFRESH
+        while following is not None and following.at < at:
+            count(following.change)
+            following = next(arrived)
+        found.append((at, learn(counts, keys, world.period.history.start // HOUR, datetime.fromtimestamp(at, UTC))))
+    return found
+
+
+def _series(key: Key, busy: list[int]) -> Series:
+    return Series((("account_id", key[0]), ("region", key[1]), ("channel_class", key[2])), [], busy)
+
+
+def _add(series: Series, at: int, value: float) -> None:
+    if not series.points or series.points[-1][1] != value:
+        series.points.append((at, round(value, 6)))
