@@ -5,16 +5,25 @@ from __future__ import annotations
 import re
 import subprocess
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 import pytest
 import yaml
+from click.testing import CliRunner
+from pydantic import ValidationError
+
+from exporter.cli import main
+from exporter.rules import ALERTS, Alert, AlertSettings, prometheus_rule, render_alerts
+from exporter.rules.render import alert_groups, recording_groups
+from tests.alert_records import alone, mistakes
+from tools.page_runbooks import module_of
 
 ROOT = Path(__file__).resolve().parent.parent
 RULES = ROOT / "deploy/prometheus/alerts.yml"
 RULE_TESTS = sorted((ROOT / "tests/promtool").glob("*.test.yml"))
-RUNBOOKS = ROOT / "docs/runbooks"
 
 Program = Callable[[str], Path]
 
@@ -138,69 +147,127 @@ def test_every_alert_is_seen_firing_and_silent_by_its_cases() -> None:
     assert silent == set(names())
 
 
-@pytest.mark.parametrize("alert", alerts(), ids=names())
-def test_alerts_keep_the_conventions(alert: dict[str, Any]) -> None:
-    """Routing goes by severity, and the person on call needs the sentence, the numbers and the runbook."""
-    assert re.fullmatch(r"AwsChange([A-Z][a-z]+)+", alert["alert"])
-    assert set(alert["labels"]) == {"severity"}
-    assert alert["labels"]["severity"] in ("critical", "warning", "info")
-    notes = alert["annotations"]
-    assert {"summary", "description", "runbook_url"} <= set(notes)
-    assert "{{" not in notes["summary"]
-    assert notes["summary"].endswith(".")
-    assert (ROOT / notes["runbook_url"]).is_file()
-    assert notes["runbook_url"] == f"docs/runbooks/{alert['alert']}.md"
+@pytest.mark.parametrize("alert", ALERTS, ids=lambda alert: alert.name)
+def test_every_record_of_an_alert_keeps_the_conventions(alert: Alert, program: Program, tmp_path: Path) -> None:
+    """Routing goes by severity, and the person on call needs the sentence, the numbers, the runbook and the link."""
+    assert mistakes(alert) == []
+    done = run(program("promtool"), "check", "rules", alone(alert, tmp_path))
+    assert done.returncode == 0, f"{alert.name}: Prometheus refuses an expression or a template of it:\n{done.stdout}{done.stderr}"
+
+
+def test_a_newcomers_mistakes_are_told_by_name() -> None:
+    """A check that says nothing useful, or nothing at all, sends a newcomer off to guess."""
+    (good,) = [alert for alert in ALERTS if alert.name == "AwsChangeBurst"]
+    bad = replace(
+        good,
+        name="ChangeBurst2",
+        summary="{{ $value }} changes",
+        description="{{ $labels.principal }} changed ${limits}",
+        expr="max by (account_id, region) (awschange_event_total) > 20",
+        history=False,
+        needs=("logs",),
+        runbook=replace(good.runbook, means=" ", silence_matchers="region=us-east-1", false_positives=()),
+    )
+    told = "\n".join(mistakes(bad))
+    for part in (
+        "name: write it as AwsChange and more words in CamelCase",
+        "summary: end it with a full stop",
+        "summary: it is the same for all, so it names no label or value",
+        "description: ${limits} is no threshold of it; it has calls, exporter_job, limit, window",
+        "description: {{ $labels.principal }} is always empty, because the expression keeps only account_id, region",
+        "description: name the account",
+        "expr: awschange_event_total is no metric of the exporter; did you mean awschange_events_total?",
+        "threshold limit: nothing uses it",
+        "history: set it, because the alert has the label account_id",
+        "needs: logs is no watch set",
+        "runbook.means: it is empty",
+        "runbook.false_positives: name one, or say `None known`",
+        "runbook.silence_matchers: give it a --duration",
+    ):
+        assert part in told, part
+    assert mistakes(good) == []
+
+
+def test_an_alert_lies_in_the_file_that_bears_its_name() -> None:
+    """The notice in a runbook names the file to edit."""
+    for alert in ALERTS:
+        assert (ROOT / f"exporter/rules/alerts/{module_of(alert)}.py").is_file(), alert.name
+
+
+def test_a_recording_rule_means_one_thing() -> None:
+    """Prometheus takes two rules of one name for one series, with whatever labels and values both bring."""
+    meaning: dict[str, str] = {}
+    for alert in ALERTS:
+        for record in alert.records:
+            assert meaning.setdefault(record.name, record.expr) == record.expr, (alert.name, record.name)
+    for name, expr in meaning.items():
+        users = [alert.name for alert in ALERTS if name in {record.name for record in alert.records}]
+        places = set(re.findall(r"\$\{(\w+)\}", expr)) - set(re.findall(r"\$\{(\w+)\}", name))
+        assert len(users) == 1 or not places, f"{users} share {name}, whose {places} each may set: give each a record of its own"
+
+
+def test_generated_rule_files_hold_what_the_records_say() -> None:
+    """The files are written for people, line by line; Prometheus must read the same out of them."""
+    settings = AlertSettings(labels={"team": "it's: a #1"}, disabled=("AwsChangeGap",), thresholds={"AwsChangeBurst": {"limit": 50}})
+    assert yaml.safe_load(render_alerts(settings)) == {"groups": alert_groups(settings)}
+    operator = yaml.safe_load(prometheus_rule(settings))
+    assert operator["spec"] == {"groups": [*alert_groups(settings), *recording_groups()]}
+    assert operator["kind"] == "PrometheusRule"
+    rendered = [rule for group in alert_groups(settings) for rule in group["rules"] if "alert" in rule]
+    assert {rule["alert"] for rule in rendered} == set(names()) - {"AwsChangeGap"}
+    assert {rule["labels"]["team"] for rule in rendered} == {"it's: a #1"}
+    (burst,) = [rule for rule in rendered if rule["alert"] == "AwsChangeBurst"]
+    assert burst["expr"].endswith(" > 50")
+    for alert in ALERTS:
+        assert all(f"# {line}" in RULES.read_text() for line in wrap(alert.why, 120, break_long_words=False, break_on_hyphens=False))
+
+
+def test_every_threshold_changes_the_rules() -> None:
+    """A setting that is accepted and does nothing is believed in until the day that it was needed."""
+    default = alert_groups(AlertSettings())
+    for alert in ALERTS:
+        for threshold in alert.thresholds:
+            other: float | str = "3h" if threshold.duration else "x.*" if isinstance(threshold.default, str) else 1234
+            changed = alert_groups(AlertSettings(thresholds={alert.name: {threshold.name: other}}))
+            assert changed != default, f"{alert.name}: {threshold.name}"
+            assert ("3 hours" if threshold.duration else str(other)) in str(changed) or str(other) in str(changed)
 
 
 @pytest.mark.parametrize(
-    "alert",
-    [alert for alert in alerts() if "awschange_exporter_" not in alert["expr"] and "up{" not in alert["expr"]],
-    ids=lambda a: a["alert"],
+    ("settings", "message"),
+    [
+        ({"thresholds": {"AwsChangeBursts": {"limit": 1}}}, "unknown alert 'AwsChangeBursts'"),
+        ({"thresholds": {"AwsChangeBurst": {"limits": 1}}}, "AwsChangeBurst has no threshold 'limits'; it has limit, window, calls"),
+        ({"thresholds": {"AwsChangeBurst": {"limit": "many"}}}, "AwsChangeBurst.limit must be a number, not 'many'"),
+        ({"thresholds": {"AwsChangeBurst": {"window": "10 min"}}}, "must be a duration of Prometheus such as 10m or 1h"),
+        ({"thresholds": {"AwsChangeBurst": {"calls": 'a"} or vector(1) #'}}}, "without quotes and backslashes"),
+        ({"labels": {"severity": "critical"}}, "'severity' cannot be a label here"),
+        ({"exporter_job": 'x"} or up{a="'}, "without quotes and backslashes"),
+        ({"labels": {"team": '{{ query "up" }}'}}, "holds a template"),
+    ],
 )
-def test_alerts_about_changes_name_account_and_region_and_lead_to_the_history(alert: dict[str, Any]) -> None:
-    """A page that does not say where, or leads nowhere, costs the minutes that count."""
-    notes = alert["annotations"]
-    assert "{{ $labels.account_id }}" in notes["description"]
-    assert "{{ $labels.region }}" in notes["description"]
-    assert notes["history_url"].endswith("/history?account_id={{ $labels.account_id | urlquery }}&region={{ $labels.region | urlquery }}")
+def test_a_wrong_setting_is_refused_with_the_remedy(settings: dict[str, Any], message: str) -> None:
+    """Otherwise Prometheus refuses the whole file, or a rule watches something else than it says."""
+    with pytest.raises(ValidationError, match=re.escape(message)):
+        AlertSettings.model_validate(settings)
 
 
-def test_every_runbook_belongs_to_an_alert_and_says_what_it_must() -> None:
-    """A runbook is opened by someone just woken: the same four questions are answered in the same order."""
-    pages = {path.stem: path.read_text() for path in RUNBOOKS.glob("*.md") if path.stem != "README"}
-    assert set(pages) == set(names())
-    for name, text in pages.items():
-        assert text.startswith(f"# {name}\n"), name
-        headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
-        assert headings == ["What it means", "First three queries", "How to silence it", "Known false positives"], name
-        queries = text.split("## First three queries")[1].split("## How to silence it")[0]
-        assert len(re.findall(r"^\d\. ", queries, re.MULTILINE)) == 3, name
-        assert "amtool silence add" in text, name
-
-
-def promql() -> list[tuple[str, str]]:
-    return [
-        (path.stem, query)
-        for path in sorted(RUNBOOKS.glob("*.md"))
-        for query in re.findall(r"^ *```promql\n(.*?)^ *```", path.read_text(), re.MULTILINE | re.DOTALL)
-    ]
-
-
-def test_every_query_of_the_runbooks_parses(program: Program, tmp_path: Path) -> None:
-    """A query with a typing error is found out at three in the morning."""
-    queries = promql()
-    assert len(queries) > len(names())
-    rules_file = {
-        "groups": [
-            {
-                "name": "runbooks",
-                "rules": [{"record": f"runbook:query:{number}", "expr": query} for number, (_, query) in enumerate(queries)],
-            }
-        ]
-    }
-    path = tmp_path / "runbooks.yml"
-    path.write_text(yaml.safe_dump(rules_file).replace("runbook:query:", "runbook:query_"))
-    passes(program("promtool"), "check", "rules", path)
+@pytest.mark.parametrize(("form", "count"), [("alerts", "rules"), ("recording", "rules"), ("prometheusrule", "")])
+def test_promtool_accepts_what_the_command_prints(form: str, count: str, program: Program, tmp_path: Path) -> None:
+    """What a site prints from its own settings has no test of ours; only the command stands between it and Prometheus."""
+    (tmp_path / "config.yml").write_text(
+        "sources: [{type: files, path: .}]\nalerts: {runbook_url: 'https://example.com/{x}#', labels: {team: net}, "
+        "thresholds: {AwsChangeBurst: {limit: 2.5, window: 1h30m, calls: 'Revoke.*|Delete.*'}}}\n"
+    )
+    shown = CliRunner().invoke(main, ["rules", "--config.file", str(tmp_path / "config.yml"), "--format", form])
+    assert shown.exit_code == 0, shown.output
+    document = yaml.safe_load(shown.stdout)
+    (tmp_path / "rules.yml").write_text(shown.stdout if count else yaml.safe_dump(document["spec"]))
+    passes(program("promtool"), "check", "rules", tmp_path / "rules.yml")
+    text = " ".join(shown.stdout.split())
+    if form != "recording":
+        assert "successful security-group changes in 1 hour 30 minutes." in text
+        assert "runbook_url: https://example.com/{x}#/AwsChangeBurst.md" in text
 
 
 def test_the_example_prometheus_configuration_is_valid(program: Program) -> None:

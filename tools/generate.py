@@ -1,24 +1,42 @@
-"""Write the pages of docs/ that come from the code; with --check, tell which are not current."""
+"""Write the pages of docs/ and the rule files that come from the code; with --check, tell which are not current."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
+from exporter.rules import ALERTS, AlertSettings, prometheus_rule, render_alerts, render_recording
+from tools.page_alerts import alerts_page
 from tools.page_cli import cli_page
 from tools.page_configuration import configuration_page
 from tools.page_events import events_page
 from tools.page_metrics import metrics_page
+from tools.page_runbooks import runbook_page
 
 ROOT = Path(__file__).resolve().parent.parent
 
+SIMULATION = ROOT / "docs/simulation.txt"
+"""What the simulation last printed, for the page of the alerts."""
+RUNBOOKS = "docs/runbooks"
+
+
+def _simulation() -> str:
+    return SIMULATION.read_text(encoding="utf-8") if SIMULATION.is_file() else ""
+
+
 PAGES: Mapping[str, Callable[[], str]] = {
+    "deploy/kubernetes/prometheusrule.yaml": lambda: prometheus_rule(AlertSettings()),
+    "deploy/prometheus/alerts.yml": lambda: render_alerts(AlertSettings()),
+    "deploy/prometheus/recording.yml": render_recording,
+    "docs/alerts.md": lambda: alerts_page(_simulation()),
     "docs/cli.md": cli_page,
     "docs/configuration.md": lambda: configuration_page((ROOT / "example.yml").read_text(encoding="utf-8")),
     "docs/events.md": events_page,
     "docs/metrics.md": metrics_page,
+    **{f"{RUNBOOKS}/{alert.name}.md": partial(runbook_page, alert) for alert in ALERTS},
 }
 """Every generated page and what makes its text."""
 
@@ -27,6 +45,11 @@ def stale(root: Path, pages: Mapping[str, Callable[[], str]]) -> dict[str, str]:
     """Return the pages whose file is missing or differs, with the text that they should have."""
     wanted = {name: render() for name, render in pages.items()}
     return {name: text for name, text in wanted.items() if not (root / name).is_file() or (root / name).read_text(encoding="utf-8") != text}
+
+
+def orphans(root: Path, pages: Mapping[str, Callable[[], str]]) -> list[str]:
+    """Return the runbooks of alerts that are not there any more."""
+    return sorted(name for path in (root / RUNBOOKS).glob("*.md") if (name := f"{RUNBOOKS}/{path.name}") not in pages)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -39,9 +62,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if check:
             print(f"{name} is not current; run: make generate", file=sys.stderr)
         else:
+            (ROOT / name).parent.mkdir(parents=True, exist_ok=True)
             (ROOT / name).write_text(text, encoding="utf-8")
             print(f"wrote {name}")
-    return 1 if check and pages else 0
+    left = orphans(ROOT, PAGES)
+    for name in left:
+        print(f"{name} is the runbook of no alert; remove it", file=sys.stderr)
+    return 1 if (check and pages) or left else 0
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ import yaml
 
 import exporter
 from exporter.demo.children import Child, answers, fetch
+from exporter.rules import AlertSettings, render_alerts
 
 EXAMPLES = Path(exporter.__file__).parent.parent / "deploy" / "prometheus"
 SCRAPE_SECONDS = 5
@@ -29,7 +30,7 @@ class Addresses:
 def missing() -> dict[str, str]:
     """Return which of the two cannot run here, and why."""
     if not EXAMPLES.is_dir():
-        why = "its rules are in the source tree (deploy/prometheus), which is not here"
+        why = "its configuration is in the source tree (deploy/prometheus), which is not here"
         return {"Prometheus": why, "Alertmanager": why}
     found = {"Prometheus": shutil.which("prometheus"), "Alertmanager": _alertmanager()}
     return {
@@ -43,7 +44,9 @@ def start_prometheus(directory: Path, addresses: Addresses, *, alerting: bool) -
     """Start Prometheus on the rules and configuration of the project, adapted, with its data in a directory."""
     config = _example("prometheus.yml")
     config["global"] = {"scrape_interval": f"{SCRAPE_SECONDS}s", "evaluation_interval": f"{SCRAPE_SECONDS}s"}
-    config["rule_files"] = [str(EXAMPLES / "alerts.yml")]
+    rules = directory / "alerts.yml"
+    rules.write_text(render_alerts(AlertSettings()), encoding="utf-8")
+    config["rule_files"] = [str(rules)]
     config["scrape_configs"][0]["static_configs"] = [{"targets": [addresses.exporter]}]
     if alerting:
         config["alerting"]["alertmanagers"][0]["static_configs"] = [{"targets": [addresses.alertmanager]}]

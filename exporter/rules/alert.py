@@ -52,15 +52,18 @@ class Query:
 class Runbook:
     """What the person reads who was woken: Markdown paragraphs, for the account 111122223333 and region us-east-1 as examples.
 
-    `means` says what happened and what to look at first; `queries` are three; `silence` is what to do, with the words after
-    `amtool silence add alertname=<name>`; `false_positives` are one sentence each.
+    The first sentence of `means` says what makes it fire, the rest what that means and what to look at first; `queries` are three, and `then` is what to do after them; `silence` is what
+    to do, with the words after `amtool silence add alertname=<name>` in `silence_matchers` and a `caution` that follows them;
+    `false_positives` are one sentence each. `${threshold}` stands for its default.
     """
 
     means: str
     queries: tuple[Query, Query, Query]
-    silence: str
     silence_matchers: str
     false_positives: tuple[str, ...]
+    silence: str = ""
+    then: str = ""
+    caution: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,7 @@ class Alert:
     `expr`, `hold` (Prometheus' `for`) and `description` may hold `${threshold}`; `summary` is one static sentence; `description` is
     a Go template that names account, region and numbers. `records` are recording rules that `expr` reads; they stand before it in
     its group, so that the file works by itself. `history` adds the link to the exporter's history page for the labels account_id,
-    region and security_group_id that the alert has. `needs` are watch sets that are not watched by default and without which it
+    region, security_group_id and principal that the alert has. `needs` are watch sets that are not watched by default and without which it
     cannot fire. `why` explains the expression to who reads the rule file.
     """
 

@@ -37,8 +37,22 @@ def _checked(alert: str, threshold: Threshold, value: Value) -> Value:
     if isinstance(value, str):
         if threshold.duration and not _DURATION.fullmatch(value):
             raise ValueError(f"{where} must be a duration of Prometheus such as 10m or 1h, not {value!r:.80}")
-        if not threshold.duration and re.search(r'["\\\n]', value):
-            raise ValueError(f"{where} must be a regular expression without quotes and backslashes, not {value!r:.80}")
+        if not threshold.duration:
+            _expression(where, value)
+    return value
+
+
+def _expression(where: str, value: str) -> str:
+    """Return a regular expression that stands between quotes in PromQL; raise ValueError where it would end there."""
+    if re.search(r'["\\\n]', value):
+        raise ValueError(f"{where} must be a regular expression without quotes and backslashes, not {value!r:.80}")
+    return value
+
+
+def _plain(where: str, value: str) -> str:
+    """Return text that Prometheus does not take for a template; raise ValueError where it would."""
+    if "{{" in value:
+        raise ValueError(f"{where} holds a template of Prometheus, which is not for settings: {value!r:.80}")
     return value
 
 
@@ -67,7 +81,18 @@ class AlertSettings(Settings):
         for name in labels:
             if not _LABEL.fullmatch(name) or name in ("alertname", "severity"):
                 raise ValueError(f"{name!r:.80} cannot be a label here; use letters, digits and underscores, not alertname or severity")
+            _plain(f"label {name}", labels[name])
         return labels
+
+    @field_validator("exporter_job")
+    @classmethod
+    def _exporter_job(cls, value: str) -> str:
+        return _expression("exporter_job", value)
+
+    @field_validator("runbook_url")
+    @classmethod
+    def _runbook_url(cls, value: str) -> str:
+        return _plain("runbook_url", value)
 
     @field_validator("thresholds")
     @classmethod

@@ -18,7 +18,7 @@ ALERT = Alert(
     group="rate",
     severity="critical",
     records=_CHANGES.records,
-    expr=f"max by (account_id, region) ({_CHANGES.either}) > ${{limit}}",
+    expr=f"{_CHANGES.highest('account_id', 'region')} > ${{limit}}",
     why=(
         "The limit is absolute on purpose: on counts as sparse as these a deviation from the mean fires on the first change ever. "
         "increase() may read up to one scrape interval's share high."
@@ -36,9 +36,10 @@ ALERT = Alert(
     history=True,
     runbook=Runbook(
         means=(
-            "More than 20 successful security-group changes (any EC2 call with `SecurityGroup` in its name) in one account and region "
-            "within 10 minutes: a roll-out, a script that ran wild, or someone clearing the way. Denied, failed and dry-run calls do not "
-            "count.\n\n"
+            "More than ${limit} successful security-group changes (any EC2 call with `SecurityGroup` in its name) in one account and region "
+            "within ${window}: a roll-out, a script that ran wild, or someone clearing the way. Denied, failed and dry-run calls do not "
+            "count. "
+            "The limit is one number; set it above what your largest roll-out makes.\n\n"
             "Open `history_url`. One principal with one kind of call is most often automation; many `Revoke…` or `Delete…` calls cut "
             "connections, so ask whether something is down."
         ),
