@@ -6,67 +6,16 @@ import argparse
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from exporter.rules.settings import AlertSettings
 from simulation.estate import UNITS
-from simulation.evaluate import Firing, RuleFile, evaluate, rule_file
-from simulation.expectation import Fit, expectations, fit
-from simulation.model import MINUTE, Span
-from simulation.openmetrics import write
 from simulation.prometheus import Programs
-from simulation.score import Score, score
-from simulation.scrape import AFTER, BEFORE, Shown, families, merged
+from simulation.run import simulate
 from simulation.table import text
-from simulation.world import DAYS, World, world
+from simulation.world import DAYS, world
 
-ROOT = Path(__file__).resolve().parent.parent
-WRITTEN = ROOT / "docs" / "simulation.txt"
-
-MODEL, PROMQL = "AwsChangeRateAnomalous", "AwsChangeRateAnomalousByPromql"
-"""The two forms of the rule on the rate, of which a site uses one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """One world and all that fired in it."""
-
-    world: World
-    rules: RuleFile
-    firings: Sequence[Firing]
-    samples: int
-
-    def scores(self) -> dict[str, Score]:
-        """Return the figures with the rule on the rate in each of its forms, and without it."""
-        names = [alert.name for alert in self.rules.alerts]
-        others = [name for name in names if name not in (MODEL, PROMQL)]
-        sets = {f"with {form}": [*others, form] for form in (MODEL, PROMQL) if form in names} | {"with neither": others}
-        return {name: score(self.world, self.firings, rules) for name, rules in sets.items()}
-
-
-def shown(simulated: World, metrics: set[str], learn: Fit = fit) -> list[Shown]:
-    """Return the families among these metrics that the simulation can show."""
-    learned = expectations(simulated, learn) if any(name.startswith("awschange_expected_changes") for name in metrics) else []
-    return families(simulated, metrics) + [family for family in learned if family.name in metrics]
-
-
-def stretches(simulated: World) -> list[Span]:
-    """Return when any rule can see anything but standing counters, in whole minutes."""
-    judged = simulated.period.judged
-    spans = merged(Span(recorded.at - BEFORE, recorded.at + AFTER) for recorded in simulated.live)
-    return [Span(max(span.start, judged.start) // MINUTE * MINUTE, min(span.end, judged.end) // MINUTE * MINUTE) for span in spans]
-
-
-def simulate(simulated: World, settings: AlertSettings, programs: Programs, directory: Path, learn: Fit = fit) -> Run:
-    """Load a world into Prometheus and evaluate the rules over it."""
-    rules = rule_file(settings, also=(PROMQL,))
-    blocks = directory / "tsdb"
-    files, samples = write(directory, shown(simulated, rules.metrics(), learn), simulated.period.judged, simulated.faults)
-    programs.load(files, blocks)
-    for file in files:
-        file.unlink()
-    return Run(simulated, rules, evaluate(rules, programs, blocks, directory, stretches(simulated)), samples)
+WRITTEN = Path(__file__).resolve().parent.parent / "docs" / "simulation.txt"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -38,8 +38,8 @@ def expectations(world: World, learn: Fit = fit, jobs: int = 1) -> list[Shown]:
     expected = {key: _series(key, busy[key]) for key in keys if busy[key]}
     upper = {key: _series(key, busy[key]) for key in keys if busy[key]}
     for at, learned in _learned(world, keys, learn, jobs):
-        for key in expected:
-            _add(expected[key], at, learned[key].expected)
+        for key, series in expected.items():
+            _add(series, at, learned[key].expected)
             _add(upper[key], at, learned[key].upper)
     return [
         Shown("awschange_expected_changes", "gauge", list(expected.values())),

@@ -92,7 +92,8 @@ def _mass_open(scene: Scene, name: str) -> Sequence[Change]:
 def _slow_drip(scene: Scene, name: str) -> Sequence[Change]:
     rng = scene.rng
     who, channel, at = _stranger(rng, name), rng.choice(_CHANNELS), _moment(scene)
-    end, found = at + int(rng.uniform(4, 8) * HOUR), []
+    end = at + int(rng.uniform(4, 8) * HOUR)
+    found: list[Change] = []
     pace = rng.uniform(10, 40) * MINUTE
     while at < end or len(found) < 6:
         found.append(scene.change(at, rng.choice((AUTHORIZE, AUTHORIZE, MODIFY, REVOKE)), channel, who, name))

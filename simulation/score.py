@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,7 +31,7 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of one incident: by which rules it paged, and how many evaluations after the scrape that shows enough (None: not at all)."""
+    """What became of one incident: the rules that saw it, and how many evaluations after the scrape that shows enough; None: no page."""
 
     incident: Incident
     rules: tuple[str, ...]
@@ -101,18 +100,16 @@ def pages(firings: Iterable[Firing]) -> list[list[Firing]]:
 
     An alert without region is a group of its own.
     """
-    groups: dict[tuple[str, str], list[Firing]] = defaultdict(list)
+    found: list[list[Firing]] = []
+    latest: dict[tuple[str, str], tuple[list[Firing], int]] = {}
     for firing in sorted(firings, key=lambda firing: (firing.span.start, firing.rule)):
-        groups[firing.account_id, firing.region].append(firing)
-    found = []
-    for group in groups.values():
-        quiet_since = -GRACE
-        for firing in group:
-            if firing.span.start - quiet_since >= GRACE or not found or found[-1][0] not in group:
-                found.append([firing])
-            else:
-                found[-1].append(firing)
-            quiet_since = max(quiet_since, firing.span.end)
+        place = firing.account_id, firing.region
+        page, fires_until = latest.get(place, ([], -GRACE))
+        if firing.span.start - fires_until >= GRACE:
+            page = []
+            found.append(page)
+        page.append(firing)
+        latest[place] = page, max(fires_until, firing.span.end)
     return found
 
 
@@ -150,8 +147,3 @@ def _outcome(incident: Incident, firings: Iterable[Firing], span: Span, seen: Se
     shown = -(-(enough - PHASE) // SCRAPE) * SCRAPE + PHASE
     first = min(firing.span.start for firing in mine)
     return Outcome(incident, tuple(sorted({firing.rule for firing in mine})), -((shown - first) // STEP))
-
-
-def share_at_most(values: Sequence[int], limit: int) -> float:
-    """Return the share of sorted values that are at most a limit."""
-    return bisect_left(values, limit + 1) / len(values) if values else 0.0

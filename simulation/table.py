@@ -19,10 +19,12 @@ def _nearly_all(values: Sequence[int]) -> str:
 def _lines(rows: Sequence[Sequence[str]]) -> list[str]:
     """Return rows in columns, the first to the left and all others to the right."""
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return [
-        "  ".join(cell.ljust(width) if column == 0 else cell.rjust(width) for column, (cell, width) in enumerate(zip(row, widths, strict=True))).rstrip()
-        for row in rows
-    ]  # fmt: skip
+
+    def line(row: Sequence[str]) -> str:
+        first, *rest = zip(row, widths, strict=True)
+        return "  ".join([first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in rest)]).rstrip()
+
+    return [line(row) for row in rows]
 
 
 def whole(scores: Mapping[str, Score]) -> list[str]:

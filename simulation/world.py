@@ -22,7 +22,11 @@ DAYS = 90
 
 @dataclass(frozen=True, slots=True)
 class Faults:
-    """What goes wrong on the way: no scrape and no reading in an outage; the pod has a new name from each rename on; counters are 0 after a reset."""
+    """What goes wrong on the way.
+
+    In an outage nothing is scraped or read, and all of it comes at its end; a region named in `slow` is handed over late; the pod has
+    another name from each rename on; each reset is a lost store, after which counters begin at 0.
+    """
 
     outages: tuple[Span, ...]
     slow: tuple[tuple[str, Span], ...]
