@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Literal
 
 from exporter.catalog import CORE_EVENTS
-from exporter.model import ChangeEvent, Channel, Outcome, Unit
+from exporter.model import ChangeEvent, Channel, Outcome, PrincipalType, Unit
 from exporter.posture.ports import PORT_CLASSES
 
 Labels = tuple[str, ...]
@@ -103,6 +103,16 @@ def _principal_changes(event: ChangeEvent, _recorded_at: datetime) -> Iterator[C
         yield (event.account_id, event.principal.type.value, event.principal.name), 1
 
 
+def _principal_type_changes(event: ChangeEvent, _recorded_at: datetime) -> Iterator[Contribution]:
+    if event.outcome is Outcome.SUCCESS:
+        yield (event.account_id, event.region, event.principal.type.value), 1
+
+
+def _principal_type_zeros(unit: Unit) -> Iterator[Labels]:
+    for principal_type in PrincipalType:
+        yield unit.account_id, unit.region, principal_type.value
+
+
 def _principal_first_seen(event: ChangeEvent, _recorded_at: datetime) -> Iterator[Contribution]:
     yield (event.account_id, event.principal.type.value, event.principal.name), event.event_time.timestamp()
 
@@ -162,6 +172,17 @@ EVENT_FAMILIES: tuple[Family, ...] = (
         2_000,
         ("principal_type", "principal"),
         _principal_changes,
+    ),
+    # What a principal is must not be hidden by how many there are: past the budget of the family above, root would be in __other__.
+    Family(
+        "awschange_principal_type_changes_total",
+        "counter",
+        "Successful changes by type of principal, as root.",
+        ("account_id", "region", "principal_type"),
+        20_000,
+        ("account_id", "region"),
+        _principal_type_changes,
+        zeros=_principal_type_zeros,
     ),
     Family(
         "awschange_principal_first_seen_timestamp_seconds",
