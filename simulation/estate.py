@@ -53,7 +53,10 @@ UNITS = len(_UNITS)
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """One account in one region, with who works there; `busyness` scales all that is done."""
+    """One account in one region, with who works there; `busyness` scales all that is done.
+
+    Its script runs each night at `script_hour` and makes so many changes on average; with none there is no script.
+    """
 
     unit: Unit
     kind: Kind
@@ -63,6 +66,8 @@ class Place:
     tool: Channel
     controller: Who
     script: Who
+    script_hour: float
+    script_changes: int
     busyness: float
 
     @property
@@ -93,6 +98,8 @@ def estate(seed: int, units: int = UNITS) -> Sequence[Place]:
                 tool,
                 Who(PrincipalType.ROLE, "role/load-balancer-controller"),
                 Who(PrincipalType.ROLE, f"role/nightly-{region}"),
+                rng.uniform(0.5, 5.0),
+                rng.randrange(2, 9) if kind == "batch" or (kind == "office" and rng.random() < 0.5) else 0,
                 rng.uniform(0.6, 1.6),
             )
         )

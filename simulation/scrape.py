@@ -38,11 +38,15 @@ TAILS: Mapping[str, int] = {
 
 @dataclass(slots=True)
 class Series:
-    """One series: times at which it changes with the value from then on, and the times at which it is of interest."""
+    """One series: times at which it changes with the value from then on, and the times at which it is of interest.
+
+    A steady one is looked at all the time: what rules ask of an account may hang on it.
+    """
 
     labels: tuple[tuple[str, str], ...]
     points: list[tuple[int, float]] = field(default_factory=list)
     busy: list[int] = field(default_factory=list)
+    steady: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +146,11 @@ def _gauges(family: Family, past: Iterable[ChangeEvent], events: Iterable[tuple[
                 series.points.append((at, value))
             if live:
                 series.busy.append(at)
-    return [series for _, series in sorted(found.items()) if series.busy]
+    # Whoever an account has known for longest tells since when it is watched.
+    oldest = {labels[0]: labels for labels, _ in sorted(found.items(), key=lambda item: item[1].points[0][1], reverse=True)}
+    for labels in oldest.values():
+        found[labels].steady = True
+    return [series for _, series in sorted(found.items()) if series.busy or series.steady]
 
 
 def merged(spans: Iterable[Span]) -> list[Span]:
@@ -197,6 +205,8 @@ def _paces(series: Series, tail: int, whole: Span) -> Iterator[tuple[Span, int]]
     """Yield stretches in order with the seconds between their samples."""
     dense = merged(Span(at - BEFORE, at + AFTER) for at in series.busy)
     medium = merged(Span(at - BEFORE, at + tail) for at in series.busy) if tail else []
+    if series.steady:
+        medium = [whole]
     cursor = whole.start
     for span in [*dense, Span(whole.end, whole.end)]:
         start, end = max(span.start, whole.start), min(span.end, whole.end)

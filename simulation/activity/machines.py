@@ -42,14 +42,10 @@ def autoscalers(scene: Scene) -> Iterator[Change]:
 def nightly(scene: Scene) -> Iterator[Change]:
     """Yield what a script of the place does each night at its local time, and more of it on Sundays."""
     place, rng = scene.place, scene.rng
-    if place.kind not in ("batch", "office") or (place.kind == "office" and rng.random() < 0.5):
-        return
-    start = rng.uniform(0.5, 5.0)
-    usual = rng.randrange(2, 9)
     for day, _work in scene.days():
-        count = poisson(rng, usual * (3 if (day + 3) % 7 == 6 else 1))
+        count = poisson(rng, place.script_changes * (3 if (day + 3) % 7 == 6 else 1))
         names = [rng.choice((AUTHORIZE, REVOKE)) for _ in range(count)]
-        yield from scene.wave(scene.zone.instant(day, start), 400, names, Channel.SDK, place.script, "nightly")
+        yield from scene.wave(scene.zone.instant(day, place.script_hour), 400, names, Channel.SDK, place.script, "nightly")
 
 
 def refused(scene: Scene) -> Iterator[Change]:
