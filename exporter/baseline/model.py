@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from math import sqrt
 from statistics import median
 
 from exporter.baseline.calendar import decay
 from exporter.baseline.classes import CHANNEL_CLASSES, ChannelClass
 from exporter.baseline.parameters import DEFAULT, Parameters
-from exporter.baseline.past import Past, Watch, boil_down
+from exporter.baseline.past import SPAN, Past, Watch, boil_down, day_habits
 from exporter.baseline.pooling import Pool, Usual
 from exporter.baseline.quantile import upper_quantile
 
@@ -29,6 +30,11 @@ FirstHours = Mapping[tuple[str, str], int]
 WINDOW = timedelta(hours=1)
 """The window of the rule that is compared with the expectation."""
 
+MOST_LATE = 7 * 24
+"""How many hours back a window of changes that were counted late may reach."""
+
+_DEVIATIONS = 4.0
+
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
@@ -38,6 +44,86 @@ class Expectation:
     upper: float
 
 
+@dataclass(frozen=True, slots=True)
+class Estate:
+    """All that is known in one hour of what is usual; give it to `fit`'s callers that ask more than once."""
+
+    now: int
+    counts: Counts
+    first_hours: Mapping[Key, int]
+    pasts: Mapping[Key, Past]
+    pools: Mapping[ChannelClass, Pool]
+    inherited: Mapping[ChannelClass, float]
+    parameters: Parameters
+
+    @classmethod
+    def of(
+        cls, counts: Counts, keys: Iterable[Key], first_hour: int | FirstHours, at: datetime, parameters: Parameters = DEFAULT
+    ) -> Estate:
+        """Return what whole hours before that of `at` and since `first_hour` tell; `counts` and `keys` together are the estate."""
+        now = hour_of(at)
+        weights = decay(parameters)
+        first_hours: dict[Key, int] = {}
+        watches: dict[int, Watch] = {}
+        pasts: dict[Key, Past] = {}
+        for key in sorted({*keys, *counts}):
+            given = first_hour if isinstance(first_hour, int) else first_hour.get(key[:2], now)
+            first = first_hours[key] = min(max(given, now - parameters.history_hours), now)
+            if first not in watches:
+                watches[first] = Watch.of(first, now, weights)
+            pasts[key] = boil_down(counts.get(key, {}), first, now, watches[first], weights, parameters)
+        of_class = {name: {key[:2]: past for key, past in pasts.items() if key[2] == name} for name in CHANNEL_CLASSES}
+        pools = {name: Pool.of(members, parameters) for name, members in of_class.items()}
+        inherited = {name: _inherited(members.values(), parameters) for name, members in of_class.items()}
+        return cls(now, counts, first_hours, pasts, pools, inherited, parameters)
+
+    def expect(self, key: Key) -> Expectation:
+        """Return the expectation of a key of the estate, or of one that it does not know, for windows that end in this hour."""
+        past, usual = self._usual(key)
+        habit, pair = self._habits(key, past, past.habit, past.pair)
+        # A window that ends in this hour has changes of the hour before, or of both, but not twice as many as either usually has.
+        expected = max(usual.rates[1:])
+        return Expectation(expected, max(self._bound(max(usual.rates), usual.burst, habit, pair), expected))
+
+    def expect_since(self, key: Key, first: int) -> Expectation:
+        """Return the expectation of a window that holds all changes from hour `first` until this hour: counted late, and at once.
+
+        No more than one of its hours is granted what passes the usual; of the others their sum, and what that varies by.
+        """
+        short = self.expect(key)
+        first = max(first, self.now - MOST_LATE)
+        if first > self.now - SPAN:
+            return short
+        past, usual = self._usual(key)
+        rates = self.pools[key[2]].by_hour(key[:2], past, range(first, self.now + 1))
+        day, pair = self._habits(
+            key, past, *day_habits(self.counts.get(key, {}), self.first_hours.get(key, self.now), self.now, self.parameters)
+        )
+        highest = max(*rates, *usual.rates)
+        peak = max(short.upper, self._bound(highest, usual.burst, day, pair))
+        rest = max(0.0, sum(rates) - highest)
+        expected = max(short.expected, sum(rates))
+        return Expectation(expected, max(peak + rest + _DEVIATIONS * sqrt((1.0 + usual.burst) * rest), expected))
+
+    def _usual(self, key: Key) -> tuple[Past, Usual]:
+        past = self.pasts.get(key)
+        if past is None:
+            past = boil_down({}, self.now, self.now, Watch.of(self.now, self.now, decay(self.parameters)), (), self.parameters)
+        return past, self.pools[key[2]].usual(key[:2], past)
+
+    def _habits(self, key: Key, past: Past, habit: float, pair: float) -> tuple[float, float]:
+        """Return the habits of a key, or what is usual in the estate where it was watched for too short a time to have any."""
+        if past.watch.days >= self.parameters.young_days:
+            return habit, pair
+        return max(habit, self.inherited[key[2]]), max(pair, self.inherited[key[2]])
+
+    def _bound(self, rate: float, burst: float, habit: float, pair: float) -> float:
+        parameters = self.parameters
+        upper = upper_quantile(rate, burst, parameters.tail)
+        upper = min(upper, max(parameters.ceiling * habit, parameters.least_ceiling))
+        return max(upper, parameters.margin * habit, pair)
+
+
 def fit(
     counts: Counts, keys: Iterable[Key], first_hour: int | FirstHours, at: datetime, parameters: Parameters = DEFAULT
 ) -> dict[Key, Expectation]:
@@ -45,26 +131,9 @@ def fit(
 
     All of `counts` and `keys` together are the estate from which a key with little past of its own learns.
     """
-    now = hour_of(at)
     wanted = sorted(set(keys))
-    weights = decay(parameters)
-    watches: dict[int, Watch] = {}
-    pasts: dict[Key, Past] = {}
-    for key in sorted({*wanted, *counts}):
-        given = first_hour if isinstance(first_hour, int) else first_hour.get(key[:2], now)
-        first = min(max(given, now - parameters.history_hours), now)
-        if first not in watches:
-            watches[first] = Watch.of(first, now, weights)
-        pasts[key] = boil_down(counts.get(key, {}), first, now, watches[first], weights, parameters)
-    expectations: dict[Key, Expectation] = {}
-    for name in CHANNEL_CLASSES:
-        of_class = {key[:2]: past for key, past in pasts.items() if key[2] == name}
-        pool, inherited = Pool.of(of_class, parameters), _inherited(of_class.values(), parameters)
-        for key in wanted:
-            if key[2] == name:
-                past = of_class[key[:2]]
-                expectations[key] = _expectation(past, pool.usual(key[:2], past), inherited, parameters)
-    return {key: expectations[key] for key in wanted}
+    estate = Estate.of(counts, wanted, first_hour, at, parameters)
+    return {key: estate.expect(key) for key in wanted}
 
 
 def hour_of(at: datetime) -> int:
@@ -75,14 +144,3 @@ def hour_of(at: datetime) -> int:
 def _inherited(pasts: Iterable[Past], parameters: Parameters) -> float:
     """Return the habit of the unit in the middle, of those that were watched for long enough to have one."""
     return median([past.pair for past in pasts if past.watch.days >= parameters.young_days] or [0.0])
-
-
-def _expectation(past: Past, usual: Usual, inherited: float, parameters: Parameters) -> Expectation:
-    habit, pair = past.habit, past.pair
-    if past.watch.days < parameters.young_days:
-        habit, pair = max(habit, inherited), max(pair, inherited)
-    upper = upper_quantile(max(usual.rates), usual.burst, parameters.tail)
-    upper = min(upper, max(parameters.ceiling * habit, parameters.least_ceiling))
-    # A window that ends in this hour has changes of the hour before, or of both, but not twice as many as either usually has.
-    expected = max(usual.rates[1:])
-    return Expectation(expected, max(upper, parameters.margin * habit, pair, expected))

@@ -29,6 +29,8 @@ class Parameters:
     """How many weeks outweigh the hour of the day in a unit's hour of the week."""
     burst_strength: float = 20.0
     """How many changes of a unit's own outweigh what the estate says of how many come together."""
+    least_rate: float = 0.5 / (90 * 24)
+    """Changes per hour of whatever was never seen: half a change in 90 days, because no past proves that an hour stays empty."""
     tail: float = 1e-5
     """How likely a usual window may pass the bound."""
     margin: float = 1.5

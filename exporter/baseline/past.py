@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from exporter.baseline.calendar import HOURS, KERNEL, WEEK, by_slot, hour_of_week, is_weekend, slot_of, watched
+from exporter.baseline.calendar import HOURS, KERNEL, SLOTS, WEEK, by_slot, hour_of_week, is_weekend, slot_of, watched
 from exporter.baseline.habit import habit, highest_by_day
 from exporter.baseline.parameters import Parameters
 
@@ -20,7 +20,7 @@ _NOWHERE = (0.0,) * SPAN
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """How much a unit was watched, the older the less: in hours, and in those of each slot.
+    """How much a unit was watched, the older the less: in hours, by hour of the week and by slot, both smoothed over neighbour hours.
 
     Of each of the last three hours (the present one is last) there is its slot, how often that hour of this kind of day was watched,
     and that hour of the week.
@@ -28,6 +28,7 @@ class Watch:
 
     days: float
     total: float
+    by_week: Sequence[float]
     by_slot: Sequence[float]
     slots_now: tuple[int, ...]
     kind: tuple[float, ...]
@@ -45,7 +46,7 @@ class Watch:
             for shift in range(1 - SPAN, 1)
         )
         week = tuple(smooth[(hour_of_week(now) + shift) % WEEK] for shift in range(1 - SPAN, 1))
-        return cls(max(0, now - first) / HOURS, sum(table), by_slot(table), slots_now, kind, week)
+        return cls(max(0, now - first) / HOURS, sum(table), smooth, by_slot(table), slots_now, kind, week)
 
 
 @dataclass(slots=True)
@@ -58,7 +59,8 @@ class Past:
 
     watch: Watch
     total: float = 0.0
-    slots: Sequence[float] = ()
+    by_week: Sequence[float] = (0.0,) * WEEK
+    slots: Sequence[float] = (0.0,) * SLOTS
     habit: float = 0.0
     pair: float = 0.0
     kind: Sequence[float] = field(default=_NOWHERE)
@@ -71,7 +73,6 @@ def boil_down(counts: Mapping[int, int], first: int, now: int, watch: Watch, wei
     past = Past(watch)
     hours = [hour for hour, count in counts.items() if first <= hour < now and count > 0]
     if not hours:
-        past.slots = (0.0,) * len(watch.by_slot)
         return past
     hours.sort()
     last = now - 1
@@ -83,7 +84,7 @@ def boil_down(counts: Mapping[int, int], first: int, now: int, watch: Watch, wei
     table = [0.0] * WEEK
     for hour in hours:
         table[hour_of_week(hour)] += min(counts[hour], most) * weights[(last - hour) // WEEK]
-    past.total, past.slots = sum(table), by_slot(table)
+    past.total, past.by_week, past.slots = sum(table), _smoothed(table), by_slot(table)
 
     near = _near(hours, now)
     single, double = highest_by_day(counts, [(hour, day) for hour, day, _ in near])
@@ -98,6 +99,13 @@ def boil_down(counts: Mapping[int, int], first: int, now: int, watch: Watch, wei
             week[place] += weight * count
     past.kind, past.week, past.squares = _spread(kind), _spread(week), _spread(squares)
     return past
+
+
+def day_habits(counts: Mapping[int, int], first: int, now: int, parameters: Parameters) -> tuple[float, float]:
+    """Return the most that an hour, and two hours in a row, had on several days at any time of the day."""
+    hours = [(hour, hour // HOURS) for hour, count in counts.items() if first <= hour < now and count > 0]
+    single, double = highest_by_day(counts, hours)
+    return habit(single.values(), parameters.habit_days), habit(double.values(), parameters.habit_days)
 
 
 def _near(hours: Sequence[int], now: int) -> list[tuple[int, int, int]]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from exporter.baseline.calendar import SLOTS
+from exporter.baseline.calendar import SLOTS, hour_of_week, slot_of
 from exporter.baseline.parameters import Parameters
 from exporter.baseline.past import SPAN, Past
 
@@ -56,12 +56,23 @@ class Pool:
             prior = rate * shape[watch.slots_now[place]]
             kind = (past.kind[place] + parameters.slot_strength * prior) / (watch.kind[place] + parameters.slot_strength)
             week = (past.week[place] + parameters.week_strength * kind) / (watch.week[place] + parameters.week_strength)
-            rates.append(week)
+            rates.append(max(week, parameters.least_rate))
             more, many = _excess(past, place)
             excess += more
             changes += many
         burst = (excess + parameters.burst_strength * self.burst) / (changes + parameters.burst_strength)
         return Usual(tuple(rates), burst)
+
+    def by_hour(self, unit: _Unit, past: Past, hours: Iterable[int]) -> list[float]:
+        """Return what is usual for one unit in each of these hours, by the hour of the week alone."""
+        strength, shape = self.parameters.week_strength, self.shapes.get(unit[0], self.shape)
+        rate = _rate([past], self.shape, self.rates.get(unit[0], self.rate), self.parameters.rate_strength)
+        rates = []
+        for week_hour in map(hour_of_week, hours):
+            prior = rate * shape[slot_of(week_hour)]
+            usual = (past.by_week[week_hour] + strength * prior) / (past.watch.by_week[week_hour] + strength)
+            rates.append(max(usual, self.parameters.least_rate))
+        return rates
 
 
 def _shape(pasts: Collection[Past], prior: Sequence[float], strength: float) -> list[float]:
