@@ -34,6 +34,7 @@ class Renewed:
     """What one look at the history told, and when it was taken: the gauges of each unit, and from what longer stretches follow."""
 
     estate: Estate
+    units: frozenset[Unit]
     usual: dict[Unit, tuple[StoredSample, ...]]
     young: bool
     at: datetime
@@ -61,7 +62,7 @@ class Forecaster:
             return False
         if renewed.at < tried or renewed.estate.now != hour_of(now):
             return True
-        return bool(self._units - renewed.usual.keys()) or (renewed.young and now - tried >= _YOUNG)
+        return bool(self._units - renewed.units) or (renewed.young and now - tried >= _YOUNG)
 
     def renew(self, now: datetime) -> None:
         """Look at the history, and expect by it from now on. Raises StoreError; then what is expected stays as it was."""
@@ -73,7 +74,7 @@ class Forecaster:
             grown = estate.now - self._parameters.young_days * 24
             young = any(hours.watched.get((unit.account_id, unit.region), estate.now) > grown for unit in units)
             usual = {unit: _samples({key: estate.expect(key) for key in _keys(unit)}) for unit in units}
-            self.renewed = Renewed(estate, usual, young, now)
+            self.renewed = Renewed(estate, units, usual, young, now)
 
     def meet(self, rows: Iterable[SeriesRow]) -> None:
         """Take note of the units whose counters are among these series."""
