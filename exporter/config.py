@@ -21,6 +21,7 @@ from exporter.catalog import DEFAULT_WATCH_SETS, WATCH_SETS
 from exporter.checks import STATE_FAMILIES
 from exporter.errors import ConfigError
 from exporter.families import FAMILIES
+from exporter.forecast import FORECAST_FAMILIES, BaselineSettings
 from exporter.posture.judge import Judge
 from exporter.posture.ports import DEFAULT_PORT_CLASSES, PortRanges, parse_ports
 from exporter.posture.settings import NAME, PostureSettings
@@ -105,7 +106,7 @@ class MetricsSettings(Settings):
     @field_validator("budgets")
     @classmethod
     def _known_families(cls, budgets: Mapping[str, int]) -> Mapping[str, int]:
-        names = [family.name for family in (*FAMILIES, *STATE_FAMILIES)]
+        names = [family.name for family in (*FAMILIES, *FORECAST_FAMILIES, *STATE_FAMILIES)]
         for name in budgets:
             if name not in names:
                 raise ValueError(f"unknown metric family {name!r}; choose from {', '.join(names)}")
@@ -167,6 +168,9 @@ class Config(Settings):
     aws: AwsSettings = Field(default_factory=AwsSettings, description="Which accounts and regions of AWS are watched, and as whom.")
     watch: WatchSettings = Field(default_factory=WatchSettings, description="Which calls are changes worth recording.")
     posture: PostureSettings = Field(default_factory=PostureSettings, description="What is read of what stands open now.")
+    baseline: BaselineSettings = Field(
+        default_factory=BaselineSettings, description="From what the exporter learns how many changes an hour of the week usually brings."
+    )
     metrics: MetricsSettings = Field(default_factory=MetricsSettings, description="How metrics are shown.")
     port_classes: PortClassSettings = Field(default_factory=PortClassSettings, description="Which ports belong to which class.")
     web: WebSettings = Field(default_factory=WebSettings, description="What the web endpoints tell of themselves.")

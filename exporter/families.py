@@ -122,6 +122,16 @@ def _last_change(event: ChangeEvent, recorded_at: datetime) -> Iterator[Contribu
         yield (event.account_id, event.region), recorded_at.timestamp()
 
 
+CHANNELS = Family(
+    "awschange_channel_events_total",
+    "counter",
+    "Change events recorded, whatever their outcome, by the tool the call was made with.",
+    ("account_id", "region", "channel"),
+    20_000,
+    ("account_id", "region"),
+    _channels,
+    zeros=_channel_zeros,
+)
 EVENT_FAMILIES: tuple[Family, ...] = (
     Family(
         "awschange_events_total",
@@ -133,16 +143,7 @@ EVENT_FAMILIES: tuple[Family, ...] = (
         _events,
         zeros=_event_zeros,
     ),
-    Family(
-        "awschange_channel_events_total",
-        "counter",
-        "Change events recorded, whatever their outcome, by the tool the call was made with.",
-        ("account_id", "region", "channel"),
-        20_000,
-        ("account_id", "region"),
-        _channels,
-        zeros=_channel_zeros,
-    ),
+    CHANNELS,
     Family(
         "awschange_ingress_opened_total",
         "counter",

@@ -14,6 +14,7 @@ from typing import cast
 from exporter.aws import Aws, AwsSettings, Requests
 from exporter.catalog import Watch
 from exporter.config import Config
+from exporter.forecast import Forecaster
 from exporter.logs import Logger
 from exporter.metrics.exposition import Exposition
 from exporter.metrics.telemetry import Telemetry
@@ -77,6 +78,7 @@ class Pipeline:
     poller: Poller
     surveyor: Surveyor
     exposition: Exposition
+    forecaster: Forecaster
     lease: Lease | None
 
     @property
@@ -151,15 +153,25 @@ def build_pipeline(
     units = [_units(settings, config.aws.discovery_interval, lease, logger, previous) for settings in config.sources]
     if config.reads_posture and lease is not None:
         units.append(_posture(config, lease, logger, previous))
-    shown = previous.exposition if previous else None
+    before = previous.forecaster if previous else None
+    kept = before is not None and previous is not None and previous.config.baseline == config.baseline
+    forecaster = before if before is not None and kept else Forecaster(store, config.baseline.history, before)
     exposition = Exposition(
-        store, config.metrics.budgets, config.metrics.birth_hold, time.time, telemetry, previous=shown, states=config.reads_posture
+        store,
+        config.metrics.budgets,
+        config.metrics.birth_hold,
+        time.time,
+        telemetry,
+        previous=previous.exposition if previous else None,
+        states=config.reads_posture,
+        forecaster=forecaster,
     )
-    pipeline = Pipeline(config, tuple(units), poller, surveyor, exposition, lease)
+    pipeline = Pipeline(config, tuple(units), poller, surveyor, exposition, forecaster, lease)
     for source, settings in pipeline.polled:
         telemetry.register_source(source.name, source.account_id, source.region, settings.longest_between.total_seconds())
     telemetry.web_info(config.web.external_url)
     telemetry.exceptions(posture.expiries)
+    telemetry.expectation(forecaster.renewed.at.timestamp() if forecaster.renewed else 0.0)
     return pipeline
 
 

@@ -163,6 +163,7 @@ class Poller:
                     source.region,
                     batch.counts,
                     batch.late,
+                    batch.watched_since,
                 )
             )
         report.read += batch.read

@@ -24,6 +24,7 @@ from exporter.units import Change, Failure, PolledSettings, Units
 
 _EXPOSED_INTERVAL = timedelta(seconds=1)
 _STATS_INTERVAL = timedelta(seconds=15)
+_FORECAST_INTERVAL = timedelta(seconds=5)
 _PRUNE_INTERVAL = timedelta(hours=1)
 _STOP_GRACE = 3.0
 _SPREAD = timedelta(seconds=5)
@@ -88,6 +89,8 @@ class Service:
             self._schedule(self.pipeline)
         self._scheduler.every(_EXPOSED_INTERVAL, "expose", self._expose, first=_EXPOSED_INTERVAL, pool=Pool.HOUSE)
         self._scheduler.every(_STATS_INTERVAL, "stats", self._housekeeping, first=_STATS_INTERVAL, pool=Pool.HOUSE)
+        # Asked often, because the full hour waits for nobody; nearly always there is nothing to do.
+        self._scheduler.every(_FORECAST_INTERVAL, "forecast", self._forecast, pool=Pool.HOUSE, waits=True)
         self._scheduler.every(_PRUNE_INTERVAL, "prune", self._prune, pool=Pool.HOUSE)
         self._scheduler.start()
 
@@ -294,6 +297,19 @@ class Service:
             self._outdated.clear()
             self.pipeline.exposition.refresh()
         self._flush_exposed()
+
+    def _forecast(self) -> None:
+        """Work out anew what is usual, where it is due, and show it."""
+        pipeline, now = self.pipeline, datetime.now(UTC)
+        if pipeline.forecaster.due(now):
+            try:
+                with self.telemetry.watching("hourly_counts"):
+                    pipeline.forecaster.renew(now)
+            except StoreError as error:
+                self.log.error("what is usual in this hour could not be worked out; the gauges stay as they were", error=str(error))
+            else:
+                self.telemetry.expectation(now.timestamp())
+                pipeline.exposition.refresh()
 
     def _flush_exposed(self) -> None:
         try:

@@ -9,6 +9,7 @@ from enum import StrEnum
 from types import ModuleType
 
 from exporter import errors, model
+from exporter.baseline import CHANNEL_CLASSES
 from exporter.checks import STATE_FAMILIES
 from exporter.families import (
     EVENT_FAMILIES,
@@ -20,6 +21,7 @@ from exporter.families import (
     VERIFICATION_STATES,
     Family,
 )
+from exporter.forecast import FORECAST_FAMILIES
 from exporter.metrics.table import SERIES_GAUGES, STORE_OPERATIONS, TELEMETRY
 from exporter.model import Channel, Outcome, PrincipalType
 from exporter.posture.ports import DEFAULT_PORT_CLASSES, PORT_CLASSES
@@ -51,6 +53,11 @@ first series by account, region and labels are shown, the rest as their sum, the
 (in italics) are `{OTHER}`: so an alert on the sum of a family misses nothing. The budget is over all accounts and regions together.
 """
 
+USUAL = """
+Gauges, worked out from the history at each full hour for every account and region that has counters: see
+[anomalous-rate.md](anomalous-rate.md). They are kept nowhere; two exporters on one store show the same.
+"""
+
 SOURCE_COUNTS = """
 Kept in the store, in the transaction of what they count. A series exists at 0 from when its account and region first goes live for a
 source that counts it, or, of a source that spans many, from when that first meets the account and region.
@@ -77,6 +84,9 @@ def metrics_page() -> str:
         INTRODUCTION,
         "## What AWS says",
         table(HEADER, map(family_row, EVENT_FAMILIES)),
+        "## What is usual",
+        USUAL,
+        table(STATE_HEADER, map(state_row, FORECAST_FAMILIES)),
         "## What stands",
         STANDING,
         table(STATE_HEADER, map(state_row, STATE_FAMILIES)),
@@ -95,6 +105,8 @@ def metrics_page() -> str:
         plain_values(Outcome),
         "### channel",
         plain_values(Channel),
+        "### channel_class",
+        table(("Value", "Channels"), ((code(name), plain_values(channels)) for name, channels in CHANNEL_CLASSES.items())),
         "### principal_type",
         plain_values(PrincipalType),
         "### port_class",

@@ -44,7 +44,7 @@ class Expectation:
     upper: float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Estate:
     """All that is known in one hour of what is usual; give it to `fit`'s callers that ask more than once."""
 

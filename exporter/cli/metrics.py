@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 
 from exporter.cli.options import config_option, existing_store, reports_errors, resolve_config
+from exporter.forecast import Forecaster
 from exporter.metrics.exposition import Exposition
 from exporter.metrics.telemetry import Telemetry
 
@@ -32,7 +34,20 @@ def metrics(config_file: Path | None, openmetrics: bool, as_scraped: bool) -> No
         telemetry.store_stats(store.stats())
         telemetry.web_info(config.web.external_url)
         telemetry.exceptions(config.posture.expiries)
-        exposition = Exposition(store, config.metrics.budgets, config.metrics.birth_hold, time.time, telemetry, states=config.reads_posture)
+        forecaster = Forecaster(store, config.baseline.history)
+        forecaster.meet(store.series().rows)
+        now = datetime.now(UTC)
+        forecaster.renew(now)
+        telemetry.expectation(now.timestamp())
+        exposition = Exposition(
+            store,
+            config.metrics.budgets,
+            config.metrics.birth_hold,
+            time.time,
+            telemetry,
+            states=config.reads_posture,
+            forecaster=forecaster,
+        )
         click.echo(exposition.text(openmetrics=openmetrics, settled=not as_scraped), nl=False)
         exposition.close()
     finally:

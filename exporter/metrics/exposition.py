@@ -18,12 +18,13 @@ from datetime import UTC, datetime, timedelta
 from exporter.checks import STATE_FAMILIES
 from exporter.errors import StoreError
 from exporter.families import FAMILIES, Family
+from exporter.forecast import FORECAST_FAMILIES, Forecaster, Samples
 from exporter.metrics.book import Book
 from exporter.metrics.lines import OPENMETRICS_END
 from exporter.metrics.negotiation import negotiate
 from exporter.metrics.sheet import Sheet
 from exporter.metrics.telemetry import Telemetry
-from exporter.store.base import Store
+from exporter.store.base import SeriesRow, Store
 
 _PATIENCE = 0.002
 _PROCESS_SECONDS = 1.0
@@ -67,17 +68,22 @@ class Exposition:
         families: Sequence[Family] = FAMILIES,
         states: bool = False,
         state_families: Sequence[Family] = STATE_FAMILIES,
+        forecaster: Forecaster | None = None,
         patience: float = _PATIENCE,
         previous: Exposition | None = None,
     ) -> None:
         """`budgets` overrides series budgets by family name; `clock` gives epoch seconds; `patience` is how long a scrape waits.
 
         Gauges of what stands are shown only with `states`: where it is not read, what the store may still have of it is old.
+        `forecaster` says what is usual in each account and region whose counters are shown; None for no such gauges.
         `previous` is the exposition that this one takes over from: what it has shown is not held again.
         """
         self._store, self._clock, self._telemetry, self._patience = store, clock, telemetry, patience
         self._families, self._budgets, self._hold = families, dict(budgets), birth_hold.total_seconds()
         self._states, self._state_families = states, state_families if states else ()
+        self._forecaster = forecaster
+        self._forecast_due = math.inf
+        self._forecast_shown: Samples = {}
         self._book = self._new_book(self._hold, previous.released() if previous else frozenset())
         self._lock = threading.Lock()
         self._revision = self._state_revision = 0
@@ -123,7 +129,11 @@ class Exposition:
         `settled` shows every series at its value, as the page will once every hold is over. This is no scrape.
         """
         book = self._new_book(0.0 if settled else self._hold, self.released())
-        book.series.apply(self._store.series().rows, self._clock())
+        rows, now = self._store.series().rows, self._clock()
+        book.series.apply(rows, now)
+        if self._forecaster is not None:
+            samples, _ = self._expected(self._forecaster, rows, now)
+            book.forecast.apply(samples)
         if self._states:
             book.state.apply(self._store.samples().units)
         end = OPENMETRICS_END if openmetrics else b""
@@ -161,7 +171,8 @@ class Exposition:
         self._worker.shutdown()
 
     def _new_book(self, birth_hold: float, released: frozenset[int]) -> Book:
-        return Book(self._families, self._state_families, self._budgets, birth_hold, released)
+        forecast = FORECAST_FAMILIES if self._forecaster else ()
+        return Book(self._families, self._state_families, forecast, self._budgets, birth_hold, released)
 
     def _outdated(self, snapshot: _Snapshot, now: float) -> bool:
         return (
@@ -235,7 +246,7 @@ class Exposition:
                 if must_read:
                     raise
         self._book.series.settle(now)
-        self._next_due = self._book.series.next_due
+        self._next_due = min(self._book.series.next_due, self._forecast_due)
         if self._read:
             version = self._telemetry.version
             fresh = old is not None and 0 <= now - old.process_at < _PROCESS_SECONDS
@@ -251,12 +262,24 @@ class Exposition:
             changes = self._store.series(self._revision)
         self._book.series.apply(changes.rows, now)
         self._revision = changes.revision
+        # After the counts, so that what was counted late is known when they are shown.
+        if self._forecaster is not None:
+            samples, due = self._expected(self._forecaster, changes.rows, now)
+            shown, self._forecast_shown = self._forecast_shown, samples
+            self._book.forecast.apply({unit: given for unit, given in samples.items() if shown.get(unit) is not given})
+            self._forecast_due = math.inf if due is None else due.timestamp()
         if self._states:
             with self._telemetry.watching("samples"):
                 state = self._store.samples(self._state_revision)
             self._book.state.apply(state.units)
             self._state_revision = state.revision
         self._read = True
+
+    def _expected(self, forecaster: Forecaster, rows: Sequence[SeriesRow], now: float) -> tuple[Samples, datetime | None]:
+        """Return the forecast's gauges and when they change by themselves; raise StoreError after it is counted."""
+        forecaster.meet(rows)
+        with self._telemetry.watching("late_counts"):
+            return forecaster.samples(datetime.fromtimestamp(now, UTC))
 
     def _pages(self, now: float, *, process: bool) -> dict[Variant, Page]:
         """Return the pages that scrapes have asked for lately; what nobody wants costs no time and no memory."""

@@ -112,6 +112,12 @@ EXCEPTION_EXPIRY = SelfMetric(
     "When an exception of posture.exceptions ends, or has ended; from then on what it covered counts as open. Renew it, or close the rule.",
     ("exception",),
 )
+EXPECTATION = SelfMetric(
+    PREFIX + "expectation_timestamp_seconds",
+    "gauge",
+    "When it was last worked out from the history what this hour usually brings (awschange_expected_changes); 0 if it never was since the "
+    "exporter started. Each hour; if this stands still, the bound is that of another hour.",
+)
 STORE_SIZE = SelfMetric(PREFIX + "store_size_bytes", "gauge", "Size of the store on disk.")
 STORE_EVENTS = SelfMetric(PREFIX + "store_events", "gauge", "Events in the history; store.retention bounds them.")
 STORE_OLDEST = SelfMetric(
@@ -197,6 +203,7 @@ TELEMETRY: tuple[SelfMetric, ...] = (
     RELOADS,
     RELOAD_FAILURES,
     EXCEPTION_EXPIRY,
+    EXPECTATION,
     STORE_SIZE,
     STORE_EVENTS,
     STORE_OLDEST,
@@ -235,6 +242,8 @@ STORE_OPERATIONS = (
     "search",
     "prune",
     "stats",
+    "hourly_counts",
+    "late_counts",
 )
 """The values of the label `operation`, all there from the start: the store's methods, as far as they do I/O.
 

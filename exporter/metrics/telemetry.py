@@ -211,6 +211,10 @@ class Telemetry:
         for name, at in expiries.items():
             self._set(table.EXCEPTION_EXPIRY, at, name)
 
+    def expectation(self, at: float) -> None:
+        """Record when it was last worked out what is usual (epoch), 0 for never."""
+        self._set(table.EXPECTATION, at)
+
     def store_stats(self, stats: StoreStats) -> None:
         """Record size and extent of the store."""
         if stats == self._stats:

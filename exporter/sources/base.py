@@ -47,7 +47,8 @@ class Batch:
     `cursors` are saved with the events; None forgets a key. `units` are accounts and regions seen in the batch, wanted
     records or not. `error` marks a part that could not be read; the cursor then does not pass it. `counts` are added to
     families of SOURCE_FAMILIES in the same transaction: (family name, label values, amount). `late` says that the source had
-    read past the times of these records before: what it brings for the first time counts as late.
+    read past the times of these records before: what it brings for the first time counts as late. `watched_since` says from when on
+    all of the unit has been read, once its past is filled in.
     """
 
     origin: str
@@ -60,6 +61,7 @@ class Batch:
     error: SourceError | None = None
     counts: Sequence[tuple[str, tuple[str, ...], float]] = ()
     late: bool = False
+    watched_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from exporter.store.base import Ingest, IngestResult, StoredEvent
 from exporter.store.blocks import Blocks
 from exporter.store.codec import details_of, encode_details, event_key, floor_to_second, to_microseconds
 from exporter.store.dimensions import Dimensions
+from exporter.store.hourly import note_late
 from exporter.store.kept import Kept, keep, next_number, together
 from exporter.store.known import Known, Meetings, flags
 from exporter.store.series import (
@@ -33,6 +34,7 @@ from exporter.store.series import (
 
 LINE = "SELECT live_since FROM sources WHERE name = ? AND account_id = ? AND region = ?"
 _DRAW_LINE = "INSERT INTO sources (name, account_id, region, live_since) VALUES (?, ?, ?, ?)"
+_WATCHED = "UPDATE sources SET watched_since = ? WHERE name = ? AND account_id = ? AND region = ?"
 _INSERT_SEEN = "INSERT INTO seen (id, event_id, fingerprint, addendum) VALUES (?, ?, ?, ?)"
 _INSERT_EVENT = """INSERT INTO events (id, event_time, recorded_at, unit, call, principal, outcome, channel, error_code, source_ip,
     user_agent, sources, flags) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"""
@@ -110,6 +112,7 @@ class Appender:
             if fate == CONFLICT:
                 conflicts.append(event)
         self.write(connection, new, ingest.source, recorded_at)
+        note_late(connection, self._dimensions, [*(met.event for met in new.values() if met.live), *meetings.promoted], recorded_at)
         _count_fates(tally, ingest, len(new), fates)
         counts = list(ingest.counts)
         if ingest.late:
@@ -119,6 +122,8 @@ class Appender:
             tally.source_count(name, labels, amount)
         self._book.apply(connection, tally)
         _save_cursors(connection, ingest)
+        if ingest.watched_since is not None:
+            connection.execute(_WATCHED, (to_microseconds(ingest.watched_since), ingest.source, ingest.account_id, ingest.region))
         return IngestResult(
             tuple(StoredEvent(met.event, met.live) for met in new.values()),
             fates[""],

@@ -23,6 +23,7 @@ class Ingest:
     `account_id` and `region` are the unit of the source that brings it, empty for a source that spans many: with `source` they
     name the line between past and live. A cursor of None is forgotten. `counts` are added to families of SOURCE_FAMILIES
     (family name, label values, amount); an amount of 0 makes a series exist. `late` adds what is new and live to LATE_EVENTS.
+    `watched_since` says from when on all of the unit has been read, its past filled in; None says nothing new.
     """
 
     source: str
@@ -37,6 +38,7 @@ class Ingest:
     region: str = ""
     counts: Sequence[tuple[str, Labels, float]] = ()
     late: bool = False
+    watched_since: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,6 +204,31 @@ class SampleChanges:
     units: Mapping[Unit, Sequence[StoredSample]]
 
 
+@dataclass(frozen=True, slots=True)
+class HourlyCounts:
+    """How many events happened in each hour, by (account id, region, channel), and from which hour on accounts and regions were watched.
+
+    Hours are numbered since 1970 UTC. An account and region of which nobody knows is in neither.
+    """
+
+    counts: Mapping[tuple[str, str, str], Mapping[int, int]]
+    watched: Mapping[tuple[str, str], int]
+
+
+@dataclass(frozen=True, slots=True)
+class LateCount:
+    """Live events of a unit and channel that were counted in one minute, which ended at `counted_at`, later than is usual.
+
+    `event_time` is that of the earliest of them.
+    """
+
+    account_id: str
+    region: str
+    channel: str
+    counted_at: datetime
+    event_time: datetime
+
+
 class Store(Protocol):
     """Keeps events, counts and cursors. Safe to use from several threads; every method raises StoreError on failure."""
 
@@ -299,6 +326,18 @@ class Store(Protocol):
         """Return the units whose gauges changed after a revision, forgotten ones with none; see `revision`."""
         ...
 
+    def hourly_counts(self, since: datetime) -> HourlyCounts:
+        """Return how many events happened in each whole hour since a time, live and past, as CHANNELS of families counts them.
+
+        Entries of the history (PostureChange.events) are not among them. A unit was watched from where it went live, from where its past
+        was filled in (Ingest.watched_since), or from its first event where that was before.
+        """
+        ...
+
+    def late_counts(self, since: datetime) -> Sequence[LateCount]:
+        """Return what was counted late since a time, of the last day; in force with the very revision that shows the counts; cheap."""
+        ...
+
     def prune(self, before: datetime, stored_before: datetime | None = None) -> int:
         """Forget events from before a time, of those stored before another if one is given; lower no count; return how many."""
         ...
@@ -316,8 +355,10 @@ __all__ = [
     "BEGINNING",
     "DocumentKey",
     "HistoryEvent",
+    "HourlyCounts",
     "Ingest",
     "IngestResult",
+    "LateCount",
     "News",
     "PostureChange",
     "PostureState",

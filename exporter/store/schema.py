@@ -119,7 +119,24 @@ def _third(connection: sqlite3.Connection) -> None:
     connection.execute("DROP TABLE past_details")
 
 
-MIGRATIONS: tuple[Migration, ...] = (_first, _second, _third)
+_TABLES_4 = (
+    # Live events that were counted late: the earliest of each unit, channel and minute of our clock, of the last day.
+    """CREATE TABLE late (unit INTEGER NOT NULL, channel INTEGER NOT NULL, minute INTEGER NOT NULL, event_time INTEGER NOT NULL,
+        PRIMARY KEY (unit, channel, minute)) WITHOUT ROWID""",
+    # From when on the source has read all of the unit, the past that it filled in included; NULL while only from live_since on.
+    "ALTER TABLE sources ADD COLUMN watched_since INTEGER",
+    # With all that counting by hour asks for: 2 % more of the file, and a tenth of the time of looking each event up.
+    "DROP INDEX events_by_time",
+    "CREATE INDEX events_by_time ON events (event_time, unit, channel, call)",
+)
+
+
+def _fourth(connection: sqlite3.Connection) -> None:
+    for statement in _TABLES_4:
+        connection.execute(statement)
+
+
+MIGRATIONS: tuple[Migration, ...] = (_first, _second, _third, _fourth)
 """Append only: position n brings a file from version n to n + 1, and files in the field have run the earlier ones."""
 
 

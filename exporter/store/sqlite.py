@@ -15,8 +15,10 @@ from exporter.store.amend import Amender
 from exporter.store.append import LINE, Appender, check, meet_source
 from exporter.store.base import (
     HistoryEvent,
+    HourlyCounts,
     Ingest,
     IngestResult,
+    LateCount,
     News,
     PostureChange,
     PostureState,
@@ -29,6 +31,7 @@ from exporter.store.blocks import Blocks
 from exporter.store.codec import from_microseconds, to_microseconds
 from exporter.store.connection import MEMORY, Database
 from exporter.store.dimensions import Dimensions
+from exporter.store.hourly import hourly_counts, late_counts
 from exporter.store.kept import next_number
 from exporter.store.news import news
 from exporter.store.prune import CHUNK, prune_chunk
@@ -236,6 +239,19 @@ class SqliteStore:
         """Return the units whose gauges changed after a revision, forgotten ones with none, from one consistent reading."""
         with self._database.reading("read gauges") as reader:
             return gauges.changed_samples(reader, after)
+
+    def hourly_counts(self, since: datetime) -> HourlyCounts:
+        """Return how many events happened in each whole hour since a time. See `Store.hourly_counts`.
+
+        A reading of its own connection: nobody waits for it. 0.7 s of a processor for 500,000 events, which is why nobody asks often.
+        """
+        with self._database.reading("count events by hour") as reader:
+            return hourly_counts(reader, to_microseconds(since))
+
+    def late_counts(self, since: datetime) -> tuple[LateCount, ...]:
+        """Return what was counted late since a time, of the last day."""
+        with self._database.reading("read what was counted late") as reader:
+            return late_counts(reader, to_microseconds(since))
 
     def prune(self, before: datetime, stored_before: datetime | None = None) -> int:
         """Forget events from before a time, of those stored before another if one is given; lower no count; return how many.

@@ -30,12 +30,13 @@ class Rescan(msgspec.Struct):
 
 
 class Fill(msgspec.Struct):
-    """Cursor of the past: which lookups have read [low, line) in full, and the walk of the one under way."""
+    """Cursor of the past: which lookups have read [low, line) in full, the walk of the one under way, and whether the end was told."""
 
     line: int
     low: int
     done: list[str] = msgspec.field(default_factory=list)
     walk: Walk | None = None
+    told: bool = False
 
 
 def look_again(round_: Round, live: Live) -> Iterator[Batch]:
@@ -105,7 +106,7 @@ def fill(round_: Round, live: Live) -> Iterator[Batch]:
 
     low = state.line - reach
     if low < state.low - _DAY:
-        state.low, state.done, state.walk = low, [], None
+        state.low, state.done, state.walk, state.told = low, [], None, False
     for query in round_.plan.thorough:
         if query in state.done:
             continue
@@ -131,6 +132,9 @@ def fill(round_: Round, live: Live) -> Iterator[Batch]:
         yield from _patiently(round_, walk, progress, lambda: round_.over, past=True)
         if not walk.complete:
             return
+    if not state.told:
+        state.told = True
+        yield replace(round_.batch(saved()), watched_since=moment(max(state.low, 0)))
 
 
 def _patiently(round_: Round, walk: Walk, saved: Cursors, enough: Callable[[], bool], *, past: bool = False) -> Iterator[Batch]:
