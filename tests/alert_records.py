@@ -5,18 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
+from functools import cache
 from inspect import cleandoc
 from pathlib import Path
 
 import yaml
 
 from exporter.catalog.sets import WATCH_SETS
-from exporter.checks import STATE_FAMILIES
-from exporter.families import FAMILIES
-from exporter.metrics.table import SERIES_GAUGES, TELEMETRY
+from exporter.metrics.table import TELEMETRY
 from exporter.rules import Alert, AlertSettings
 from exporter.rules.alert import SEVERITIES
 from exporter.rules.render import alert_rule, filled
+from tools.page_metrics import metrics_page
 
 SETTINGS = AlertSettings()
 _OTHERS = {"up", "process_resident_memory_bytes", "ALERTS"}
@@ -25,12 +25,13 @@ _PLACE = re.compile(r"\$\{(\w+)\}")
 _LABEL = re.compile(r"\$labels\.(\w+)")
 
 
+@cache
 def metrics() -> set[str]:
     """Return every metric name that the exporter shows or Prometheus adds."""
     own = {
         f"{metric.name}{end}" for metric in TELEMETRY if metric.type in ("histogram", "summary") for end in ("_bucket", "_sum", "_count")
     }
-    return {metric.name for metric in (*FAMILIES, *STATE_FAMILIES, *TELEMETRY, *SERIES_GAUGES)} | own | _OTHERS
+    return set(re.findall(r"^\| `(awschange_\w+)` \|", metrics_page(), re.MULTILINE)) | own | _OTHERS
 
 
 def alone(alert: Alert, directory: Path) -> Path:
@@ -43,9 +44,12 @@ def alone(alert: Alert, directory: Path) -> Path:
     return path
 
 
-def kept_labels(expr: str) -> set[str] | None:
-    """Return the labels that an expression leaves, where its outermost aggregation says so by `by`; None where it cannot be told."""
-    found = re.match(r"\s*(?:max|min|sum|count) by \(([\w, ]*)\)", expr)
+def kept_labels(alert: Alert) -> set[str] | None:
+    """Return the labels that the expression leaves, where its first aggregation says so by `by`; None where it cannot be told."""
+    expr = cleandoc(alert.expr).lstrip("( \n")
+    # Comparisons and set operators keep what stands on the left.
+    expr = next((cleandoc(record.expr) for record in alert.records if expr.startswith(f"{record.name} ")), expr)
+    found = re.match(r"(?:max|min|sum|count) by \(([\w, ]*)\)", expr)
     joined = re.search(r"group_(?:left|right)\s*\(([\w, ]+)\)", expr)
     if not found:
         return None
@@ -122,7 +126,7 @@ def _read_records(expr: str) -> Iterator[tuple[str, str]]:
 
 
 def _of_labels(alert: Alert) -> Iterator[str]:
-    kept = kept_labels(cleandoc(alert.expr))
+    kept = kept_labels(alert)
     used = set(_LABEL.findall(alert.description))
     if kept is None:
         return

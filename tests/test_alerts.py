@@ -23,6 +23,8 @@ from tools.page_runbooks import module_of
 
 ROOT = Path(__file__).resolve().parent.parent
 RULES = ROOT / "deploy/prometheus/alerts.yml"
+KNOWN = "account_region_class:awschange_expected_changes_upper:known"
+NEW_ONES = "max by (account_id, principal_type, principal) (awschange_principal_first_seen_timestamp_seconds)"
 RULE_TESTS = sorted((ROOT / "tests/promtool").glob("*.test.yml"))
 
 Program = Callable[[str], Path]
@@ -56,9 +58,26 @@ def test_promtool_accepts_the_rules(program: Program) -> None:
 
 
 @pytest.mark.parametrize("path", RULE_TESTS, ids=lambda path: path.name)
-def test_rules_do_what_their_cases_say(path: Path, program: Program) -> None:
+def test_rules_do_what_their_cases_say(path: Path, program: Program, tmp_path: Path) -> None:
     """Rules fire, stay silent and resolve: each case is a page for nothing, or none for something, otherwise."""
-    passes(program("promtool"), "test", "rules", path)
+    passes(program("promtool"), "test", "rules", with_rules(yaml.safe_load(path.read_text()), rules_of(path), tmp_path))
+
+
+def rules_of(cases: Path) -> str:
+    """Return the rule file that cases are about: the shipped one, or that of the settings beside the cases."""
+    settings = cases.with_name(cases.name.replace(".test.yml", ".settings.yml"))
+    if settings.is_file():
+        return render_alerts(AlertSettings.model_validate(yaml.safe_load(settings.read_text())))
+    (shipped,) = yaml.safe_load(cases.read_text())["rule_files"]
+    return (cases.parent / shipped).read_text()
+
+
+def with_rules(cases: dict[str, Any], text: str, directory: Path) -> Path:
+    """Write cases and the rules that they are about into a directory, and return the path of the cases."""
+    (directory / "alerts.yml").write_text(text)
+    path = directory / "cases.test.yml"
+    path.write_text(yaml.safe_dump({**cases, "rule_files": ["alerts.yml"]}))
+    return path
 
 
 @pytest.mark.parametrize(
@@ -116,6 +135,73 @@ def test_rules_do_what_their_cases_say(path: Path, program: Program) -> None:
         ("AwsChangeTrailFileUnverified", 'trail_files_total{state!="verified"}', "trail_files_total{}", "good ones are silent"),
         ("AwsChangeDigestUnverified", "digests_unverified:(increase|delta)1h", "digests_unverified:increase1h", "born with it"),
         ("AwsChangeMessagesPoison", "messages_poison:(increase|delta)1h", "messages_poison:increase1h", "born with it"),
+        ("AwsChangeRateAnomalous", r"awschange_changes:(increase|delta)1h", "awschange_changes:increase1h", "while the pod was renamed"),
+        ("AwsChangeRateAnomalous", r"awschange_changes:(increase|delta)1h", "awschange_changes:delta1h", "a lost store"),
+        ("AwsChangeRateAnomalous", "observed1h * 0 + 30", "observed1h * 0 + Inf", "nobody said anything of"),
+        ("AwsChangeRateAnomalous", "awschange_expected_changes_upper[2h]", "awschange_expected_changes_upper[5m]", "has just started"),
+        ("AwsChangeRateAnomalous", "clamp_min(account_region_class:awschange_expected_changes_upper:known, 10)", KNOWN, "under the floor"),
+        (
+            "AwsChangeRateAnomalous",
+            "max by (account_id, region, channel_class) (awschange_expected_changes_upper)",
+            "min by (account_id, region, channel_class) (awschange_expected_changes_upper)",
+            "higher bound of two replicas",
+        ),
+        ("AwsChangeRateAnomalous", '"people", "channel", "console|cli"', '"people", "channel", "console"', "channels of one class"),
+        (
+            "AwsChangeRateAnomalous",
+            "max by (account_id, region, channel) (increase",
+            "sum by (account_id, region, channel) (increase",
+            "two replicas that both count 8",
+        ),
+        ("AwsChangeMassRemoval", r"removals:(increase|delta)10m", "removals:increase10m", "while the pod was renamed"),
+        ("AwsChangeMassRemoval", r"removals:(increase|delta)10m", "removals:delta10m", "a lost store"),
+        (
+            "AwsChangeMassRemoval",
+            '(Revoke|Delete)SecurityGroup.*", outcome="success"',
+            '(Revoke|Delete)SecurityGroup.*"',
+            "failed removals",
+        ),
+        ("AwsChangeMassRemoval", "(Revoke|Delete)SecurityGroup.*", ".*SecurityGroup.*", "12 openings"),
+        (
+            "AwsChangeMassRemoval",
+            "max by (account_id, region, event_name) (\n              increase",
+            "(\n              increase",
+            "two replicas",
+        ),
+        ("AwsChangeByRoot", r"root_changes:(increase|delta)15m", "root_changes:increase15m", "while the pod was renamed"),
+        ("AwsChangeByRoot", r"root_changes:(increase|delta)15m", "root_changes:delta15m", "a lost store"),
+        ("AwsChangeByRoot", '{principal_type="root"}', "{}", "changes by all others"),
+        ("AwsChangeByHand", r"hand_calls:(increase|delta)15m", "hand_calls:increase15m", "while the pod was renamed"),
+        ("AwsChangeByHand", r"hand_calls:(increase|delta)15m", "hand_calls:delta15m", "a lost store"),
+        ("AwsChangeByHand", 'channel=~"console"', 'channel=~".+"', "every other tool"),
+        ("AwsChangeDenied", r"awschange_denied:(increase|delta)15m", "awschange_denied:increase15m", "while the pod was renamed"),
+        ("AwsChangeDenied", r"awschange_denied:(increase|delta)15m", "awschange_denied:delta15m", "a lost store"),
+        ("AwsChangeDenied", 'awschange_events_total{outcome="denied"}', "awschange_events_total{}", "any number that succeed"),
+        ("AwsChangeUnapprovedRegion", 'region!~"eu-.*"', 'region!~"none"', "in the regions that are named"),
+        ("AwsChangeUnapprovedRegion", r"region_changes:(increase|delta)15m", "region_changes:increase15m", "while the pod was renamed"),
+        ("AwsChangeUnapprovedRegion", r"region_changes:(increase|delta)15m", "region_changes:delta15m", "a lost store"),
+        ("AwsChangeByNewPrincipal", "< time() - 7 * 86400", "< time()", "not known before"),
+        (
+            "AwsChangeByNewPrincipal",
+            "(max by (account_id, principal_type, principal) (awschange_principal_changes_total) > 0)",
+            NEW_ONES,
+            "only tried",
+        ),
+        (
+            "AwsChangeByNewPrincipal",
+            "  min by (account_id, principal_type, principal)",
+            "  max by (account_id, principal_type, principal)",
+            "a shorter past",
+        ),
+        (
+            "AwsChangeNewPrincipalBusy",
+            r"principal_changes:(increase|delta)6h",
+            "principal_changes:increase6h",
+            "before and after a renamed pod",
+        ),
+        ("AwsChangeNewPrincipalBusy", "< time() - 7 * 86400", "< time()", "not known before"),
+        ("AwsChangeNewPrincipalBusy", "24 * 3600", "2400000 * 3600", "known for long"),
+        ("AwsChangeNewPrincipalBusy", "> 8", "> 4", "and a newcomer six"),
         ("AwsChangeExporterDown", "max without (instance, pod) (up", "(up", "one replica of two"),
     ],
 )
@@ -123,14 +209,14 @@ def test_a_simpler_rule_fails_the_case_that_is_there_for_it(
     name: str, old: str, new: str, case: str, program: Program, tmp_path: Path
 ) -> None:
     """A case that no wrong rule can fail guards nothing, and someone would simplify the rules one day."""
-    text = RULES.read_text()
+    path = ROOT / f"tests/promtool/{name}.test.yml"
+    text = rules_of(path)
     assert old in text
-    (tmp_path / "alerts.yml").write_text(text.replace(old, new))
-    cases = yaml.safe_load((ROOT / f"tests/promtool/{name}.test.yml").read_text())
+    cases = yaml.safe_load(path.read_text())
     (chosen,) = [entry for entry in cases["tests"] if case in entry["name"]]
-    (tmp_path / "one.test.yml").write_text(yaml.safe_dump({**cases, "rule_files": ["alerts.yml"], "tests": [chosen]}))
+    one = with_rules({**cases, "tests": [chosen]}, text.replace(old, new), tmp_path)
     passes(program("promtool"), "check", "rules", tmp_path / "alerts.yml")
-    done = run(program("promtool"), "test", "rules", tmp_path / "one.test.yml")
+    done = run(program("promtool"), "test", "rules", one)
     assert done.returncode != 0
     assert "FAILED" in done.stdout + done.stderr
 

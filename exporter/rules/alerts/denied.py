@@ -11,8 +11,7 @@ _DENIED = counted(
     each=("account_id", "region", "event_source", "event_name"),
     by=("account_id",),
     window="${window}",
-    born=True,
-    why="Over all regions, because who tries doors tries many. Calls that are no core events have no series before their first denial.",
+    why="Over all regions, because who tries doors tries many.",
 )
 
 ALERT = Alert(

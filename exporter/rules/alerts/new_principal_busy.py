@@ -13,7 +13,10 @@ _CHANGES = counted(
     each=LABELS,
     window="${window}",
     born=True,
-    why="By principal, over hours: the drip of one hand does not stand out of an account's changes.",
+    why=(
+        "By principal, over hours: the drip of one hand does not stand out of an account's changes. Who is new had no series before, so "
+        "what had no value stood at 0; otherwise a pod that is renamed would part what one newcomer did into two smaller numbers."
+    ),
 )
 
 ALERT = Alert(

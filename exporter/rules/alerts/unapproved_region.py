@@ -11,7 +11,6 @@ _CHANGES = counted(
     each=("account_id", "region", "event_source", "event_name"),
     by=("account_id", "region"),
     window="${window}",
-    born=True,
 )
 
 ALERT = Alert(
