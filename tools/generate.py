@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 
-from exporter.rules import ALERTS, AlertSettings, prometheus_rule, render_alerts, render_recording
+from exporter.rules import ALERTS, VARIANT, AlertSettings, prometheus_rule, render_alerts, render_recording, render_variant
 from tools.page_alerts import alerts_page
 from tools.page_cli import cli_page
 from tools.page_configuration import configuration_page
@@ -30,13 +30,14 @@ def _simulation() -> str:
 PAGES: Mapping[str, Callable[[], str]] = {
     "deploy/kubernetes/prometheusrule.yaml": lambda: prometheus_rule(AlertSettings()),
     "deploy/prometheus/alerts.yml": lambda: render_alerts(AlertSettings()),
+    "deploy/prometheus/anomaly-promql.yml": lambda: render_variant(AlertSettings()),
     "deploy/prometheus/recording.yml": render_recording,
     "docs/alerts.md": lambda: alerts_page(_simulation()),
     "docs/cli.md": cli_page,
     "docs/configuration.md": lambda: configuration_page((ROOT / "example.yml").read_text(encoding="utf-8")),
     "docs/events.md": events_page,
     "docs/metrics.md": metrics_page,
-    **{f"{RUNBOOKS}/{alert.name}.md": partial(runbook_page, alert) for alert in ALERTS},
+    **{f"{RUNBOOKS}/{alert.name}.md": partial(runbook_page, alert) for alert in (*ALERTS, VARIANT)},
 }
 """Every generated page and what makes its text."""
 

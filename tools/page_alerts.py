@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from inspect import cleandoc
 
-from exporter.rules import ALERTS, GROUPS, Alert, AlertSettings
+from exporter.rules import ALERTS, GROUPS, VARIANT, Alert, AlertSettings
 from exporter.rules.render import filled, spoken
 from tools.markdown import code, notice, page, table
 
@@ -57,6 +57,13 @@ account, region, group and principal that the alert is about; set `web.external_
 where people read it.
 """
 
+LEARNED = """
+`AwsChangeRateAnomalous` compares with `awschange_expected_changes_upper`, which the exporter works out from its own history, so it knows 90
+days from the first day on. Who would rather have Prometheus learn loads [anomaly-promql.yml](../deploy/prometheus/anomaly-promql.yml)
+(`rules --format anomaly-promql`) and puts `AwsChangeRateAnomalous` into `alerts.disabled`. Prometheus must keep five weeks for it
+(`--storage.tsdb.retention.time=36d`), and until a week of its rules is there only a fixed number pages.
+"""
+
 
 def alerts_page(simulation: str = "") -> str:
     """Return the page: how to load and change rules, a table for each group, and what the simulation printed, where there is any."""
@@ -80,6 +87,9 @@ def alerts_page(simulation: str = "") -> str:
                 "## Change them",
                 CHANGING,
                 *groups,
+                "## Unusual rates by PromQL alone",
+                LEARNED,
+                table(HEADER, [alert_row(VARIANT)]),
                 figures,
             ],
         )

@@ -6,7 +6,7 @@ import re
 from inspect import cleandoc
 from textwrap import indent
 
-from exporter.rules import Alert
+from exporter.rules import VARIANT, Alert
 from exporter.rules.render import filled, spoken
 from exporter.rules.settings import Value
 from tools.markdown import code, notice, page, table
@@ -27,7 +27,7 @@ def runbook_page(alert: Alert) -> str:
     # An alert without labels to match has no words but those of amtool itself.
     command = code(f"amtool silence add alertname={alert.name} {book.silence_matchers}")
     blocks = [
-        notice(f"exporter/rules/alerts/{module_of(alert)}.py"),
+        notice("exporter/rules/variant.py" if alert is VARIANT else f"exporter/rules/alerts/{module_of(alert)}.py"),
         f"# {alert.name}",
         f"Severity: {alert.severity}. {needed(alert)}".strip(),
         f"## What it means\n{prose(book.means)}",

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from exporter.cli.options import config_option, reports_errors, resolve_config
-from exporter.rules import prometheus_rule, render_alerts, render_recording
+from exporter.rules import prometheus_rule, render_alerts, render_recording, render_variant
 
 
 @click.command(short_help="Print alert and recording rules.")
@@ -15,10 +15,11 @@ from exporter.rules import prometheus_rule, render_alerts, render_recording
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["alerts", "recording", "prometheusrule"]),
+    type=click.Choice(["alerts", "recording", "prometheusrule", "anomaly-promql"]),
     default="alerts",
     show_default=True,
-    help="Alerts or the recording rules of the dashboards, for `rule_files` of Prometheus; or both, for the Prometheus Operator.",
+    help="Alerts or the recording rules of the dashboards, for `rule_files` of Prometheus; or both, for the Prometheus Operator; or the "
+    "alert on unusual rates that learns by PromQL alone.",
 )
 @reports_errors
 def rules(config_file: Path | None, form: str) -> None:
@@ -28,6 +29,8 @@ def rules(config_file: Path | None, form: str) -> None:
         text = render_alerts(config.alerts)
     elif form == "recording":
         text = render_recording()
+    elif form == "anomaly-promql":
+        text = render_variant(config.alerts)
     else:
         text = prometheus_rule(config.alerts)
     click.echo(text, nl=False)

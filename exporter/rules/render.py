@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from inspect import cleandoc
 from textwrap import indent
 from typing import Any
@@ -17,6 +17,7 @@ from exporter.rules.layout import comment, groups_text
 from exporter.rules.record import Record
 from exporter.rules.recording import RECORDING
 from exporter.rules.settings import AlertSettings, Value
+from exporter.rules.variant import VARIANT
 
 _PLACE = re.compile(r"\$\{(\w+)\}")
 _UNITS = {"ms": "millisecond", "s": "second", "m": "minute", "h": "hour", "d": "day", "w": "week", "y": "year"}
@@ -42,6 +43,11 @@ What a false page would need, and what a missed one: docs/runbooks/.
 """
 _DASHBOARDS = """
 For the dashboards in grafana/: without these rules they are slow, and some of their panels empty. No alert needs them.
+"""
+_VARIANT = """
+AwsChangeRateAnomalous of alerts.yml compares with what the exporter forecasts from its own history. This is for those who would rather have
+Prometheus learn it: it must keep five weeks (--storage.tsdb.retention.time), and knows nothing before these rules have run for a week. Load
+it beside alerts.yml, and leave the other alert out there (`alerts.disabled`), or one incident makes two pages.
 """
 
 Rule = dict[str, Any]
@@ -91,20 +97,26 @@ def alert_rule(alert: Alert, settings: AlertSettings) -> Rule:
 
 def alert_groups(settings: AlertSettings) -> list[dict[str, Any]]:
     """Return the groups of alerts, each alert after the recording rules that it reads; a rule that two alerts read stands once."""
-    groups = []
-    for group in GROUPS:
-        rules: list[Rule] = []
-        for alert in ALERTS:
-            if alert.group == group and alert.name not in settings.disabled:
-                values = settings.values(alert)
-                for record in alert.records:
-                    rule = _record(record, values)
-                    if rule not in rules:
-                        rules.append(rule)
-                rules.append(alert_rule(alert, settings))
-        if rules:
-            groups.append({"name": f"aws-change-exporter.{group}", "rules": rules})
-    return groups
+    wanted = [alert for alert in ALERTS if alert.name not in settings.disabled]
+    groups = [_group(f"aws-change-exporter.{name}", [alert for alert in wanted if alert.group == name], settings) for name in GROUPS]
+    return [group for group in groups if group["rules"]]
+
+
+def variant_groups(settings: AlertSettings) -> list[dict[str, Any]]:
+    """Return the group of the alert on unusual rates that needs no forecast of the exporter's."""
+    return [_group("aws-change-exporter.rate-by-promql", [VARIANT], settings)]
+
+
+def _group(name: str, alerts: Iterable[Alert], settings: AlertSettings) -> dict[str, Any]:
+    rules: list[Rule] = []
+    for alert in alerts:
+        values = settings.values(alert)
+        for record in alert.records:
+            rule = _record(record, values)
+            if rule not in rules:
+                rules.append(rule)
+        rules.append(alert_rule(alert, settings))
+    return {"name": name, "rules": rules}
 
 
 def recording_groups() -> list[dict[str, Any]]:
@@ -114,11 +126,11 @@ def recording_groups() -> list[dict[str, Any]]:
 
 def _comments() -> dict[str, str]:
     groups = {f"aws-change-exporter.{group}": f"{about}." for group, about in GROUPS.items()}
-    return groups | {alert.name: alert.why for alert in ALERTS}
+    return groups | {alert.name: alert.why for alert in (*ALERTS, VARIANT)}
 
 
 def _record_comments(settings: AlertSettings) -> dict[str, str]:
-    of_alerts = {filled(record.name, settings.values(alert)): record.why for alert in ALERTS for record in alert.records}
+    of_alerts = {filled(record.name, settings.values(alert)): record.why for alert in (*ALERTS, VARIANT) for record in alert.records}
     return of_alerts | {record.name: record.why for record in RECORDING}
 
 
@@ -130,6 +142,11 @@ def render_alerts(settings: AlertSettings) -> str:
 def render_recording() -> str:
     """Return recording.yml, for `rule_files` of Prometheus."""
     return _file(recording_groups(), AlertSettings(), "rules --format recording", _DASHBOARDS)
+
+
+def render_variant(settings: AlertSettings) -> str:
+    """Return anomaly-promql.yml, for those who want to load it instead of AwsChangeRateAnomalous."""
+    return _file(variant_groups(settings), settings, "rules --format anomaly-promql", _VARIANT)
 
 
 def prometheus_rule(settings: AlertSettings, name: str = "aws-change-exporter") -> str:

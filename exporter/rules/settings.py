@@ -10,13 +10,14 @@ from pydantic import AfterValidator, Field, field_validator
 
 from exporter.rules.alert import Alert, Severity, Threshold
 from exporter.rules.alerts import ALERTS
+from exporter.rules.variant import VARIANT
 from exporter.settings import Settings
 
 Value = float | str
 
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 _DURATION = re.compile(r"(?:\d+(?:ms|[smhdwy]))+")
-_BY_NAME = {alert.name: alert for alert in ALERTS}
+_BY_NAME = {alert.name: alert for alert in (*ALERTS, VARIANT)}
 
 
 def _known(name: str) -> str:
