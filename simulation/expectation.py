@@ -7,13 +7,33 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, datetime
 from itertools import repeat
+from operator import itemgetter
+from typing import Protocol
 
-from exporter.baseline import CHANNEL_CLASSES, ChannelClass, Counts, Expectation, Key, class_of, fit
+from exporter.baseline import CHANNEL_CLASSES, ChannelClass, Counts, Expectation, Key, class_of, model
+from exporter.forecast.forecaster import HOLD
+from exporter.store.hourly import NORMAL_LAG
 from simulation.model import HOUR, Change, Span
 from simulation.scrape import Series, Shown
 from simulation.world import World
 
-Fit = Callable[[Counts, Iterable[Key], int, datetime], Mapping[Key, Expectation]]
+Moment = tuple[int, Mapping[Key, Expectation]]
+"""A time, and what is expected from then on of the keys of which something else is expected than before."""
+
+
+class Estate(Protocol):
+    """What the exporter's model knows in one hour."""
+
+    def expect(self, key: Key) -> Expectation:
+        """Return what an hour that ends now usually brings."""
+        ...
+
+    def expect_since(self, key: Key, first: int) -> Expectation:
+        """Return what is usual of a stretch since an hour, whose changes were counted late and at once."""
+        ...
+
+
+Learn = Callable[[Counts, Iterable[Key], int, datetime], Estate]
 
 _REFRESH = 120
 """Seconds after the full hour at which the exporter learns anew."""
@@ -24,7 +44,7 @@ def key_of(change: Change) -> Key:
     return change.unit.account_id, change.unit.region, class_of(change.channel)
 
 
-def expectations(world: World, learn: Fit = fit, jobs: int = 1) -> list[Shown]:
+def expectations(world: World, learn: Learn = model.Estate.of, jobs: int = 1) -> list[Shown]:
     """Return the gauges of what is expected, learned in each hour of the judged days from all that was recorded before it.
 
     With more than one job the days are shared out among processes, and `learn` must be a function of a module.
@@ -38,16 +58,17 @@ def expectations(world: World, learn: Fit = fit, jobs: int = 1) -> list[Shown]:
     expected = {key: _series(key, busy[key]) for key in keys if busy[key]}
     upper = {key: _series(key, busy[key]) for key in keys if busy[key]}
     for at, learned in _learned(world, keys, learn, jobs):
-        for key, series in expected.items():
-            _add(series, at, learned[key].expected)
-            _add(upper[key], at, learned[key].upper)
+        for key, expectation in learned.items():
+            if key in expected:
+                _add(expected[key], at, expectation.expected)
+                _add(upper[key], at, expectation.upper)
     return [
         Shown("awschange_expected_changes", "gauge", list(expected.values())),
         Shown("awschange_expected_changes_upper", "gauge", list(upper.values())),
     ]
 
 
-def _learned(world: World, keys: Sequence[Key], learn: Fit, jobs: int) -> Iterator[tuple[int, Mapping[Key, Expectation]]]:
+def _learned(world: World, keys: Sequence[Key], learn: Learn, jobs: int) -> Iterator[Moment]:
     judged = world.period.judged
     share = -(-(judged.end - judged.start) // HOUR // jobs) * HOUR
     spans = [Span(start, min(start + share, judged.end)) for start in range(judged.start, judged.end, share)]
@@ -59,7 +80,7 @@ def _learned(world: World, keys: Sequence[Key], learn: Fit, jobs: int) -> Iterat
             yield from part
 
 
-def _hours(world: World, keys: Sequence[Key], learn: Fit, span: Span) -> list[tuple[int, Mapping[Key, Expectation]]]:
+def _hours(world: World, keys: Sequence[Key], learn: Learn, span: Span) -> list[Moment]:
     """Return what is learned in each hour of a span, and when."""
     counts: dict[Key, dict[int, int]] = {key: {} for key in keys}
 
@@ -72,14 +93,39 @@ def _hours(world: World, keys: Sequence[Key], learn: Fit, span: Span) -> list[tu
         count(change)
     arrived = iter([*world.live, None])
     following = next(arrived)
-    found = []
+    late = _late(world)
+    found: list[Moment] = []
     for start in range(span.start, span.end, HOUR):
         at = start + _REFRESH
         while following is not None and following.at < at:
             count(following.change)
             following = next(arrived)
-        found.append((at, learn(counts, keys, world.period.history.start // HOUR, datetime.fromtimestamp(at, UTC))))
+        estate = learn(counts, keys, world.period.history.start // HOUR, datetime.fromtimestamp(at, UTC))
+        usual = {key: estate.expect(key) for key in keys}
+        found.append((at, usual))
+        for key, times in late.items():
+            found += _stretched(key, times, at, estate, usual[key])
+    # In one hour those of all keys come one after another.
+    return sorted(found, key=itemgetter(0))
+
+
+def _late(world: World) -> Mapping[Key, Sequence[tuple[int, int]]]:
+    """Return by key when something was counted later than usual, and the hour of which it was."""
+    found: dict[Key, list[tuple[int, int]]] = defaultdict(list)
+    for recorded in world.live:
+        if recorded.at - recorded.change.event_time > NORMAL_LAG.total_seconds():
+            found[key_of(recorded.change)].append((recorded.at, recorded.change.event_time // HOUR))
     return found
+
+
+def _stretched(key: Key, late: Sequence[tuple[int, int]], at: int, estate: Estate, usual: Expectation) -> Iterator[Moment]:
+    """Yield what the exporter expects within the hour from `at` on of a key, while late counts are in the rule's window."""
+    hold = int(HOLD.total_seconds())
+    near = [(counted, hour) for counted, hour in late if at - hold < counted < at + HOUR]
+    moments = {moment for counted, _ in near for moment in (max(counted, at), counted + hold) if moment < at + HOUR}
+    for moment in sorted(moments):
+        since = [hour for counted, hour in near if counted <= moment < counted + hold]
+        yield moment, {key: estate.expect_since(key, min(since)) if since else usual}
 
 
 def _series(key: Key, busy: list[int]) -> Series:

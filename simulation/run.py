@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from exporter.baseline import fit
+from exporter.baseline.model import Estate
 from exporter.rules.settings import AlertSettings
 from simulation.evaluate import Firing, RuleFile, evaluate, rule_file
-from simulation.expectation import Fit, expectations
+from simulation.expectation import Learn, expectations
 from simulation.model import MINUTE, Span
 from simulation.openmetrics import write
 from simulation.prometheus import Programs
@@ -38,7 +38,7 @@ class Run:
         return {name: score(self.world, self.firings, rules) for name, rules in sets.items()}
 
 
-def shown(simulated: World, metrics: set[str], learn: Fit = fit, jobs: int = 1) -> list[Shown]:
+def shown(simulated: World, metrics: set[str], learn: Learn = Estate.of, jobs: int = 1) -> list[Shown]:
     """Return the families among these metrics that the simulation can show."""
     learned = expectations(simulated, learn, jobs) if any(name.startswith("awschange_expected_changes") for name in metrics) else []
     return families(simulated, metrics) + [family for family in learned if family.name in metrics]
@@ -51,7 +51,7 @@ def stretches(simulated: World) -> list[Span]:
     return [Span(max(span.start, judged.start) // MINUTE * MINUTE, min(span.end, judged.end) // MINUTE * MINUTE) for span in spans]
 
 
-def simulate(simulated: World, settings: AlertSettings, programs: Programs, directory: Path, learn: Fit = fit) -> Run:
+def simulate(simulated: World, settings: AlertSettings, programs: Programs, directory: Path, learn: Learn = Estate.of) -> Run:
     """Load a world into Prometheus and evaluate the rules over it."""
     rules = rule_file(settings, also=(PROMQL,))
     blocks = directory / "tsdb"
