@@ -158,6 +158,9 @@ def test_every_metric_that_a_rule_names_is_really_exposed(
     stack.add_trail("older", authorize("0a4c7d8e-5555-4222-8333-000000000001", 22, when=long_ago()))
     stack.start()
     eventually(lambda: stack.value(opened("admin")) == 0, "the unit is known")
+    # What is counted by principal has no series before that principal's first change.
+    stack.add_trail("now", authorize("0a4c7d8e-5555-4222-8333-000000000002", 22))
+    eventually(lambda: stack.value("sum(awschange_principal_changes_total)") is not None, "the change is counted for its principal")
     rules = (repository / "deploy/prometheus/alerts.yml").read_text()
     known = json.loads(stack.names())
     named = names_of_metrics(rules)
