@@ -7,12 +7,14 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.repository import ROOT
+from tests.test_alerts import RULE_TESTS as CASES
+from tests.test_alerts import rules_of, with_rules
 
 RULES = sorted((ROOT / "deploy/prometheus").glob("*.yml"))
 RULE_FILES = [path for path in RULES if path.read_text().lstrip().startswith(("groups:", "#")) and "\ngroups:" in f"\n{path.read_text()}"]
-CASES = sorted((ROOT / "tests/promtool").glob("*.test.yml"))
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +47,6 @@ def test_a_3_x_accepts_the_rule_files(promtool, path):
 
 @pytest.mark.e2e
 @pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
-def test_the_cases_of_the_alerts_pass_on_a_3_x(promtool, path):
+def test_the_cases_of_the_alerts_pass_on_a_3_x(promtool, path, tmp_path):
     """A 3.x leaves the left end of a window out, and a rule that needs the sample there would miss what it caught before."""
-    passes(promtool, "test", "rules", path)
+    passes(promtool, "test", "rules", with_rules(yaml.safe_load(path.read_text()), rules_of(path), tmp_path))
