@@ -38,15 +38,19 @@ Learn = Callable[[Counts, Iterable[Key], int, datetime], Estate]
 _REFRESH = 120
 """Seconds after the full hour at which the exporter learns anew."""
 
+_SLACK = 300
+"""Seconds by which scrapes, look-back and extrapolation may widen a window."""
+
 
 def key_of(change: Change) -> Key:
     """Return under which key a change is counted."""
     return change.unit.account_id, change.unit.region, class_of(change.channel)
 
 
-def expectations(world: World, learn: Learn = model.Estate.of, jobs: int = 1) -> list[Shown]:
+def expectations(world: World, learn: Learn = model.Estate.of, jobs: int = 1, least: int = 1) -> list[Shown]:
     """Return the gauges of what is expected, learned in each hour of the judged days from all that was recorded before it.
 
+    Hours in which nobody comes near `least` changes within an hour are left out, because below it no bound decides anything.
     With more than one job the days are shared out among processes, and `learn` must be a function of a module.
     """
     classes: tuple[ChannelClass, ...] = tuple(CHANNEL_CLASSES)
@@ -57,7 +61,7 @@ def expectations(world: World, learn: Learn = model.Estate.of, jobs: int = 1) ->
     # What changes nowhere is compared with nothing.
     expected = {key: _series(key, busy[key]) for key in keys if busy[key]}
     upper = {key: _series(key, busy[key]) for key in keys if busy[key]}
-    for at, learned in _learned(world, keys, learn, jobs):
+    for at, learned in _learned(world, keys, learn, jobs, _wanted(busy.values(), least)):
         for key, expectation in learned.items():
             if key in expected:
                 _add(expected[key], at, expectation.expected)
@@ -68,19 +72,29 @@ def expectations(world: World, learn: Learn = model.Estate.of, jobs: int = 1) ->
     ]
 
 
-def _learned(world: World, keys: Sequence[Key], learn: Learn, jobs: int) -> Iterator[Moment]:
+def _wanted(busy: Iterable[Sequence[int]], least: int) -> frozenset[int]:
+    """Return the hours since 1970 in which the rule's window of an hour can hold so many changes of one key."""
+    found: set[int] = set()
+    for times in busy:
+        for first, last in zip(times, times[max(least, 1) - 1 :], strict=False):
+            if last - first <= HOUR + _SLACK:
+                found.update(range((last - _REFRESH) // HOUR, (last + HOUR + _SLACK) // HOUR + 1))
+    return frozenset(found)
+
+
+def _learned(world: World, keys: Sequence[Key], learn: Learn, jobs: int, wanted: frozenset[int]) -> Iterator[Moment]:
     judged = world.period.judged
     share = -(-(judged.end - judged.start) // HOUR // jobs) * HOUR
     spans = [Span(start, min(start + share, judged.end)) for start in range(judged.start, judged.end, share)]
     if jobs == 1:
-        yield from _hours(world, keys, learn, spans[0])
+        yield from _hours(world, keys, learn, spans[0], wanted)
         return
     with ProcessPoolExecutor(jobs) as pool:
-        for part in pool.map(_hours, repeat(world), repeat(keys), repeat(learn), spans):
+        for part in pool.map(_hours, repeat(world), repeat(keys), repeat(learn), spans, repeat(wanted)):
             yield from part
 
 
-def _hours(world: World, keys: Sequence[Key], learn: Learn, span: Span) -> list[Moment]:
+def _hours(world: World, keys: Sequence[Key], learn: Learn, span: Span, wanted: frozenset[int]) -> list[Moment]:
     """Return what is learned in each hour of a span, and when."""
     counts: dict[Key, dict[int, int]] = {key: {} for key in keys}
 
@@ -100,6 +114,9 @@ def _hours(world: World, keys: Sequence[Key], learn: Learn, span: Span) -> list[
         while following is not None and following.at < at:
             count(following.change)
             following = next(arrived)
+        # What stood in the hour before stands for an hour that is left out, so the first one never is.
+        if start // HOUR not in wanted and start > span.start:
+            continue
         estate = learn(counts, keys, world.period.history.start // HOUR, datetime.fromtimestamp(at, UTC))
         usual = {key: estate.expect(key) for key in keys}
         found.append((at, usual))

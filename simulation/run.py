@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from exporter.baseline.model import Estate
+from exporter.rules.alerts import ALERTS
 from exporter.rules.settings import AlertSettings
 from simulation.evaluate import Firing, RuleFile, evaluate, rule_file
 from simulation.expectation import Learn, expectations
@@ -38,9 +39,9 @@ class Run:
         return {name: score(self.world, self.firings, rules) for name, rules in sets.items()}
 
 
-def shown(simulated: World, metrics: set[str], learn: Learn = Estate.of, jobs: int = 1) -> list[Shown]:
+def shown(simulated: World, metrics: set[str], learn: Learn = Estate.of, jobs: int = 1, least: int = 1) -> list[Shown]:
     """Return the families among these metrics that the simulation can show."""
-    learned = expectations(simulated, learn, jobs) if any(name.startswith("awschange_expected_changes") for name in metrics) else []
+    learned = expectations(simulated, learn, jobs, least) if any(name.startswith("awschange_expected_changes") for name in metrics) else []
     return families(simulated, metrics) + [family for family in learned if family.name in metrics]
 
 
@@ -51,11 +52,18 @@ def stretches(simulated: World) -> list[Span]:
     return [Span(max(span.start, judged.start) // MINUTE * MINUTE, min(span.end, judged.end) // MINUTE * MINUTE) for span in spans]
 
 
+def _least(settings: AlertSettings) -> int:
+    """Return a number of changes in an hour at which the rule on the rate cannot fire yet; increase() may read a few high."""
+    (floor,) = [settings.values(alert)["floor"] for alert in ALERTS if alert.name == MODEL]
+    return max(1, int(0.8 * float(floor)))
+
+
 def simulate(simulated: World, settings: AlertSettings, programs: Programs, directory: Path, learn: Learn = Estate.of) -> Run:
     """Load a world into Prometheus and evaluate the rules over it."""
     rules = rule_file(settings, also=(PROMQL,))
     blocks = directory / "tsdb"
-    files, samples = write(directory, shown(simulated, rules.metrics(), learn, programs.jobs), simulated.period.judged, simulated.faults)
+    families_shown = shown(simulated, rules.metrics(), learn, programs.jobs, _least(settings))
+    files, samples = write(directory, families_shown, simulated.period.judged, simulated.faults)
     programs.load(files, blocks)
     for file in files:
         file.unlink()

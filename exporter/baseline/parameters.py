@@ -45,8 +45,8 @@ class Parameters:
     """What so many units are used to at some time of the day is what any of them may do where work is usual."""
     peak_margin: float = 2.0
     """The bound is then at least so many times that."""
-    working_rate: float = 0.25
-    """Changes per hour from which on an hour is one of work, in which a unit may do what the estate is used to: one in four hours."""
+    working_rate: float = 0.15
+    """Changes per hour from which on an hour is one of work, in which a unit may do what the estate is used to: one in seven hours."""
     prior_rate: float = 0.02
     """Changes per hour of a unit of which nothing is known, in an estate of which nothing is known: one in two days."""
     prior_burst: float = 4.0
