@@ -35,10 +35,10 @@ Two things must be right for the rules to see what they count. `honor_labels: tr
 word and may be one of your target labels too. And a scrape interval of at most half of `metrics.birth_hold` (2 minutes by default), or
 `increase()` misses the first change of a series.
 
-The rules are tested with Prometheus 2.42, and use nothing that 3.x took away or reads otherwise, but for the edge of a window: 3.x leaves out
-the sample that stands exactly on it, so that `increase()` may read a share of one scrape interval higher. With VictoriaMetrics they are not
-tested. Its `increase()` does not extrapolate, which does no harm here; but vmalert stores what a recording rule gives only after the round,
-so an alert that reads one fires one evaluation later.
+The rules are tested with Prometheus 2.42. On 3.5 the same cases hold, but for two whose counts read higher: 3.x leaves out the sample that
+stands exactly on the edge of a window, so that `increase()` may add a share of one scrape interval (24 changes in ten minutes read as 25).
+With VictoriaMetrics they are not tested. Its `increase()` does not extrapolate, which does no harm here; but vmalert stores what a
+recording rule gives only after the round, so an alert that reads one fires one evaluation later.
 """
 
 CHANGING = """
