@@ -11,7 +11,7 @@ from typing import Any
 from exporter.errors import StoreError
 from exporter.families import Labels
 from exporter.model import Unit
-from exporter.store.base import SampleChanges, SeriesChanges, SeriesRow, StoredSample, StoreStats
+from exporter.store.base import HourlyCounts, LateCount, SampleChanges, SeriesChanges, SeriesRow, StoredSample, StoreStats
 
 
 class SeriesStore:
@@ -19,6 +19,7 @@ class SeriesStore:
 
     def __init__(self) -> None:
         self.fails = self.fails_samples = False
+        self.hours = HourlyCounts({}, {})
         self.before_series: Callable[[], object] = lambda: None
         self.reads = 0
         self.marked: list[tuple[tuple[int, ...], datetime]] = []
@@ -91,6 +92,16 @@ class SeriesStore:
             for key in ids:
                 _, row = self._rows.pop(key)
                 self._rows[key] = self._revision, row if row.exposed_at is not None else replace(row, exposed_at=at.timestamp())
+
+    def hourly_counts(self, _since: datetime) -> HourlyCounts:
+        """As Store.hourly_counts; what `hours` says."""
+        self._check()
+        return self.hours
+
+    def late_counts(self, _since: datetime) -> Sequence[LateCount]:
+        """As Store.late_counts: none."""
+        self._check()
+        return ()
 
     def stats(self) -> StoreStats:
         """As Store.stats."""

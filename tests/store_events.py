@@ -163,6 +163,22 @@ class Model:
     sources: dict[str, list[str]] = field(default_factory=dict)
     values: dict[tuple[str, Labels], float] = field(default_factory=dict)
     cursors: dict[tuple[str, str], str] = field(default_factory=dict)
+    late: dict[tuple[str, str, str, datetime], list[datetime]] = field(default_factory=dict)
+
+    def hours(self) -> dict[tuple[str, str, str], dict[int, int]]:
+        """Return how many events happened in each hour."""
+        found: dict[tuple[str, str, str], dict[int, int]] = {}
+        for event in self.events.values():
+            hours = found.setdefault((event.account_id, event.region, event.channel.value), {})
+            hour = int(event.event_time.timestamp()) // 3600
+            hours[hour] = hours.get(hour, 0) + 1
+        return found
+
+    def _counted(self, event: ChangeEvent, batch: Ingest) -> None:
+        """Take note of a live event that is counted more than half an hour late."""
+        if batch.recorded_at - event.event_time > timedelta(minutes=30):
+            end = batch.recorded_at.replace(second=0, microsecond=0) + timedelta(minutes=1)
+            self.late.setdefault((event.account_id, event.region, event.channel.value, end), []).append(event.event_time)
 
     def prune(self, before: datetime) -> None:
         """Do to the model what `Store.prune` does to a store: a forgotten event stays what it was."""
@@ -207,6 +223,8 @@ class Model:
             self.fingerprints[identity] = None if event.supersedes else event.fingerprint
             self.live[identity] = event.event_time >= line
             self.sources[identity] = [batch.source]
+            if self.live[identity]:
+                self._counted(event, batch)
             for family in EVENT_FAMILIES:
                 if self.live[identity] or not family.live_only:
                     for labels, amount in family.contribute(event, batch.recorded_at):
@@ -237,6 +255,7 @@ class Model:
     def _promote(self, identity: str, batch: Ingest) -> None:
         """Count in the families of live events what would have counted had it been live when it came."""
         event, self.live[identity] = self.events[identity], True
+        self._counted(event, batch)
         for family in EVENT_FAMILIES:
             if family.live_only:
                 for labels, amount in family.contribute(event, batch.recorded_at):

@@ -195,11 +195,18 @@ def test_a_longer_window_expects_the_sum_of_its_hours_but_grants_one_burst() -> 
     """After an outage of five hours five hours come at once; ten times an hour's bound would let an incident through."""
     counts = estate()
     got = Estate.of(counts, counts, FIRST, AT)
-    short, long = got.expect(KEY), got.expect_since(KEY, NOW - 5)
+    short, long = got.expect(KEY), got.expect_since(KEY, NOW - 5, 1000)
     assert short.expected < long.expected < 7 * short.expected
     assert short.upper < long.upper < 3 * short.upper
-    assert got.expect_since(KEY, NOW - 2) == short
-    assert got.expect_since(KEY, 0) == got.expect_since(KEY, NOW - 7 * DAY)
+    assert got.expect_since(KEY, NOW - 2, 1000) == short
+    assert got.expect_since(KEY, 0, 1000) == got.expect_since(KEY, NOW - 7 * DAY, 1000)
+
+
+def test_one_straggler_raises_the_bound_by_one() -> None:
+    """Each event that AWS shows days late would open the bound of its account for an hour."""
+    counts = estate()
+    got = Estate.of(counts, counts, FIRST, AT)
+    assert got.expect_since(KEY, NOW - 100, 1).upper == got.expect(KEY).upper + 1
 
 
 def test_a_longer_window_holds_what_usually_happens_in_it() -> None:
@@ -209,7 +216,7 @@ def test_a_longer_window_holds_what_usually_happens_in_it() -> None:
         known = Estate.of(counts, counts, FIRST, AT + timedelta(hours=hour - NOW))
         for name, hours in counts.items():
             for length in (4, 9, 30, 100):
-                assert sum(hours.get(hour - back, 0) for back in range(length + 1)) <= known.expect_since(name, hour - length).upper
+                assert sum(hours.get(hour - back, 0) for back in range(length + 1)) <= known.expect_since(name, hour - length, 1000).upper
 
 
 def test_sixty_keys_over_ninety_days_take_little_time() -> None:
@@ -237,7 +244,7 @@ def test_any_past_gives_finite_numbers_with_the_bound_above_what_is_expected(
     """A gauge that is NaN, or a bound below the mean, makes a rule that fires always or never."""
     known = Estate.of(counts, [*counts, key(30)], NOW - watched, AT + timedelta(hours=hours))
     for name in (*counts, key(30), key(31)):
-        for got in (known.expect(name), known.expect_since(name, NOW - 30)):
+        for got in (known.expect(name), known.expect_since(name, NOW - 30, 7)):
             assert 0 <= got.expected <= got.upper
             assert math.isfinite(got.upper)
 

@@ -6,6 +6,7 @@ from datetime import timedelta
 
 from exporter.checks import CHECKS, STATE_FAMILIES, samples
 from exporter.families import FAMILIES
+from exporter.forecast import FORECAST_FAMILIES
 from exporter.metrics.table import SERIES_GAUGES, TELEMETRY
 from exporter.posture.standing import Attachment, Exposure, Group, Part, RecorderLight, Standing, TrailLight
 from tests.sights import NOW, UNIT, VPC, ipv4, opened, sg, sight, standing
@@ -43,9 +44,11 @@ def test_what_was_never_read_gives_nothing():
 
 def test_the_families_keep_the_rules_of_the_page():
     """Otherwise two families share a name, a sum cannot be told from a series, or a label has to change once people use it."""
-    names = [family.name for family in (*FAMILIES, *STATE_FAMILIES)] + [row.name for row in (*TELEMETRY, *SERIES_GAUGES)]
+    names = [family.name for family in (*FAMILIES, *FORECAST_FAMILIES, *STATE_FAMILIES)] + [
+        row.name for row in (*TELEMETRY, *SERIES_GAUGES)
+    ]
     assert len(names) == len(set(names))
-    for family in STATE_FAMILIES:
+    for family in (*FORECAST_FAMILIES, *STATE_FAMILIES):
         assert (family.type, family.held, family.labels[:2]) == ("gauge", False, ("account_id", "region"))
         assert family.name.startswith("awschange_")
         assert not family.name.endswith(("_total", "_count", "_sum", "_bucket")), family.name

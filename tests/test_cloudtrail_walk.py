@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from exporter.errors import AwsError
 from exporter.families import GAP_SECONDS, GAPS
-from tests.cloudtrail_history import ACCOUNT, DAY, EC2, REGION, START, WATCHED, History, Keeper, raising, refused, throttled
+from tests.cloudtrail_history import ACCOUNT, DAY, EC2, REGION, START, WATCHED, History, Keeper, at, raising, refused, throttled
 
 NO_PAST: dict[str, Any] = {"backfill": "0s", "rescans": []}
 LABELS = ("cloudtrail", ACCOUNT, REGION)
@@ -58,6 +58,9 @@ def test_the_past_is_filled_and_then_left_alone() -> None:
     expected = {event.event_id for event in history.events if event.time >= START - 90 * DAY + 60}
     assert set(keeper.stored) == expected
     assert keeper.late == set()
+    # Told once, with the last batch: from then on it is known that nothing else happened.
+    assert [batch.watched_since for batch in keeper.batches if batch.watched_since] == [at(START - 90 * DAY)]
+    assert keeper.batches[-1].watched_since
     asked = len(history.asked)
     history.now += 60
     assert keeper.poll() is None
@@ -81,6 +84,8 @@ def test_the_past_is_read_within_its_budget_and_ends_in_the_end() -> None:
             keeper.restart()
     assert keeper.missing() == set()
     assert polls > 10
+    assert keeper.batches[-1].watched_since == at(START - 90 * DAY)
+    assert not any(batch.watched_since for batch in keeper.batches[:-5])
 
 
 def test_a_cut_walk_keeps_its_events_and_leaves_the_watermark() -> None:
@@ -501,7 +506,9 @@ def test_more_past_is_read_when_more_is_asked_for() -> None:
     keeper = Keeper(history, settings={"backfill": "7d"})
     assert keeper.poll() is None
     assert old.event_id not in keeper.stored
+    assert keeper.batches[-1].watched_since == at(START - 7 * DAY)
     keeper.settings["backfill"] = "90d"
     keeper.restart()
     assert keeper.poll() is None
+    assert keeper.batches[-1].watched_since == at(START - 90 * DAY)
     assert old.event_id in keeper.stored

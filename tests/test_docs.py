@@ -16,6 +16,7 @@ from exporter.cli import main
 from exporter.config import Config, load
 from exporter.errors import MALFORMED_REASONS, SOURCE_REASONS
 from exporter.families import FAMILIES
+from exporter.forecast import FORECAST_FAMILIES
 from exporter.metrics.exposition import Exposition
 from exporter.metrics.table import TELEMETRY
 from exporter.metrics.telemetry import Telemetry
@@ -106,7 +107,9 @@ def test_every_metric_is_documented_with_its_help():
     names = set(re.findall(r"^# TYPE (awschange_\w+) ", shown, re.MULTILINE))
     assert {"awschange_events_total", "awschange_exporter_build_info"} <= names
     assert names <= documented_metrics()
-    assert {family.name for family in (*FAMILIES, *STATE_FAMILIES)} | {metric.name for metric in TELEMETRY} <= documented_metrics()
+    assert {family.name for family in (*FAMILIES, *FORECAST_FAMILIES, *STATE_FAMILIES)} | {
+        metric.name for metric in TELEMETRY
+    } <= documented_metrics()
     page = metrics_page()
     for reason in (*MALFORMED_REASONS, *SOURCE_REASONS):
         assert f"`{reason}`" in page

@@ -40,6 +40,7 @@ def test_every_row_of_the_table_can_be_recorded(telemetry):
     telemetry.config_loaded(50.0)
     telemetry.web_info("https://changes.example.com/")
     telemetry.exceptions({"bastion": 1.0})
+    telemetry.expectation(1.0)
     telemetry.store_stats(StoreStats(10, 1, datetime(2020, 1, 1, tzinfo=UTC), datetime(2021, 1, 1, tzinfo=UTC), 1))
     telemetry.page_refreshed(0.01)
     shown = re.findall(r"^# TYPE (\w+) (\w+)$", telemetry.text(openmetrics=False).decode(), re.MULTILINE)

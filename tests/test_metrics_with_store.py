@@ -250,3 +250,22 @@ def test_the_command_prints_what_stands_where_it_is_read(tmp_path, enabled):
     assert shown.exit_code == 0, shown.output
     assert (f'{STANDING}{{account_id="111122223333",region="us-east-1"}} 3' in shown.stdout) is enabled
     assert 'awschange_exporter_exception_expiry_timestamp_seconds{exception="bastion"} 1801440000' in shown.stdout
+
+
+def test_the_command_prints_what_is_usual(tmp_path):
+    """Otherwise whoever tunes a threshold has to start a server to see what it is compared with."""
+    rig = Rig(tmp_path / "state.db")
+    rig.change()
+    rig.close()
+    settings = {"store": {"path": str(rig.path)}, "sources": [{"type": "files", "path": str(tmp_path)}]}
+    (tmp_path / "config.yml").write_text(json.dumps(settings))
+    shown = CliRunner().invoke(main, ["metrics", "--config.file", str(tmp_path / "config.yml")])
+    assert shown.exit_code == 0, shown.output
+    upper = re.search(
+        r'^awschange_expected_changes_upper\{account_id="111122223333",region="us-east-1",channel_class="people"\} (\d+)',
+        shown.stdout,
+        re.MULTILINE,
+    )
+    assert upper is not None
+    assert int(upper[1]) >= 2
+    assert not re.search(r"^awschange_exporter_expectation_timestamp_seconds 0$", shown.stdout, re.MULTILINE)

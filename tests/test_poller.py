@@ -299,3 +299,11 @@ def test_a_change_that_comes_alive_is_said_and_counted_in_the_report(new_bench: 
     first, second = bench.log("change")
     assert ("came_alive" in first, second["came_alive"], second["live"]) == (False, True, True)
     assert bench.log("poll")[1]["came_alive"] == 1
+
+
+def test_from_when_on_a_unit_was_read_is_stored_with_its_line(new_bench: Callable[..., Bench]) -> None:
+    """A region that was silent for 90 days would pass for a new one, and be granted what busy ones do."""
+    bench = new_bench()
+    bench.poller.poll(UnitSource(Batch("past", watched_since=NOW - timedelta(days=80))), SETTINGS)
+    watched = bench.store.hourly_counts(NOW - timedelta(days=90)).watched
+    assert watched == {(ACCOUNT, REGION): int((NOW - timedelta(days=80)).timestamp()) // 3600}

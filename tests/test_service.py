@@ -16,6 +16,7 @@ import pytest
 from exporter.config import load
 from exporter.errors import StoreError
 from exporter.logs import make_logger
+from exporter.model import Unit
 from exporter.service import Service
 from exporter.sources.base import Batch, FetchContext
 from exporter.sources.files import FilesSource
@@ -111,3 +112,36 @@ def test_a_store_that_cannot_be_written_is_said_once_for_each_outage(rig: Rig, m
     failures = re.search(r'^awschange_exporter_store_errors_total\{operation="mark_exposed"\} (\d+)$', rig.page(), re.MULTILINE)
     assert failures is not None
     assert int(failures.group(1)) >= 6
+
+
+def test_what_is_usual_is_on_the_page_soon_after_the_start_and_stays_over_reloads(rig: Rig) -> None:
+    """Without it the rule has nothing to compare with; and a reload that took it off the page would resolve every page."""
+    rig.service.store.register([Unit("111122223333", "us-east-1")])
+    rig.release.set()
+    wait_until(lambda: "awschange_expected_changes_upper{" in rig.page())
+    worked_out = re.search(r"^awschange_exporter_expectation_timestamp_seconds (\d+)", rig.page(), re.MULTILINE)
+    assert worked_out is not None
+    assert abs(int(worked_out.group(1)) - time.time()) < 30
+    assert rig.service.reload()
+    assert "awschange_expected_changes_upper{" in rig.page()
+    config = json.loads(rig.config.read_text())
+    rig.config.write_text(json.dumps({**config, "baseline": {"history": "30d"}}))
+    assert rig.service.reload()
+    assert "awschange_expected_changes_upper{" in rig.page()
+
+
+def test_a_history_that_cannot_be_read_is_counted_and_leaves_the_time_as_it_was(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bound of yesterday that looks like one of today is trusted."""
+    wait_until(lambda: rig.service.pipeline.forecaster.renewed is not None)
+    before = re.search(r"^awschange_exporter_expectation_timestamp_seconds .*$", rig.page(), re.MULTILINE)
+
+    def fail(_since: object) -> None:
+        raise StoreError("state.db: the disk is gone")
+
+    monkeypatch.setattr(rig.service.store, "hourly_counts", fail)
+    monkeypatch.setattr(rig.service.pipeline.forecaster, "due", lambda _now: True)
+    rig.service._forecast()
+    assert re.search(r'^awschange_exporter_store_errors_total\{operation="hourly_counts"\} [1-9]', rig.page(), re.MULTILINE)
+    assert before is not None
+    assert before[0] in rig.page()
+    assert "the gauges stay as they were" in rig.log.getvalue()

@@ -127,10 +127,12 @@ def test_live_events_that_come_late_are_remembered_by_channel(store: SqliteStore
     store.append(ingest(*events, by_console, past))
     end = NOON + timedelta(minutes=1)
     assert late(store) == [
-        LateCount(ACCOUNT, REGION, "cli", end, NOON - 5 * HOUR),
-        LateCount(ACCOUNT, REGION, "console", end, NOON - HOUR),
+        LateCount(ACCOUNT, REGION, "cli", end, 2, NOON - 5 * HOUR),
+        LateCount(ACCOUNT, REGION, "console", end, 1, NOON - HOUR),
     ]
     assert late(store, -timedelta(minutes=2)) == []
+    store.append(ingest(make_event(6, event_time=NOON - 2 * HOUR), at=NOON + timedelta(seconds=59)))
+    assert late(store)[0] == LateCount(ACCOUNT, REGION, "cli", end, 3, NOON - 5 * HOUR)
 
 
 def test_an_event_that_comes_alive_late_is_remembered_too(store: SqliteStore) -> None:

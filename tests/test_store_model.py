@@ -86,8 +86,12 @@ def test_any_interleaving_gives_what_the_model_gives(
                 store, other = other, store
         assert values(store.series().rows) == values(other.series().rows) == model.values
         rows = {row.event.event_id: row for row in store.search(Query(limit=1000, raw=True))}
+        late = {(*key, len(times), min(times)) for key, times in model.late.items()}
+        found = store.late_counts(NOON - timedelta(days=1))
+        assert {(row.account_id, row.region, row.channel, row.counted_at, row.events, row.event_time) for row in found} == late
         if not pruned:
             assert rows.keys() == model.events.keys()
+            assert store.hourly_counts(NOON - timedelta(days=1)).counts == model.hours()
         for identity, row in rows.items():
             details = model.details[identity]
             assert (row.event.rule_changes, row.event.raw, row.event.supersedes) == (details.rule_changes, details.raw, details.supersedes)

@@ -11,8 +11,8 @@ EXPECTED = Family(
     "awschange_expected_changes",
     "gauge",
     "How many changes of the class of channels (people, scripts, automation) an hour that ends now usually brings, by the exporter's own "
-    "history. Compare it with what awschange_channel_events_total grew by in an hour; where that was counted late, it is for the longer "
-    "stretch of time that came at once.",
+    "history. Compare it with what awschange_channel_events_total grew by in an hour; after late counts it is for the longer stretch "
+    "that was counted in one.",
     _LABELS,
     _BUDGET,
     ("account_id", "region"),
@@ -21,7 +21,8 @@ EXPECTED = Family(
 UPPER = Family(
     "awschange_expected_changes_upper",
     "gauge",
-    "How many changes of the class no usual hour that ends now brings more than: a page above it is a false one about once in many weeks.",
+    "The bound that the changes of the class do not pass in an hour that ends now, but once in 100,000 usual hours. After late counts "
+    "it makes room for them, as awschange_expected_changes does.",
     _LABELS,
     _BUDGET,
     ("account_id", "region"),

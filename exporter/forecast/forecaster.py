@@ -28,6 +28,9 @@ _HOUR = timedelta(hours=1)
 
 Samples = Mapping[Unit, Sequence[StoredSample]]
 
+_Stretches = Mapping[Key, tuple[int, int]]
+"""By key the hour of the earliest change that was counted late, and how many were."""
+
 
 @dataclass(frozen=True, slots=True)
 class Renewed:
@@ -51,7 +54,7 @@ class Forecaster:
         self.renewed: Renewed | None = previous.renewed if previous else None
         self._units: frozenset[Unit] = frozenset()
         self._tried: datetime | None = None
-        self._late: dict[Unit, tuple[tuple[tuple[Key, int], ...], Estate, tuple[StoredSample, ...]]] = {}
+        self._late: dict[Unit, tuple[_Stretches, Estate, tuple[StoredSample, ...]]] = {}
 
     def due(self, now: datetime) -> bool:
         """Return whether the history must be looked at: at the full hour, and sooner where a unit or its past is new."""
@@ -92,10 +95,10 @@ class Forecaster:
             renewed = self.renewed
             if renewed is None:
                 return {}, None
-            first, until = _stretches(late, now)
+            stretches, until = _stretches(late, now)
             shown = {unit: renewed.usual.get(unit) or self._unknown(renewed, unit) for unit in self._units}
-            for unit in {Unit(*key[:2]) for key in first} & self._units:
-                shown[unit] = self._stretched(renewed.estate, unit, first)
+            for unit in {Unit(*key[:2]) for key in stretches} & self._units:
+                shown[unit] = self._stretched(renewed.estate, unit, {key: stretches[key] for key in _keys(unit) if key in stretches})
             self._late = {unit: known for unit, known in self._late.items() if shown.get(unit) is known[2]}
             return shown, until
 
@@ -103,11 +106,11 @@ class Forecaster:
         """Return the gauges of a unit that was met since the history was looked at, and remember them with the others."""
         return renewed.usual.setdefault(unit, _samples({key: renewed.estate.expect(key) for key in _keys(unit)}))
 
-    def _stretched(self, estate: Estate, unit: Unit, first: Mapping[Key, int]) -> tuple[StoredSample, ...]:
-        since = tuple((key, first.get(key, estate.now)) for key in _keys(unit))
+    def _stretched(self, estate: Estate, unit: Unit, stretches: _Stretches) -> tuple[StoredSample, ...]:
         known = self._late.get(unit)
-        if known is None or known[0] != since or known[1] is not estate:
-            known = self._late[unit] = since, estate, _samples({key: estate.expect_since(key, hour) for key, hour in since})
+        if known is None or known[0] != stretches or known[1] is not estate:
+            got = {key: estate.expect_since(key, *stretches[key]) if key in stretches else estate.expect(key) for key in _keys(unit)}
+            known = self._late[unit] = stretches, estate, _samples(got)
         return known[2]
 
 
@@ -124,24 +127,23 @@ def _keys(unit: Unit) -> tuple[Key, ...]:
     return tuple((unit.account_id, unit.region, name) for name in CHANNEL_CLASSES)
 
 
-def _stretches(late: Iterable[LateCount], now: datetime) -> tuple[dict[Key, int], datetime | None]:
-    """Return since which hour the changes happened that are in the window of each key, and when the first leaves it."""
-    first: dict[Key, int] = {}
+def _stretches(late: Iterable[LateCount], now: datetime) -> tuple[_Stretches, datetime | None]:
+    """Return what was counted late and is in the window of each key, and when the first of it leaves."""
+    stretches: dict[Key, tuple[int, int]] = {}
     until: datetime | None = None
     for count in late:
         ends = count.counted_at + HOLD
-        if ends <= now:
-            continue
-        key = count.account_id, count.region, class_of(Channel(count.channel))
-        hour = hour_of(count.event_time)
-        first[key] = min(first.get(key, hour), hour)
-        until = ends if until is None else min(until, ends)
-    return first, until
+        if ends > now:
+            key, hour = (count.account_id, count.region, class_of(Channel(count.channel))), hour_of(count.event_time)
+            first, events = stretches.get(key, (hour, 0))
+            stretches[key] = min(first, hour), events + count.events
+            until = ends if until is None else min(until, ends)
+    return stretches, until
 
 
 def _samples(expectations: Mapping[Key, Expectation]) -> tuple[StoredSample, ...]:
     return tuple(
         sample
         for key, got in expectations.items()
-        for sample in ((EXPECTED.name, key, round(got.expected, 3)), (UPPER.name, key, round(got.upper, 3)))
+        for sample in ((EXPECTED.name, key, round(got.expected, 4)), (UPPER.name, key, round(got.upper, 4)))
     )

@@ -219,13 +219,14 @@ class HourlyCounts:
 class LateCount:
     """Live events of a unit and channel that were counted in one minute, which ended at `counted_at`, later than is usual.
 
-    `event_time` is that of the earliest of them.
+    `events` is how many, `event_time` that of the earliest of them.
     """
 
     account_id: str
     region: str
     channel: str
     counted_at: datetime
+    events: int
     event_time: datetime
 
 

@@ -25,10 +25,10 @@ _HOURLY = """SELECT unit, channel, event_time / ?1 FROM events INDEXED BY events
 _UNITS = "SELECT u.id, a.text, r.text FROM units u JOIN strings a ON a.id = u.account_id JOIN strings r ON r.id = u.region"
 _STRING = "SELECT text FROM strings WHERE id = ?"
 _LINES = "SELECT account_id, region, live_since, watched_since FROM sources"
-_NOTE = """INSERT INTO late (unit, channel, minute, event_time) VALUES (?, ?, ?, ?)
-    ON CONFLICT (unit, channel, minute) DO UPDATE SET event_time = min(event_time, excluded.event_time)"""
+_NOTE = """INSERT INTO late (unit, channel, minute, events, event_time) VALUES (?, ?, ?, ?, ?) ON CONFLICT (unit, channel, minute)
+    DO UPDATE SET events = events + excluded.events, event_time = min(event_time, excluded.event_time)"""
 _FORGET = "DELETE FROM late WHERE minute < ?"
-_LATE = """SELECT a.text, r.text, c.text, l.minute, l.event_time FROM late l JOIN units u ON u.id = l.unit
+_LATE = """SELECT a.text, r.text, c.text, l.minute, l.events, l.event_time FROM late l JOIN units u ON u.id = l.unit
     JOIN strings a ON a.id = u.account_id JOIN strings r ON r.id = u.region JOIN strings c ON c.id = l.channel
     WHERE l.minute >= ? ORDER BY a.text, r.text, c.text, l.minute"""
 
@@ -68,22 +68,22 @@ def hourly_counts(connection: sqlite3.Connection, since: int) -> HourlyCounts:
 def note_late(connection: sqlite3.Connection, dimensions: Dimensions, events: Iterable[ChangeEvent], recorded_at: int) -> None:
     """Remember which live events of a transaction are counted later than usual; their units must be registered."""
     latest = recorded_at - NORMAL_LAG // timedelta(microseconds=1)
-    earliest: dict[tuple[int, int], int] = {}
+    late: dict[tuple[int, int], list[int]] = {}
     for event in events:
         event_time = to_microseconds(event.event_time)
         if event_time < latest:
             unit = dimensions.units.number(connection, event.account_id, event.region)
             key = unit, dimensions.strings.number(connection, event.channel)
-            earliest[key] = min(earliest.get(key, event_time), event_time)
-    if earliest:
+            late.setdefault(key, []).append(event_time)
+    if late:
         minute = recorded_at // _MINUTE
         connection.execute(_FORGET, (minute - _KEPT,))
-        connection.executemany(_NOTE, [(*key, minute, event_time) for key, event_time in earliest.items()])
+        connection.executemany(_NOTE, [(*key, minute, len(times), min(times)) for key, times in late.items()])
 
 
 def late_counts(connection: sqlite3.Connection, since: int) -> tuple[LateCount, ...]:
     """Return what was counted late since a time; see `Store.late_counts`."""
     return tuple(
-        LateCount(account_id, region, channel, from_microseconds((minute + 1) * _MINUTE), from_microseconds(event_time))
-        for account_id, region, channel, minute, event_time in connection.execute(_LATE, (since // _MINUTE,))
+        LateCount(account_id, region, channel, from_microseconds((minute + 1) * _MINUTE), events, from_microseconds(event_time))
+        for account_id, region, channel, minute, events, event_time in connection.execute(_LATE, (since // _MINUTE,))
     )

@@ -120,9 +120,9 @@ def _third(connection: sqlite3.Connection) -> None:
 
 
 _TABLES_4 = (
-    # Live events that were counted late: the earliest of each unit, channel and minute of our clock, of the last day.
-    """CREATE TABLE late (unit INTEGER NOT NULL, channel INTEGER NOT NULL, minute INTEGER NOT NULL, event_time INTEGER NOT NULL,
-        PRIMARY KEY (unit, channel, minute)) WITHOUT ROWID""",
+    # Live events that were counted late: how many of each unit, channel and minute of our clock, of the last day, and the earliest of them.
+    """CREATE TABLE late (unit INTEGER NOT NULL, channel INTEGER NOT NULL, minute INTEGER NOT NULL, events INTEGER NOT NULL,
+        event_time INTEGER NOT NULL, PRIMARY KEY (unit, channel, minute)) WITHOUT ROWID""",
     # From when on the source has read all of the unit, the past that it filled in included; NULL while only from live_since on.
     "ALTER TABLE sources ADD COLUMN watched_since INTEGER",
     # With all that counting by hour asks for: 2 % more of the file, and a tenth of the time of looking each event up.

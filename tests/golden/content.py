@@ -8,12 +8,14 @@ from pathlib import Path
 
 from exporter.aws.operations import GET_OBJECT, LOOKUP_EVENTS
 from exporter.checks import Sight, samples
+from exporter.forecast import Forecaster
 from exporter.metrics.exposition import Exposition
 from exporter.metrics.telemetry import Telemetry
 from exporter.model import Direction, PeerType, Rule, Unit
 from exporter.posture.judge import OpenRule
 from exporter.posture.settings import PostureSettings
 from exporter.posture.standing import Attachment, Exposure, Group, Part, RecorderLight, Standing, TrailLight
+from exporter.store.base import HourlyCounts
 from tests.series_store import SeriesStore
 
 FILES = {False: Path(__file__).with_name("metrics.txt"), True: Path(__file__).with_name("openmetrics.txt")}
@@ -98,6 +100,11 @@ def page(openmetrics: bool) -> str:
     telemetry.aws_request(GET_OBJECT, ACCOUNT, REGION, 0.25, None)
     telemetry.store_stats(store.stats())
     telemetry.page_refreshed(0.0625)
+    telemetry.expectation(NOW - 1800)
+    hour = int(NOW) // 3600
+    store.hours = HourlyCounts({(*unit, "console"): dict.fromkeys(range(hour - 2000, hour, 24), 3)}, {unit: hour - 2000})
+    forecaster = Forecaster(store, timedelta(days=90))
+    forecaster.renew(datetime.fromtimestamp(NOW, UTC))
     budgets = {group: 3, "awschange_open_ingress_rules": 2}
-    exposition = Exposition(store, budgets, timedelta(minutes=2), lambda: NOW, telemetry, states=True)
+    exposition = Exposition(store, budgets, timedelta(minutes=2), lambda: NOW, telemetry, states=True, forecaster=forecaster)
     return exposition.text(openmetrics)
