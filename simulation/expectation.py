@@ -28,8 +28,8 @@ class Estate(Protocol):
         """Return what an hour that ends now usually brings."""
         ...
 
-    def expect_since(self, key: Key, first: int) -> Expectation:
-        """Return what is usual of a stretch since an hour, whose changes were counted late and at once."""
+    def expect_since(self, key: Key, first: int, late: int) -> Expectation:
+        """Return what is usual of a stretch since an hour, of which so many changes were counted late and at once."""
         ...
 
 
@@ -142,7 +142,7 @@ def _stretched(key: Key, late: Sequence[tuple[int, int]], at: int, estate: Estat
     moments = {moment for counted, _ in near for moment in (max(counted, at), counted + hold) if moment < at + HOUR}
     for moment in sorted(moments):
         since = [hour for counted, hour in near if counted <= moment < counted + hold]
-        yield moment, {key: estate.expect_since(key, min(since)) if since else usual}
+        yield moment, {key: estate.expect_since(key, min(since), len(since)) if since else usual}
 
 
 def _series(key: Key, busy: list[int]) -> Series:

@@ -213,7 +213,7 @@ class Counted:
     def expect(self, key):
         return Expectation(float(self.counts[key]), self.hour)
 
-    def expect_since(self, key, first):
+    def expect_since(self, key, first, late):
         return Expectation(float(self.counts[key]), 1000.0 + self.hour)
 
 

@@ -40,7 +40,7 @@ class Thirty:
     def expect(self, key):
         return Expectation(1.0, 30.0)
 
-    def expect_since(self, key, first):
+    def expect_since(self, key, first, late):
         return Expectation(1.0, 30.0)
 
 
