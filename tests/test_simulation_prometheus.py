@@ -66,7 +66,7 @@ def names(run: Run) -> list[str]:
 
 def test_the_shipped_rules_find_what_is_plain(shipped):
     """Openings, removals and drips by a stranger need no baseline; where these are missed the way to the figures is broken."""
-    found = score(shipped.world, shipped.firings, names(shipped))
+    found = score(shipped.world, shipped.firings, [name for name in names(shipped) if name != MODEL])
     by_kind = {kind: [o for o in found.due if o.incident.kind == kind] for kind in ("mass open", "slow drip", "mass delete")}
     for kind, outcomes in by_kind.items():
         assert outcomes
@@ -74,7 +74,7 @@ def test_the_shipped_rules_find_what_is_plain(shipped):
             if outcome.incident.changes[0].opened != ("web",):
                 assert outcome.delay is not None, outcome.incident.name
                 assert outcome.delay <= 2, (kind, outcome.incident.name)
-    assert found.false_a_week < 4
+    assert found.false_a_week < 3
 
 
 def test_every_alert_of_these_rules_that_fires_has_a_place(shipped):
