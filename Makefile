@@ -10,16 +10,19 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header --no-annotate pyproject.toml
 # What tests run at once; 2 suits a laptop and a small runner alike.
 JOBS ?= 2
-# Further words for the command of demo, test and bench: make test ARGS='-k parse'
+# Further words for the command of demo, test, simulate and bench: make test ARGS='-k parse'
 ARGS ?=
+# What the simulation is drawn from.
+SEED ?= 1
 
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test soak lint format bench generate lock cover clean
+.PHONY: help setup demo test soak simulate lint format bench generate lock cover clean
 
 help:
 	@echo 'make demo      run the exporter on a stand-in for AWS until stopped'
 	@echo 'make test      run all tests'
 	@echo 'make soak      10,000 changes on every road, with faults and kills; ARGS="--seed 7"'
+	@echo 'make simulate  90 days with incidents, judged by the alert rules in a real Prometheus; SEED=1'
 	@echo 'make lint      check style, types, import contracts, spelling and generated pages'
 	@echo 'make bench     measure throughput beside its baselines'
 	@echo 'make generate  rewrite the generated pages of docs/'
@@ -55,6 +58,9 @@ test: $(INSTALLED)
 
 soak: $(INSTALLED)
 	$(BIN)/python -m tests.soak $(ARGS)
+
+simulate: $(INSTALLED)
+	$(BIN)/python -m simulation --seed $(SEED) $(ARGS)
 
 lint: $(INSTALLED)
 	$(BIN)/ruff check .

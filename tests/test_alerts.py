@@ -158,6 +158,8 @@ def with_rules(cases: dict[str, Any], text: str, directory: Path) -> Path:
         ("AwsChangeRateAnomalousByPromql", "  1 + account_region_class", "  0 * account_region_class", "quiet weeks"),
         ("AwsChangeRateAnomalousByPromql", "observed1h * 0 + 30", "observed1h * 0 + Inf", "no week to go by"),
         ("AwsChangeRateAnomalousByPromql", r"hourly_changes:(increase|delta)1h", "hourly_changes:increase1h", "while the pod was renamed"),
+        ("AwsChangeRateAnomalous", "unless on (account_id, region)", "and on (account_id, region)", "are refused change nothing"),
+        ("AwsChangeMassRemoval", "> 0.8 *", "> 0 *", "as much as it removes"),
         ("AwsChangeMassRemoval", r"removals:(increase|delta)10m", "removals:increase10m", "while the pod was renamed"),
         ("AwsChangeMassRemoval", r"removals:(increase|delta)10m", "removals:delta10m", "a lost store"),
         (

@@ -13,6 +13,7 @@ from statistics import median
 
 from exporter.baseline.calendar import decay
 from exporter.baseline.classes import CHANNEL_CLASSES, ChannelClass
+from exporter.baseline.habit import habit as reached
 from exporter.baseline.parameters import DEFAULT, Parameters
 from exporter.baseline.past import SPAN, Past, Watch, boil_down, day_habits
 from exporter.baseline.pooling import Pool, Usual
@@ -54,6 +55,7 @@ class Estate:
     pasts: Mapping[Key, Past]
     pools: Mapping[ChannelClass, Pool]
     inherited: Mapping[ChannelClass, float]
+    peaks: Mapping[ChannelClass, float]
     parameters: Parameters
 
     @classmethod
@@ -70,12 +72,13 @@ class Estate:
             given = first_hour if isinstance(first_hour, int) else first_hour.get(key[:2], now)
             first = first_hours[key] = min(max(given, now - parameters.history_hours), now)
             if first not in watches:
-                watches[first] = Watch.of(first, now, weights)
+                watches[first] = Watch.of(first, now, weights, parameters.settling_hours)
             pasts[key] = boil_down(counts.get(key, {}), first, now, watches[first], weights, parameters)
         of_class = {name: {key[:2]: past for key, past in pasts.items() if key[2] == name} for name in CHANNEL_CLASSES}
         pools = {name: Pool.of(members, parameters) for name, members in of_class.items()}
         inherited = {name: _inherited(members.values(), parameters) for name, members in of_class.items()}
-        return cls(now, counts, first_hours, pasts, pools, inherited, parameters)
+        peaks = {name: reached((past.day_habit for past in members.values()), parameters.peak_units) for name, members in of_class.items()}
+        return cls(now, counts, first_hours, pasts, pools, inherited, peaks, parameters)
 
     def expect(self, key: Key) -> Expectation:
         """Return the expectation of a key of the estate, or of one that it does not know, for windows that end in this hour."""
@@ -83,7 +86,7 @@ class Estate:
         habit, pair = self._habits(key, past, past.habit, past.pair)
         # A window that ends in this hour has changes of the hour before, or of both, but not twice as many as either usually has.
         expected = max(usual.rates[1:])
-        return Expectation(expected, max(self._bound(max(usual.rates), usual.burst, habit, pair), expected))
+        return Expectation(expected, max(self._bound(key[2], max(usual.rates), usual.burst, habit, pair), expected))
 
     def expect_since(self, key: Key, first: int, late: int) -> Expectation:
         """Return the expectation of a window that holds changes from hour `first` until this hour: `late` of them were counted late.
@@ -101,7 +104,7 @@ class Estate:
             key, past, *day_habits(self.counts.get(key, {}), self.first_hours.get(key, self.now), self.now, self.parameters)
         )
         highest = max(*rates, *usual.rates)
-        peak = max(short.upper, self._bound(highest, usual.burst, day, pair))
+        peak = max(short.upper, self._bound(key[2], highest, usual.burst, day, pair))
         rest = max(0.0, sum(rates) - highest)
         expected = max(short.expected, sum(rates))
         upper = max(peak + rest + _DEVIATIONS * sqrt((1.0 + usual.burst) * rest), expected)
@@ -119,11 +122,14 @@ class Estate:
             return habit, pair
         return max(habit, self.inherited[key[2]]), max(pair, self.inherited[key[2]])
 
-    def _bound(self, rate: float, burst: float, habit: float, pair: float) -> float:
+    def _bound(self, name: ChannelClass, rate: float, burst: float, habit: float, pair: float) -> float:
         parameters = self.parameters
         upper = upper_quantile(rate, burst, parameters.tail)
         upper = min(upper, max(parameters.ceiling * habit, parameters.least_ceiling))
-        return max(upper, parameters.margin * habit, pair)
+        # A deploy or a long evening of work is as large in one unit as in another, and each has a largest one that it did not have
+        # before. So where work is usual at this hour, what several units of the estate are used to is no surprise.
+        work = min(1.0, rate / parameters.working_rate)
+        return max(upper, parameters.margin * habit, pair, parameters.peak_margin * work * self.peaks[name])
 
 
 def fit(

@@ -15,6 +15,8 @@ class Parameters:
     """An hour counts half as much as one that is this much younger, so that an account may grow."""
     habit_days: int = 3
     """What happened on so many different days is a habit; what happened on fewer is taken for an incident."""
+    settling_hours: int = 24
+    """What happened in the last so many hours is not learned from yet: an incident must not make its own next hour usual."""
     least_habit: float = 2.0
     """So many changes in an hour are never taken for an incident."""
     young_days: int = 14
@@ -39,6 +41,12 @@ class Parameters:
     """The bound is at most so many times the habit, or the least ceiling: the distribution's tail is longer than that of real bursts."""
     least_ceiling: float = 15.0
     """The bound of a unit that has no habit at all is at most this."""
+    peak_units: int = 3
+    """What so many units are used to at some time of the day is what any of them may do where work is usual."""
+    peak_margin: float = 2.0
+    """The bound is then at least so many times that."""
+    working_rate: float = 0.15
+    """Changes per hour from which on an hour is one of work, in which a unit may do what the estate is used to: one in seven hours."""
     prior_rate: float = 0.02
     """Changes per hour of a unit of which nothing is known, in an estate of which nothing is known: one in two days."""
     prior_burst: float = 4.0

@@ -35,9 +35,10 @@ class Watch:
     week: tuple[float, ...]
 
     @classmethod
-    def of(cls, first: int, now: int, weights: Sequence[float]) -> Watch:
-        """Return the watch of a unit that was watched from hour `first` until before hour `now`."""
-        table = watched(min(first, now), now, weights)
+    def of(cls, first: int, now: int, weights: Sequence[float], settling: int = 0) -> Watch:
+        """Return the watch of a unit that was watched from hour `first` until before hour `now`, the last `settling` hours left out."""
+        end = max(now - settling, min(first, now))
+        table = watched(min(first, now), end, weights)
         smooth = _smoothed(table)
         weekend = is_weekend(now)
         slots_now = tuple(slot_of(hour_of_week(now + shift)) for shift in range(1 - SPAN, 1))
@@ -53,8 +54,8 @@ class Watch:
 class Past:
     """The past of one account, region and class, as `Watch` cuts it; incidents are cut down to what was usual.
 
-    `habit` and `pair` are the most that an hour, and two hours in a row, had on several days at this time of the day. `squares`
-    are the sums of the squared counts.
+    `habit` and `pair` are the most that an hour, and two hours in a row, had on several days at this time of the day, `day_habit`
+    that of an hour at any time. `squares` are the sums of the squared counts.
     """
 
     watch: Watch
@@ -63,6 +64,7 @@ class Past:
     slots: Sequence[float] = (0.0,) * SLOTS
     habit: float = 0.0
     pair: float = 0.0
+    day_habit: float = 0.0
     kind: Sequence[float] = field(default=_NOWHERE)
     week: Sequence[float] = field(default=_NOWHERE)
     squares: Sequence[float] = field(default=_NOWHERE)
@@ -71,19 +73,23 @@ class Past:
 def boil_down(counts: Mapping[int, int], first: int, now: int, watch: Watch, weights: Sequence[float], parameters: Parameters) -> Past:
     """Return the past that these hours tell, from hour `first` until before hour `now`."""
     past = Past(watch)
+    end = now - parameters.settling_hours
     hours = [hour for hour, count in counts.items() if first <= hour < now and count > 0]
     if not hours:
         return past
     hours.sort()
-    last = now - 1
+    last = end - 1
     days: dict[int, int] = {}
     for hour in hours:
         if counts[hour] > days.get(hour // HOURS, 0):
             days[hour // HOURS] = counts[hour]
-    most = max(habit(days.values(), parameters.habit_days), parameters.least_habit)
+    past.day_habit = habit(days.values(), parameters.habit_days)
+    most = max(past.day_habit, parameters.least_habit)
     table = [0.0] * WEEK
     for hour in hours:
-        table[hour_of_week(hour)] += min(counts[hour], most) * weights[(last - hour) // WEEK]
+        # What was on several days is a habit however fresh it is; a rate follows a single hour, so the last ones must settle first.
+        if hour < end:
+            table[hour_of_week(hour)] += min(counts[hour], most) * weights[(last - hour) // WEEK]
     past.total, past.by_week, past.slots = sum(table), _smoothed(table), by_slot(table)
 
     near = _near(hours, now)
@@ -92,6 +98,8 @@ def boil_down(counts: Mapping[int, int], first: int, now: int, watch: Watch, wei
     most = max(past.habit, parameters.least_habit)
     kind, week, squares = [0.0] * _STRETCH, [0.0] * _STRETCH, [0.0] * _STRETCH
     for hour, day, place in near:
+        if hour >= end:
+            continue
         count, weight = min(counts[hour], most), weights[(last - hour) // WEEK]
         kind[place] += weight * count
         squares[place] += weight * count * count

@@ -24,7 +24,7 @@ ALERT = Alert(
         "increase() may read up to one scrape interval's share high."
     ),
     thresholds=(
-        Threshold("limit", 20, "Successful security-group changes of one account and region within the window."),
+        Threshold("limit", 100, "Successful security-group changes of one account and region within the window."),
         Threshold("window", "10m", "How far back changes are counted together.", duration=True),
         Threshold("calls", ".*SecurityGroup.*", "EC2 calls that count, as an anchored regular expression."),
     ),

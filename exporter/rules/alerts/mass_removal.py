@@ -13,16 +13,30 @@ _REMOVALS = counted(
     by=("account_id", "region"),
     window="${window}",
 )
+_CHANGES = counted(
+    "account_region:awschange_security_group_changes",
+    'awschange_events_total{event_source="ec2.amazonaws.com", event_name=~".*SecurityGroup.*", outcome="success"}',
+    each=("account_id", "region", "event_name"),
+    by=("account_id", "region"),
+    window="${window}",
+)
 
 ALERT = Alert(
     name="AwsChangeMassRemoval",
     group="rate",
     severity="critical",
-    records=_REMOVALS.records,
-    expr=f"{_REMOVALS.highest('account_id', 'region')} > ${{limit}}",
-    why="Lower than the limit of AwsChangeBurst: what is removed breaks connections at once.",
+    records=(*_REMOVALS.records, *_CHANGES.records),
+    expr=(
+        f"{_REMOVALS.highest('account_id', 'region')} > ${{limit}}\n"
+        f"and {_REMOVALS.highest('account_id', 'region')} > ${{share}} * {_CHANGES.highest('account_id', 'region')}"
+    ),
+    why=(
+        "Lower than the limit of AwsChangeBurst: what is removed breaks connections at once. A deploy removes too, but puts other rules in "
+        "their place; where nearly nothing is made, something is cleared away."
+    ),
     thresholds=(
-        Threshold("limit", 10, "Successful removals in one account and region within the window."),
+        Threshold("limit", 12, "Successful removals in one account and region within the window."),
+        Threshold("share", 0.8, "The part of all changes of the window, from 0 to 1, that removals are more than."),
         Threshold("window", "10m", "How far back removals are counted together.", duration=True),
         Threshold("calls", "(Revoke|Delete)SecurityGroup.*", "EC2 calls that remove, as an anchored regular expression."),
     ),
@@ -36,7 +50,7 @@ ALERT = Alert(
     runbook=Runbook(
         means="""
             More than ${limit} successful calls removed security groups or rules of them (`RevokeSecurityGroupIngress`,
-            `RevokeSecurityGroupEgress`, `DeleteSecurityGroup`) in one account and region within ${window}. One call may remove many rules,
+            `RevokeSecurityGroupEgress`, `DeleteSecurityGroup`) in one account and region within ${window}, and hardly any made some. One call may remove many rules,
             and what they let through is cut off at once: a clean-up, an environment that is taken down, or sabotage.
 
             Open `history_url`: the entries name each rule that was removed, so that it can be put back. Ask whether something is down. If

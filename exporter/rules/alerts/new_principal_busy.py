@@ -27,7 +27,7 @@ ALERT = Alert(
     expr=f"{_CHANGES.highest(*LABELS)} > ${{limit}}\nand on ({_LABELS}) {NEW}",
     why=WHY,
     thresholds=(
-        Threshold("limit", 8, "Successful changes of one new principal within the window."),
+        Threshold("limit", 5, "Successful changes of one new principal within the window."),
         Threshold("window", "6h", "How far back changes are counted together.", duration=True),
         HOURS,
         LEARNING,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from exporter.rules.alert import Alert, Query, Runbook, Threshold
-from exporter.rules.classes import LABELS, changes_by_class
+from exporter.rules.classes import LABELS, WINDOW, changes_by_class
+from exporter.rules.counting import counted
 from exporter.rules.record import Record
 
 _LABELS = ", ".join(LABELS)
@@ -13,6 +14,13 @@ _COUNTED = changes_by_class(
     "is one number, as it is in awschange_expected_changes.",
 )
 _OBSERVED = Record("account_region_class:awschange_changes:observed1h", _COUNTED.highest(*LABELS))
+_SUCCEEDED = counted(
+    "account_region:awschange_changes_succeeded",
+    'awschange_events_total{outcome="success"}',
+    each=("account_id", "region", "event_source", "event_name"),
+    by=("account_id", "region"),
+    window=WINDOW,
+)
 _USUAL = Record(
     "account_region_class:awschange_expected_changes_upper:known",
     f"""
@@ -28,11 +36,15 @@ ALERT = Alert(
     name="AwsChangeRateAnomalous",
     group="rate",
     severity="critical",
-    records=(*_COUNTED.records, _OBSERVED, _USUAL),
-    expr=f"{_OBSERVED.name} > clamp_min({_USUAL.name}, ${{floor}})",
+    records=(*_COUNTED.records, *_SUCCEEDED.records, _OBSERVED, _USUAL),
+    expr=(
+        f"{_OBSERVED.name} > clamp_min({_USUAL.name}, ${{floor}})\n"
+        f"unless on (account_id, region) {_SUCCEEDED.highest('account_id', 'region')} <= ${{floor}}"
+    ),
     why=(
         "The exporter works out, from its own history of 90 days, what an hour like this one brings at most. The floor keeps a handful "
-        "of changes in an account that never has any from paging."
+        "of changes in an account that never has any from paging. Calls "
+        "that are refused change nothing: where no more than the floor succeeded, they alone page nobody, but they cannot hide others either."
     ),
     thresholds=(
         Threshold("floor", 10, "Changes of one hour that never page, however unusual they are."),
