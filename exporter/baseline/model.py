@@ -5,19 +5,20 @@ docs/anomalous-rate.md tells the model with its reasons.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from math import sqrt
 from statistics import median
 
-from exporter.baseline.calendar import decay
+from exporter.baseline.calendar import decay, hour_of_week, slot_of
 from exporter.baseline.classes import CHANNEL_CLASSES, ChannelClass
 from exporter.baseline.habit import habit as reached
 from exporter.baseline.parameters import DEFAULT, Parameters
 from exporter.baseline.past import SPAN, Past, Watch, boil_down, day_habits
 from exporter.baseline.pooling import Pool, Usual
 from exporter.baseline.quantile import upper_quantile
+from exporter.baseline.work import hours_of_work
 
 Key = tuple[str, str, ChannelClass]
 """Account id, region, class of channel."""
@@ -56,6 +57,7 @@ class Estate:
     pools: Mapping[ChannelClass, Pool]
     inherited: Mapping[ChannelClass, float]
     peaks: Mapping[ChannelClass, float]
+    work: Mapping[tuple[str, str], Sequence[float]]
     parameters: Parameters
 
     @classmethod
@@ -78,7 +80,12 @@ class Estate:
         pools = {name: Pool.of(members, parameters) for name, members in of_class.items()}
         inherited = {name: _inherited(members.values(), parameters) for name, members in of_class.items()}
         peaks = {name: reached((past.day_habit for past in members.values()), parameters.peak_units) for name, members in of_class.items()}
-        return cls(now, counts, first_hours, pasts, pools, inherited, peaks, parameters)
+        work = {
+            key[:2]: hours_of_work(counts.get((*key[:2], "people"), {}), first, now, parameters)
+            for key, first in first_hours.items()
+            if pasts[key].watch.days >= parameters.young_days
+        }
+        return cls(now, counts, first_hours, pasts, pools, inherited, peaks, work, parameters)
 
     def expect(self, key: Key) -> Expectation:
         """Return the expectation of a key of the estate, or of one that it does not know, for windows that end in this hour."""
@@ -86,7 +93,7 @@ class Estate:
         habit, pair = self._habits(key, past, past.habit, past.pair)
         # A window that ends in this hour has changes of the hour before, or of both, but not twice as many as either usually has.
         expected = max(usual.rates[1:])
-        return Expectation(expected, max(self._bound(key[2], max(usual.rates), usual.burst, habit, pair), expected))
+        return Expectation(expected, max(self._bound(key, self.now, max(usual.rates), usual.burst, habit, pair), expected))
 
     def expect_since(self, key: Key, first: int, late: int) -> Expectation:
         """Return the expectation of a window that holds changes from hour `first` until this hour: `late` of them were counted late.
@@ -104,7 +111,7 @@ class Estate:
             key, past, *day_habits(self.counts.get(key, {}), self.first_hours.get(key, self.now), self.now, self.parameters)
         )
         highest = max(*rates, *usual.rates)
-        peak = max(short.upper, self._bound(key[2], highest, usual.burst, day, pair))
+        peak = max(short.upper, self._bound(key, first, highest, usual.burst, day, pair))
         rest = max(0.0, sum(rates) - highest)
         expected = max(short.expected, sum(rates))
         upper = max(peak + rest + _DEVIATIONS * sqrt((1.0 + usual.burst) * rest), expected)
@@ -122,14 +129,22 @@ class Estate:
             return habit, pair
         return max(habit, self.inherited[key[2]]), max(pair, self.inherited[key[2]])
 
-    def _bound(self, name: ChannelClass, rate: float, burst: float, habit: float, pair: float) -> float:
+    def _working(self, unit: tuple[str, str], first: int, rate: float) -> float:
+        """Return how far any hour from `first` until this one is one of work."""
+        slots = self.work.get(unit)
+        if slots is None:
+            # Of a young unit nobody knows yet when people work there.
+            return min(1.0, rate / self.parameters.young_rate)
+        return max(slots[slot_of(hour_of_week(hour))] for hour in range(first, self.now + 1))
+
+    def _bound(self, key: Key, first: int, rate: float, burst: float, habit: float, pair: float) -> float:
         parameters = self.parameters
-        upper = upper_quantile(rate, burst, parameters.tail)
-        upper = min(upper, max(parameters.ceiling * habit, parameters.least_ceiling))
+        working = self._working(key[:2], first, rate)
+        least = parameters.idle_ceiling + (parameters.least_ceiling - parameters.idle_ceiling) * working
+        upper = min(upper_quantile(rate, burst, parameters.tail), max(parameters.ceiling * habit, least))
         # A deploy or a long evening of work is as large in one unit as in another, and each has a largest one that it did not have
-        # before. So where work is usual at this hour, what several units of the estate are used to is no surprise.
-        work = min(1.0, rate / parameters.working_rate)
-        return max(upper, parameters.margin * habit, pair, parameters.peak_margin * work * self.peaks[name])
+        # before. So while people work, what several units of the estate are used to is no surprise.
+        return max(upper, parameters.margin * habit, pair, parameters.peak_margin * working * self.peaks[key[2]])
 
 
 def fit(

@@ -40,13 +40,21 @@ class Parameters:
     ceiling: float = 3.0
     """The bound is at most so many times the habit, or the least ceiling: the distribution's tail is longer than that of real bursts."""
     least_ceiling: float = 15.0
-    """The bound of a unit that has no habit at all is at most this."""
+    """The bound of a unit that has no habit at all is at most this at an hour of work,"""
+    idle_ceiling: float = 11.0
+    """and this where nobody works."""
     peak_units: int = 3
     """What so many units are used to at some time of the day is what any of them may do where work is usual."""
-    peak_margin: float = 2.0
+    peak_margin: float = 2.5
     """The bound is then at least so many times that."""
-    working_rate: float = 0.15
-    """Changes per hour from which on an hour is one of work, in which a unit may do what the estate is used to: one in seven hours."""
+    working_days: int = 2
+    """At an hour of work people did something on at least so many days,"""
+    working_share: float = 0.25
+    """and on at least this share of the days of the hour at which they do most often;"""
+    idle_share: float = 0.15
+    """up to this share nobody works then, and between both shares somebody does at times."""
+    young_rate: float = 0.15
+    """Changes per hour from which on an hour of a young unit, whose hours are not known, is one of work: one in seven hours."""
     prior_rate: float = 0.02
     """Changes per hour of a unit of which nothing is known, in an estate of which nothing is known: one in two days."""
     prior_burst: float = 4.0

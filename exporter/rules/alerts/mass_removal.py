@@ -35,7 +35,7 @@ ALERT = Alert(
         "their place; where nearly nothing is made, something is cleared away."
     ),
     thresholds=(
-        Threshold("limit", 12, "Successful removals in one account and region within the window."),
+        Threshold("limit", 14, "Successful removals in one account and region within the window."),
         Threshold("share", 0.8, "The part of all changes of the window, from 0 to 1, that removals are more than."),
         Threshold("window", "10m", "How far back removals are counted together.", duration=True),
         Threshold("calls", "(Revoke|Delete)SecurityGroup.*", "EC2 calls that remove, as an anchored regular expression."),
