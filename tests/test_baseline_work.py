@@ -22,7 +22,7 @@ def slots(people: dict[int, int]) -> list[float]:
 def roll_outs(every: int, size: int) -> dict[int, int]:
     """Return roll-outs of a pipeline at office hours, one each so many hours of them."""
     hours = [hour for hour in range(FIRST, NOW) if is_office(hour)]
-    return {hour: size for hour in hours[::every]}
+    return dict.fromkeys(hours[::every], size)
 
 
 def test_work_is_when_people_change_things_on_many_days() -> None:
