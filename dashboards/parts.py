@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dashboards.promql import ANY_UNIT, CHOSEN, CHOSEN_EXPORTERS, CHOSEN_UNITS, grown, known, most, total
+from dashboards.promql import ANY_UNIT, CHOSEN, CHOSEN_EXPORTERS, CHOSEN_UNITS, grown, in_steps, known, most, total, with_dots
 from dashboards.record import Color, Panel, Query, Step, Texts
 
 BAD = (Step(0, "green"), Step(1, "red"))
@@ -68,6 +68,15 @@ def stale(kind: str) -> str:
 def events(outcomes: str) -> str:
     """Return the selector of recorded counts of events by outcome."""
     return f'account_region_outcome:awschange_events:sum{{outcome=~"{outcomes}", {CHOSEN}}}'
+
+
+_OPENED = f"account_region_port:awschange_ingress_opened:max{{{CHOSEN}}}"
+OPENED_IN_STEPS = with_dots(
+    total(in_steps(_OPENED, (*UNIT, "port_class")), ("port_class",)) + " > 0",
+    f"awschange_ingress_opened_total{{{CHOSEN}}}",
+    ("port_class",),
+)
+"""Changes that opened ingress to the internet, in steps of time."""
 
 
 def in_range(counter: str, by: tuple[str, ...]) -> str:

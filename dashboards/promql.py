@@ -70,12 +70,29 @@ def total(expr: str, by: Sequence[str] = ()) -> str:
     return f"sum by ({', '.join(by)}) (\n{expr}\n)" if by else f"sum(\n{expr}\n)"
 
 
+def in_steps(counter: str, by: Sequence[str]) -> str:
+    """Return how often a counter went up in each step of time; of a recorded one, from what was recorded of its growth.
+
+    That is there only for what grew, and reads in a moment; a series without growth has no 0. Windows of Prometheus 2 hold both of their
+    edges; the offset keeps what was recorded at an edge out of the next one's.
+    """
+    name, brace, selector = counter.partition("{")
+    if ":" not in name:
+        return grown(counter, by, EACH_STEP)
+    return f"max by ({', '.join(by)}) (sum_over_time({name.rpartition(':')[0]}:grown{brace}{selector}[{EACH_STEP}] offset -1ms))"
+
+
+def with_dots(expr: str, counter: str, by: Sequence[str]) -> str:
+    """Return a query of recorded series that has the exemplars of the counter itself: Prometheus finds them by the selectors of a query."""
+    return f"{expr}\nor sum by ({', '.join(by)}) ({counter} < 0)"
+
+
 def busiest(counter: str, each: Sequence[str], by: Sequence[str], limit: int) -> tuple[str, str]:
     """Return two queries in steps of time: the `limit` busiest of the whole range by name, and all others together.
 
     Which they are is decided once, over the range, so that a series does not come and go with every step.
     """
-    steps = total(grown(counter, each, EACH_STEP), by)
+    steps = total(in_steps(counter, each), by)
     chosen = f"topk({limit}, {total(grown(counter, each, '$__range', ' @ end()'), by)})"
     labels = ", ".join(by)
     return f"{steps}\nand on ({labels})\n{chosen} > 0", f"sum(\n{steps}\nunless on ({labels})\n{chosen}\n) > 0"

@@ -9,6 +9,7 @@ from dashboards.parts import (
     DOUBTFUL,
     NO,
     OPEN_RULE,
+    OPENED_IN_STEPS,
     PORT_COLORS,
     REACH_UNKNOWN,
     REACHABLE,
@@ -22,11 +23,9 @@ from dashboards.parts import (
     named,
     open_rules,
 )
-from dashboards.promql import CHOSEN, CHOSEN_EXPORTERS, grown, known, most, total
+from dashboards.promql import CHOSEN, CHOSEN_EXPORTERS, grown, known, most
 from dashboards.record import Column, Dashboard, Panel, Query, Row, Step
 
-_OPENED = f"awschange_ingress_opened_total{{{CHOSEN}}}"
-_OPENED_BY = (*UNIT, "port_class")
 _RECORDED = most(f"account_region:awschange_open_ingress_rules:sum{{{CHOSEN}}}", (*UNIT, "port_class", "exposure"))
 _RECORDED_END = most(f"account_region:awschange_open_ingress_rules:sum{{{CHOSEN}}}", (*UNIT, "port_class", "exposure"), " @ end()")
 _EXCEPTED = most(f"awschange_open_ingress_excepted_rules{{{CHOSEN}}}", OPEN_RULE)
@@ -122,9 +121,9 @@ OPEN = Row(
         Panel(
             "Opened",
             "Successful changes that opened ingress to the internet, by class of ports; each dot is one of them and leads to its event. "
-            "Empty: nothing was opened.",
+            "Empty: nothing was opened, or the recording rules are not loaded.",
             "bars",
-            (Query(f"{total(grown(_OPENED, _OPENED_BY, '$__interval'), ('port_class',))} > 0", "{{port_class}}", exemplars=True),),
+            (Query(OPENED_IN_STEPS, "{{port_class}}", exemplars=True),),
             links=(history(),),
             interval="1m",
             colors=PORT_COLORS,

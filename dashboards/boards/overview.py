@@ -12,6 +12,7 @@ from dashboards.parts import (
     DOUBTFUL,
     EXPORTERS_DOWN,
     FIRING,
+    OPENED_IN_STEPS,
     PORT_COLORS,
     REACHABLE,
     REACHES,
@@ -29,7 +30,7 @@ from dashboards.parts import (
     named,
     open_rules,
 )
-from dashboards.promql import ANY_UNIT, CHOSEN, CHOSEN_ACCOUNT, CHOSEN_UNITS, EACH_STEP, busiest, grown, known, last_rise, most, total
+from dashboards.promql import ANY_UNIT, CHOSEN, CHOSEN_ACCOUNT, CHOSEN_UNITS, busiest, grown, in_steps, known, last_rise, most, total
 from dashboards.record import Column, Dashboard, Panel, Query, Row, Step
 
 _GROUP_CHANGES = f"awschange_security_group_changes_total{{{CHOSEN}}}"
@@ -191,9 +192,10 @@ CHANGED = Row(
         ),
         Panel(
             "Opened to the internet over time",
-            "Changes that opened ingress, by class of ports; each dot is one of them and leads to its event. Empty: nothing was opened.",
+            "Changes that opened ingress, by class of ports; each dot is one of them and leads to its event. "
+            "Empty: nothing was opened, or the recording rules are not loaded.",
             "bars",
-            (Query(total(grown(_OPENED, _OPENED_BY, EACH_STEP), ("port_class",)) + " > 0", "{{port_class}}", exemplars=True),),
+            (Query(OPENED_IN_STEPS, "{{port_class}}", exemplars=True),),
             links=(history(),),
             interval="1m",
             colors=PORT_COLORS,
@@ -202,7 +204,7 @@ CHANGED = Row(
             "Changes by event",
             "Successful changes, by call. Empty: nothing changed, or the recording rules are not loaded.",
             "bars",
-            (Query(total(grown(_EVENTS, (*UNIT, "event_name"), EACH_STEP), ("event_name",)) + " > 0", "{{event_name}}"),),
+            (Query(total(in_steps(_EVENTS, (*UNIT, "event_name")), ("event_name",)) + " > 0", "{{event_name}}"),),
             links=(history(event_name=label("event_name")),),
             interval="1m",
         ),
