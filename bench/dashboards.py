@@ -234,7 +234,7 @@ def unrecorded(asked: Asked) -> Asked:
 
     def counted(match: re.Match[str]) -> str:
         name = levels[match[1]]
-        by = [record.expr for record in RECORDING if record.name == name][0].partition("(")[2].partition(")")[0].split(", ")
+        by = next(record.expr for record in RECORDING if record.name == name).partition("(")[2].partition(")")[0].split(", ")
         return grown(f"{name}{match[2]}", [label for label in by if label != "job"], match[3])
 
     expr = _STEPS.sub(counted, asked.expr)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dashboards.promql import ANY_UNIT, CHOSEN, CHOSEN_EXPORTERS, CHOSEN_UNITS, grown, in_steps, known, most, total, with_dots
+from collections.abc import Callable
+
+from dashboards.promql import ANY_UNIT, CHOSEN, CHOSEN_EXPORTERS, CHOSEN_UNITS, beside, grown, in_steps, known, most, total, with_dots
 from dashboards.record import Color, Panel, Query, Step, Texts
 
 BAD = (Step(0, "green"), Step(1, "red"))
@@ -57,6 +59,12 @@ def named(groups: str, by: tuple[str, ...]) -> str:
 def age_of_success(kind: str) -> str:
     """Return for how long each unit of the sources has not been read whole, in seconds; `kind` is a matcher of `source`."""
     return f"time() - {most(f'awschange_exporter_last_success_timestamp_seconds{{{kind}, {CHOSEN_UNITS}}}', SOURCE_UNIT)}"
+
+
+def oldest(limit: int) -> tuple[str, Callable[[str], str]]:
+    """Return the query of the units of sources that were not read for longest, and what makes a gauge of them a further column."""
+    rows = f"topk({limit}, {age_of_success(ANY_SOURCE)})"
+    return rows, lambda metric: beside(most(f"{metric}{{{CHOSEN_UNITS}}}", SOURCE_UNIT), SOURCE_UNIT, rows)
 
 
 def stale(kind: str) -> str:

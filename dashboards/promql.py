@@ -106,7 +106,8 @@ def last_rise(counter: str, by: Sequence[str]) -> str:
     labels = ", ".join(by)
 
     def rose(window: str) -> str:
-        return f"time() * (changes({counter}[{window}]) > bool 0)"
+        # What did not rise is left out first: most series of an estate stand still.
+        return f"(changes({counter}[{window}]) > 0) * 0 + time()"
 
     return (
         f"1000 * max by ({labels}) (\n"
@@ -115,6 +116,11 @@ def last_rise(counter: str, by: Sequence[str]) -> str:
         f'  or label_replace({rose("2m")}, "newest", "now", "", "")\n'
         ") > 0"
     )
+
+
+def beside(expr: str, by: Sequence[str], rows: str) -> str:
+    """Return a further column of a table whose rows another query has chosen; otherwise it would add rows of its own."""
+    return f"{expr}\nand on ({', '.join(by)}) {rows}"
 
 
 def known(expr: str, witness: str) -> str:

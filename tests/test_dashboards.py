@@ -278,7 +278,9 @@ def promtool(program: Any, directory: Path, rules: dict[str, str], tests: list[d
     written = {"groups": [{"name": "g", "rules": [{"record": name, "expr": expr} for name, expr in rules.items()]}]}
     (directory / "rules.yml").write_text(yaml.safe_dump(written), encoding="utf-8")
     if tests:
-        (directory / "tests.yml").write_text(yaml.safe_dump({"rule_files": ["rules.yml"], "evaluation_interval": every, "tests": tests}), encoding="utf-8")
+        (directory / "tests.yml").write_text(
+            yaml.safe_dump({"rule_files": ["rules.yml"], "evaluation_interval": every, "tests": tests}), encoding="utf-8"
+        )
     checked = ["check", "rules", "rules.yml"] if not tests else ["test", "rules", "tests.yml"]
     done = subprocess.run([program("promtool"), *checked], cwd=directory, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

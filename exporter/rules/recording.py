@@ -32,6 +32,7 @@ _OPENED = Record(
     "account_region_port:awschange_ingress_opened:max",
     f"max by ({_UNIT}, port_class) (awschange_ingress_opened_total)",
 )
+_OPEN = f"max by ({_UNIT}, vpc_id, security_group_id, protocol, port_class, ip_version, exposure) (awschange_open_ingress_rules)"
 
 RECORDING: tuple[Record, ...] = (
     _OUTCOME,
@@ -40,10 +41,9 @@ RECORDING: tuple[Record, ...] = (
     _grown(_OUTCOME.name, f"{_UNIT}, outcome"),
     _grown(_EVENT.name, f"{_UNIT}, event_name"),
     _grown(_OPENED.name, f"{_UNIT}, port_class"),
-    Record(
-        "account_region:awschange_open_ingress_rules:sum",
-        f"sum by ({_UNIT}, port_class, exposure) (max by ({_UNIT}, vpc_id, security_group_id, protocol, port_class, ip_version, exposure) (awschange_open_ingress_rules))",
-    ),
+    Record("account_region:awschange_open_ingress_rules:sum", f"sum by ({_UNIT}) ({_OPEN})"),
+    Record("account_region_exposure:awschange_open_ingress_rules:sum", f"sum by ({_UNIT}, exposure) ({_OPEN})"),
+    Record("account_region_port:awschange_open_ingress_rules:sum", f"sum by ({_UNIT}, port_class) ({_OPEN})"),
 )
 """In the order in which they are worked out; a later one may read an earlier one.
 
