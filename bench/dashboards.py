@@ -1,7 +1,7 @@
 """Dashboards: what one look at each costs a real Prometheus at 500 accounts and regions, with recording rules beside without.
 
-The series are made up (tests/made_up_series.py): every family as wide as 500 accounts and regions and its budget make it, over four
-hours. promtool makes blocks of them and of what the recording rules would have recorded; Prometheus serves both. Without recording
+The series are made up (tests/made_up_series.py): every family as wide as 500 accounts and regions and its budget make it, over two
+hours; more would take longer to make than to read. promtool makes blocks of them and of what the recording rules would have recorded; Prometheus serves both. Without recording
 rules the same queries ask for the rules' own expressions instead.
 """
 
@@ -31,11 +31,11 @@ from tests.grafana_view import Asked, Json, Prometheus, Refused, View, of_one, p
 from tests.made_up_series import Estate, Times, write
 
 ESTATE = Estate(units=500, groups=10_000, principals=2_000)
-HOURS = 4
+HOURS = 2
 BLOCK = 7200
-SCRAPE = 60
+SCRAPE = 120
 REST = 240
-ROUNDS = 2
+ROUNDS = 1
 DRAWN = 50
 """More lines than this nobody can tell apart."""
 ROOT = Path(__file__).resolve().parent.parent
@@ -153,6 +153,7 @@ class Cost:
 
 def _measure(measured: Measured, end: int, series: int) -> list[list[str]]:
     rows, slow = [], []
+    rules = sum(measured.cost(Asked(record.expr, instant=True, start=0, end=end - 1, step=0)).seconds for record in RECORDING)
     for board in DASHBOARDS:
         dashboard: Json = json.loads((ROOT / "grafana" / f"{board.name}.json").read_text(encoding="utf-8"))
         view = View(dashboard, measured.prometheus, end - 1, HOURS * 3600, of_one(dashboard, _FIRST), f"{SCRAPE}s")
@@ -189,6 +190,7 @@ def _measure(measured: Measured, end: int, series: int) -> list[list[str]]:
             "Seconds of the processor, of the queries of all panels, marks and choices together.",
             "Refused: it took longer than 30 s, or more samples at once than Prometheus allows.",
             "Without rules: the same queries, with the expressions of the recording rules in place of their names.",
+            f"One evaluation of all recording rules takes {rules:.2f} s of the processor.",
         ],
     )
     slow.sort(key=lambda pair: -pair[0].seconds)
