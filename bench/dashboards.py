@@ -40,7 +40,7 @@ DRAWN = 50
 """More lines than this nobody can tell apart."""
 ROOT = Path(__file__).resolve().parent.parent
 GROWN = ":grown"
-_STEPS = re.compile(rf"sum_over_time\((\w+:\w+){GROWN}(\{{[^}}]*\}})\[([^\]]+)\](?: offset -1ms)?\)")
+_STEPS = re.compile(rf"sum_over_time\((\w+:\w+){GROWN}(\{{[^}}]*\}})\[([^\]]+)\]( @ end\(\))?(?: offset -1ms)?\)")
 _FIRST = {"group": [ESTATE.group(0)["security_group_id"]], "principal": [ESTATE.principal(0)["principal"]]}
 
 
@@ -237,7 +237,10 @@ def unrecorded(asked: Asked) -> Asked:
     def counted(match: re.Match[str]) -> str:
         name = levels[match[1]]
         by = next(record.expr for record in RECORDING if record.name == name).partition("(")[2].partition(")")[0].split(", ")
-        return grown(f"{name}{match[2]}", [label for label in by if label != "job"], match[3])
+        # As if the recorded name were that of a counter: what is recorded of its growth is not to be read either.
+        counter = f"{name.replace(':', '__')}{match[2]}"
+        counts = grown(counter, [label for label in by if label != "job"], match[3], match[4] or "")
+        return counts.replace(name.replace(":", "__"), name)
 
     expr = _STEPS.sub(counted, asked.expr)
     for record in RECORDING:

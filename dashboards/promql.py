@@ -50,18 +50,41 @@ def grown(counter: str, by: Sequence[str], window: str, at: str = "") -> str:
     within the window, by each series that was born in it, or fell in it because its store was lost; not of others, or a replica that is
     late would count again what the first has. What stood last is remembered for six hours (in steps for 15 minutes), so that a change
     which came while nobody scraped is not lost. `counter` is a selector that leaves at least one label beside `by` (job, instance): this
-    keeps both sides of `or`. Of recorded counters replicas are one series. `at` moves all to another moment, as ` @ end()`.
+    keeps both sides of `or`. `at` moves all to another moment, as ` @ end()`. Of recorded counters see _recorded_grown().
     """
+    if ":" in counter.partition("{")[0]:
+        return _recorded_grown(counter, by, window, at)
     labels = ", ".join(by)
     look_back = STEP_LOOK_BACK if window == EACH_STEP else LOOK_BACK
     now, before = f"last_over_time({counter}[{look_back}]{at})", f"last_over_time({counter}[{look_back}] offset {window}{at})"
     least = f"min_over_time({counter}[{window}]{at})"
-    recorded = ":" in counter.partition("{")[0]
     return (
         f"max by ({labels}) (\n"
         f"  max by ({labels}) ({now}) - max by ({labels}) ({before})\n"
-        f"  or {now} - {least}{'' if recorded else f' unless {before} <= {least}'}\n"
+        f"  or {now} - {least} unless {before} <= {least}\n"
         ")"
+    )
+
+
+def _growth(counter: str, window: str, at: str = "") -> str:
+    name, brace, selector = counter.partition("{")
+    return f"sum_over_time({name.rpartition(':')[0]}:grown{brace}{selector}[{window}]{at})"
+
+
+def _recorded_grown(counter: str, by: Sequence[str], window: str, at: str = "") -> str:
+    """Return the same of a recorded counter: its recorded growth, or what stands at the end above all that stood before the window.
+
+    The second outlives an outage for longer than rules remember. The least within the window says nothing here: while the replica that
+    stands higher is not scraped, the recorded counter is low, and then high again without a change.
+    """
+    labels = ", ".join(by)
+    now, before = f"last_over_time({counter}[{LOOK_BACK}]{at})", f"max_over_time({counter}[{LOOK_BACK}] offset {window}{at})"
+    return (
+        f"clamp_min(max by ({labels}) (\n"
+        f"  max by ({labels}) ({now}) - max by ({labels}) ({before})\n"
+        f"  or {_growth(counter, window, at)}\n"
+        f"  or 0 * {now}\n"
+        "), 0)"
     )
 
 
@@ -76,10 +99,9 @@ def in_steps(counter: str, by: Sequence[str]) -> str:
     That is there only for what grew, and reads in a moment; a series without growth has no 0. Windows of Prometheus 2 hold both of their
     edges; the offset keeps what was recorded at an edge out of the next one's.
     """
-    name, brace, selector = counter.partition("{")
-    if ":" not in name:
+    if ":" not in counter.partition("{")[0]:
         return grown(counter, by, EACH_STEP)
-    return f"max by ({', '.join(by)}) (sum_over_time({name.rpartition(':')[0]}:grown{brace}{selector}[{EACH_STEP}] offset -1ms))"
+    return f"max by ({', '.join(by)}) ({_growth(counter, EACH_STEP, ' offset -1ms')})"
 
 
 def with_dots(expr: str, counter: str, by: Sequence[str]) -> str:

@@ -612,7 +612,8 @@ FIRST, SECOND = OPENING % "one", OPENING % "two"
 def test_bars_of_recorded_growth_add_up_to_what_happened(program: Any, tmp_path: Path, series: dict[str, str], count: int) -> None:
     """Growth is recorded once and never again: what it misses, no bar will ever show, and what it counts twice was never there."""
     by = (*UNIT, "port_class")
-    bar = asked(in_steps(f"account_region_port:awschange_ingress_opened:max{{{CHOSEN}}}", by), step=300)
+    recorded = "account_region_port:awschange_ingress_opened:max"
+    bar = asked(in_steps(recorded, by), step=300)
     labels = '{account_id="111122223333", region="us-east-1", port_class="admin"}'
     test = {
         "interval": "1m",
@@ -622,7 +623,12 @@ def test_bars_of_recorded_growth_add_up_to_what_happened(program: Any, tmp_path:
                 "expr": f"sum_over_time(({bar})[64m:5m])",
                 "eval_time": "65m",
                 "exp_samples": [{"labels": labels, "value": count}] if count else [],
-            }
+            },
+            {
+                "expr": grown(recorded, by, "60m"),
+                "eval_time": "65m",
+                "exp_samples": [{"labels": labels, "value": count}],
+            },
         ],
     }
     promtool(program, tmp_path, {record.name: record.expr for record in RECORDING}, [test])
@@ -642,6 +648,22 @@ def test_what_an_evaluation_missed_is_in_the_next_ones(program: Any, tmp_path: P
         ],
     }
     promtool(program, tmp_path, {record.name: record.expr for record in RECORDING}, [test], every="20m")
+
+
+def test_a_number_remembers_an_outage_for_longer_than_the_bars(program: Any, tmp_path: Path) -> None:
+    """What came in a night without a scrape is in no bar; the number above must not lose it, too."""
+    test = {
+        "interval": "1m",
+        "input_series": [{"series": FIRST, "values": "5x20 _x120 9x30"}],
+        "promql_expr_test": [
+            {"expr": f"sum({expr})", "eval_time": "160m", "exp_samples": samples}
+            for expr, samples in (
+                (grown("account_region_port:awschange_ingress_opened:max", ("region",), "150m"), [{"labels": "{}", "value": 4}]),
+                ("sum_over_time(account_region_port:awschange_ingress_opened:grown[150m])", []),
+            )
+        ],
+    }
+    promtool(program, tmp_path, {record.name: record.expr for record in RECORDING}, [test])
 
 
 def test_no_change_stands_in_two_bars(program: Any, tmp_path: Path) -> None:
