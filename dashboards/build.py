@@ -29,7 +29,7 @@ _TYPES: dict[Kind, str] = {
     "heatmap": "heatmap",
 }
 _INSTANT: frozenset[Kind] = frozenset({"stat", "table", "bar_gauge"})
-_STEPS: Mapping[Kind, int] = MappingProxyType({"bars": 60, "heatmap": 60, "lines": 120, "state_timeline": 120})
+_STEPS: Mapping[Kind, int] = MappingProxyType({"bars": 60, "heatmap": 60, "lines": 60, "state_timeline": 120})
 """Steps of a graph: more bars are too thin to point at, and every step of a count reads its window anew."""
 
 

@@ -8,7 +8,11 @@ from dashboards.record import Annotation
 
 OPENED = Annotation(
     "Opened to the internet",
-    most(f"changes(awschange_ingress_opened_total{{{CHOSEN}}}[$__rate_interval])", ("account_id", "region", "port_class")) + " > 0",
+    most(
+        f"sum_over_time(account_region_port:awschange_ingress_opened:grown{{{CHOSEN}}}[$__rate_interval])",
+        ("account_id", "region", "port_class"),
+    )
+    + " > 0",
     "Opened to the internet: {{port_class}} ports",
     "Account {{account_id}}, {{region}}",
     "red",

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dashboards.promql import ANY_UNIT, CHOSEN, CHOSEN_EXPORTERS, CHOSEN_UNITS, grown, known, most, total
+from collections.abc import Callable
+
+from dashboards.promql import ANY_UNIT, CHOSEN, CHOSEN_EXPORTERS, CHOSEN_UNITS, beside, grown, in_steps, known, most, total, with_dots
 from dashboards.record import Color, Panel, Query, Step, Texts
 
 BAD = (Step(0, "green"), Step(1, "red"))
@@ -59,6 +61,12 @@ def age_of_success(kind: str) -> str:
     return f"time() - {most(f'awschange_exporter_last_success_timestamp_seconds{{{kind}, {CHOSEN_UNITS}}}', SOURCE_UNIT)}"
 
 
+def oldest(limit: int) -> tuple[str, Callable[[str], str]]:
+    """Return the query of the units of sources that were not read for longest, and what makes a gauge of them a further column."""
+    rows = f"topk({limit}, {age_of_success(ANY_SOURCE)})"
+    return rows, lambda metric: beside(most(f"{metric}{{{CHOSEN_UNITS}}}", SOURCE_UNIT), SOURCE_UNIT, rows)
+
+
 def stale(kind: str) -> str:
     """Return the units that were not read whole for three intervals, as the alerts say it."""
     interval = most(f"awschange_exporter_poll_interval_seconds{{{kind}, {CHOSEN_UNITS}}}", SOURCE_UNIT)
@@ -68,6 +76,15 @@ def stale(kind: str) -> str:
 def events(outcomes: str) -> str:
     """Return the selector of recorded counts of events by outcome."""
     return f'account_region_outcome:awschange_events:sum{{outcome=~"{outcomes}", {CHOSEN}}}'
+
+
+_OPENED = f"account_region_port:awschange_ingress_opened:max{{{CHOSEN}}}"
+OPENED_IN_STEPS = with_dots(
+    total(in_steps(_OPENED, (*UNIT, "port_class")), ("port_class",)) + " > 0",
+    f"awschange_ingress_opened_total{{{CHOSEN}}}",
+    ("port_class",),
+)
+"""Changes that opened ingress to the internet, in steps of time."""
 
 
 def in_range(counter: str, by: tuple[str, ...]) -> str:

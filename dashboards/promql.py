@@ -50,18 +50,41 @@ def grown(counter: str, by: Sequence[str], window: str, at: str = "") -> str:
     within the window, by each series that was born in it, or fell in it because its store was lost; not of others, or a replica that is
     late would count again what the first has. What stood last is remembered for six hours (in steps for 15 minutes), so that a change
     which came while nobody scraped is not lost. `counter` is a selector that leaves at least one label beside `by` (job, instance): this
-    keeps both sides of `or`. Of recorded counters replicas are one series. `at` moves all to another moment, as ` @ end()`.
+    keeps both sides of `or`. `at` moves all to another moment, as ` @ end()`. Of recorded counters see _recorded_grown().
     """
+    if ":" in counter.partition("{")[0]:
+        return _recorded_grown(counter, by, window, at)
     labels = ", ".join(by)
     look_back = STEP_LOOK_BACK if window == EACH_STEP else LOOK_BACK
     now, before = f"last_over_time({counter}[{look_back}]{at})", f"last_over_time({counter}[{look_back}] offset {window}{at})"
     least = f"min_over_time({counter}[{window}]{at})"
-    recorded = ":" in counter.partition("{")[0]
     return (
         f"max by ({labels}) (\n"
         f"  max by ({labels}) ({now}) - max by ({labels}) ({before})\n"
-        f"  or {now} - {least}{'' if recorded else f' unless {before} <= {least}'}\n"
+        f"  or {now} - {least} unless {before} <= {least}\n"
         ")"
+    )
+
+
+def _growth(counter: str, window: str, at: str = "") -> str:
+    name, brace, selector = counter.partition("{")
+    return f"sum_over_time({name.rpartition(':')[0]}:grown{brace}{selector}[{window}]{at})"
+
+
+def _recorded_grown(counter: str, by: Sequence[str], window: str, at: str = "") -> str:
+    """Return the same of a recorded counter: its recorded growth, or what stands at the end above all that stood before the window.
+
+    The second outlives an outage for longer than rules remember. The least within the window says nothing here: while the replica that
+    stands higher is not scraped, the recorded counter is low, and then high again without a change.
+    """
+    labels = ", ".join(by)
+    now, before = f"last_over_time({counter}[{LOOK_BACK}]{at})", f"max_over_time({counter}[{LOOK_BACK}] offset {window}{at})"
+    return (
+        f"clamp_min(max by ({labels}) (\n"
+        f"  max by ({labels}) ({now}) - max by ({labels}) ({before})\n"
+        f"  or {_growth(counter, window, at)}\n"
+        f"  or 0 * {now}\n"
+        "), 0)"
     )
 
 
@@ -70,12 +93,28 @@ def total(expr: str, by: Sequence[str] = ()) -> str:
     return f"sum by ({', '.join(by)}) (\n{expr}\n)" if by else f"sum(\n{expr}\n)"
 
 
+def in_steps(counter: str, by: Sequence[str]) -> str:
+    """Return how often a counter went up in each step of time; of a recorded one, from what was recorded of its growth.
+
+    That is there only for what grew, and reads in a moment; a series without growth has no 0. Windows of Prometheus 2 hold both of their
+    edges; the offset keeps what was recorded at an edge out of the next one's.
+    """
+    if ":" not in counter.partition("{")[0]:
+        return grown(counter, by, EACH_STEP)
+    return f"max by ({', '.join(by)}) ({_growth(counter, EACH_STEP, ' offset -1ms')})"
+
+
+def with_dots(expr: str, counter: str, by: Sequence[str]) -> str:
+    """Return a query of recorded series that has the exemplars of the counter itself: Prometheus finds them by the selectors of a query."""
+    return f"{expr}\nor sum by ({', '.join(by)}) ({counter} < 0)"
+
+
 def busiest(counter: str, each: Sequence[str], by: Sequence[str], limit: int) -> tuple[str, str]:
     """Return two queries in steps of time: the `limit` busiest of the whole range by name, and all others together.
 
     Which they are is decided once, over the range, so that a series does not come and go with every step.
     """
-    steps = total(grown(counter, each, EACH_STEP), by)
+    steps = total(in_steps(counter, each), by)
     chosen = f"topk({limit}, {total(grown(counter, each, '$__range', ' @ end()'), by)})"
     labels = ", ".join(by)
     return f"{steps}\nand on ({labels})\n{chosen} > 0", f"sum(\n{steps}\nunless on ({labels})\n{chosen}\n) > 0"
@@ -89,7 +128,8 @@ def last_rise(counter: str, by: Sequence[str]) -> str:
     labels = ", ".join(by)
 
     def rose(window: str) -> str:
-        return f"time() * (changes({counter}[{window}]) > bool 0)"
+        # What did not rise is left out first: most series of an estate stand still.
+        return f"(changes({counter}[{window}]) > 0) * 0 + time()"
 
     return (
         f"1000 * max by ({labels}) (\n"
@@ -98,6 +138,11 @@ def last_rise(counter: str, by: Sequence[str]) -> str:
         f'  or label_replace({rose("2m")}, "newest", "now", "", "")\n'
         ") > 0"
     )
+
+
+def beside(expr: str, by: Sequence[str], rows: str) -> str:
+    """Return a further column of a table whose rows another query has chosen; otherwise it would add rows of its own."""
+    return f"{expr}\nand on ({', '.join(by)}) {rows}"
 
 
 def known(expr: str, witness: str) -> str:

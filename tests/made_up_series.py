@@ -15,6 +15,7 @@ from typing import Literal, TextIO
 from exporter.catalog import CORE_EVENTS
 from exporter.checks import STATE_FAMILIES
 from exporter.families import FAMILIES
+from exporter.forecast import FORECAST_FAMILIES
 from exporter.metrics.table import SERIES_GAUGES, TELEMETRY
 from exporter.model import Channel, Outcome
 from exporter.posture.ports import PORT_CLASSES
@@ -46,7 +47,7 @@ _VALUES: Mapping[str, Sequence[str]] = {
     "error_code": ["RequestLimitExceeded"],
     "job": ["poll cloudtrail", "poll posture"],
     "exception": ["public-web"],
-    "family": [family.name for family in (*FAMILIES, *STATE_FAMILIES)],
+    "family": [family.name for family in (*FAMILIES, *STATE_FAMILIES, *FORECAST_FAMILIES)],
     "operation": ["append", "series"],
     "external_url": ["https://changes.example.com/"],
     "version": ["1.2.3"],
@@ -127,7 +128,7 @@ Kind = Literal["counter", "gauge"]
 
 def families() -> Iterator[tuple[str, Kind, Sequence[str], int]]:
     """Yield name, kind, labels and budget of every family; of a histogram, each of its series as a counter."""
-    for family in (*FAMILIES, *STATE_FAMILIES):
+    for family in (*FAMILIES, *STATE_FAMILIES, *FORECAST_FAMILIES):
         yield family.name, getattr(family, "type", "gauge"), family.labels, family.budget
     for metric in (*TELEMETRY, *SERIES_GAUGES):
         if metric.type in {"histogram", "summary"}:

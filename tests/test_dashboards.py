@@ -22,7 +22,7 @@ from dashboards import links
 from dashboards.boards import DASHBOARDS
 from dashboards.layout import COLUMNS, places
 from dashboards.parts import EXPORTERS_DOWN, SOURCES_STALE, UNIT
-from dashboards.promql import CHOSEN, busiest, grown, happened, known, last_rise, most, total
+from dashboards.promql import CHOSEN, busiest, grown, happened, in_steps, known, last_rise, most, total
 from dashboards.record import Column, Dashboard, Panel, Query, Row
 from dashboards.render import model, pages, render
 from exporter.metrics.lines import exemplar
@@ -273,12 +273,14 @@ def test_the_dashboards_are_loaded_from_where_the_page_says() -> None:
     assert provider["options"]["path"] in (ROOT / "docs/grafana.md").read_text(encoding="utf-8")
 
 
-def promtool(program: Any, directory: Path, rules: dict[str, str], tests: list[dict[str, Any]]) -> None:
-    """Let promtool evaluate recording rules over given series; fail with what it says."""
+def promtool(program: Any, directory: Path, rules: dict[str, str], tests: list[dict[str, Any]], every: str = "1m") -> None:
+    """Let promtool evaluate recording rules over given series, so often; fail with what it says."""
     written = {"groups": [{"name": "g", "rules": [{"record": name, "expr": expr} for name, expr in rules.items()]}]}
     (directory / "rules.yml").write_text(yaml.safe_dump(written), encoding="utf-8")
     if tests:
-        (directory / "tests.yml").write_text(yaml.safe_dump({"rule_files": ["rules.yml"], "tests": tests}), encoding="utf-8")
+        (directory / "tests.yml").write_text(
+            yaml.safe_dump({"rule_files": ["rules.yml"], "evaluation_interval": every, "tests": tests}), encoding="utf-8"
+        )
     checked = ["check", "rules", "rules.yml"] if not tests else ["test", "rules", "tests.yml"]
     done = subprocess.run([program("promtool"), *checked], cwd=directory, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -571,6 +573,109 @@ def test_what_the_recording_rules_keep_counts_the_same(program: Any, tmp_path: P
         "promql_expr_test": [
             {"expr": exprs["Changes"], "eval_time": "59m", "exp_samples": [{"labels": "{}", "value": 3}]},
             {"expr": exprs["Refused or failed"], "eval_time": "59m", "exp_samples": [{"labels": "{}", "value": 4}]},
+        ],
+    }
+    promtool(program, tmp_path, {record.name: record.expr for record in RECORDING}, [test])
+
+
+OPENING = 'awschange_ingress_opened_total{account_id="111122223333", region="us-east-1", port_class="admin", job="j", instance="%s"}'
+FIRST, SECOND = OPENING % "one", OPENING % "two"
+
+
+@pytest.mark.parametrize(
+    ("series", "count"),
+    [
+        ({FIRST: "5x70"}, 0),
+        ({FIRST: "5x30 8x40"}, 3),
+        ({FIRST: "0x20 1x9 3x40"}, 3),
+        ({FIRST: "5x12 _x60", SECOND: "_x15 7x55"}, 2),
+        ({FIRST: "5x20 6x50", SECOND: "5x22 6x48"}, 1),
+        ({FIRST: "5x20 _x30 9x20"}, 4),
+        ({FIRST: "5000x20 0x5 2x44"}, 2),
+        ({FIRST: "105x20 _x10 105x40", SECOND: "5x70"}, 0),
+        ({FIRST: "105x20 _x10 107x40", SECOND: "5x70"}, 2),
+        ({FIRST: "_x20 0x3 2x46"}, 2),
+    ],
+    ids=[
+        "nothing",
+        "three at once",
+        "one, then two",
+        "a new pod with the same store",
+        "a replica that is late",
+        "half an hour without a scrape",
+        "the store was lost",
+        "the replica that counts from earlier on was away",
+        "and something came meanwhile",
+        "born at 0",
+    ],
+)
+def test_bars_of_recorded_growth_add_up_to_what_happened(program: Any, tmp_path: Path, series: dict[str, str], count: int) -> None:
+    """Growth is recorded once and never again: what it misses, no bar will ever show, and what it counts twice was never there."""
+    by = (*UNIT, "port_class")
+    recorded = "account_region_port:awschange_ingress_opened:max"
+    bar = asked(in_steps(recorded, by), step=300)
+    labels = '{account_id="111122223333", region="us-east-1", port_class="admin"}'
+    test = {
+        "interval": "1m",
+        "input_series": [{"series": name, "values": values} for name, values in series.items()],
+        "promql_expr_test": [
+            {
+                "expr": f"sum_over_time(({bar})[64m:5m])",
+                "eval_time": "65m",
+                "exp_samples": [{"labels": labels, "value": count}] if count else [],
+            },
+            {
+                "expr": grown(recorded, by, "60m"),
+                "eval_time": "65m",
+                "exp_samples": [{"labels": labels, "value": count}],
+            },
+        ],
+    }
+    promtool(program, tmp_path, {record.name: record.expr for record in RECORDING}, [test])
+
+
+def test_what_an_evaluation_missed_is_in_the_next_ones(program: Any, tmp_path: Path) -> None:
+    """Prometheus restarts, or is too busy to evaluate rules: growth against a minute ago would lose what came meanwhile."""
+    test = {
+        "interval": "1m",
+        "input_series": [{"series": FIRST, "values": "5x3 7x10 9x40"}],
+        "promql_expr_test": [
+            {
+                "expr": "sum(sum_over_time(account_region_port:awschange_ingress_opened:grown[60m]))",
+                "eval_time": "50m",
+                "exp_samples": [{"labels": "{}", "value": 4}],
+            }
+        ],
+    }
+    promtool(program, tmp_path, {record.name: record.expr for record in RECORDING}, [test], every="20m")
+
+
+def test_a_number_remembers_an_outage_for_longer_than_the_bars(program: Any, tmp_path: Path) -> None:
+    """What came in a night without a scrape is in no bar; the number above must not lose it, too."""
+    test = {
+        "interval": "1m",
+        "input_series": [{"series": FIRST, "values": "5x20 _x120 9x30"}],
+        "promql_expr_test": [
+            {"expr": f"sum({expr})", "eval_time": "160m", "exp_samples": samples}
+            for expr, samples in (
+                (grown("account_region_port:awschange_ingress_opened:max", ("region",), "150m"), [{"labels": "{}", "value": 4}]),
+                ("sum_over_time(account_region_port:awschange_ingress_opened:grown[150m])", []),
+            )
+        ],
+    }
+    promtool(program, tmp_path, {record.name: record.expr for record in RECORDING}, [test])
+
+
+def test_no_change_stands_in_two_bars(program: Any, tmp_path: Path) -> None:
+    """Windows of Prometheus 2 hold both edges: a change recorded on the edge would be in the bar before and in the one after."""
+    bar = asked(in_steps(f"account_region_port:awschange_ingress_opened:max{{{CHOSEN}}}", (*UNIT, "port_class")), step=300)
+    labels = '{account_id="111122223333", region="us-east-1", port_class="admin"}'
+    test = {
+        "interval": "1m",
+        "input_series": [{"series": FIRST, "values": "5x9 6x20"}],  # it rises in minute 10
+        "promql_expr_test": [
+            {"expr": bar, "eval_time": "10m", "exp_samples": [{"labels": labels, "value": 1}]},
+            {"expr": bar, "eval_time": "15m", "exp_samples": []},
         ],
     }
     promtool(program, tmp_path, {record.name: record.expr for record in RECORDING}, [test])

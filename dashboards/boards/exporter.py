@@ -15,10 +15,12 @@ from dashboards.parts import (
     UNIT,
     YES,
     age_of_success,
+    oldest,
 )
 from dashboards.promql import CHOSEN, CHOSEN_ACCOUNT, CHOSEN_EXPORTERS, CHOSEN_UNITS, grown, happened, most, total
 from dashboards.record import Color, Column, Dashboard, Panel, Query, Row, Step, Texts
 
+_OLDEST, _of_oldest = oldest(100)
 _READ_RECORDS = f"awschange_exporter_records_read_total{{{CHOSEN_EXPORTERS}}}"
 _RECORDS = f"awschange_exporter_records_total{{{CHOSEN_EXPORTERS}}}"
 _RECORD = ("source", "fate", "reason")
@@ -170,16 +172,16 @@ READING = Row(
     "Whether it reads",
     (
         Panel(
-            "Source units",
+            "Source units, 100 oldest",
             "Each source by account and region: for how long it was not read whole, how often it is, whether the last poll succeeded and how "
             "long it took; the 100 oldest. An age of decades: never since the exporter started.",
             "table",
             (
-                Query(f"topk(100, {age_of_success(ANY_SOURCE)})"),
-                Query(most(f"awschange_exporter_poll_interval_seconds{{{CHOSEN_UNITS}}}", SOURCE_UNIT)),
-                Query(most(f"awschange_exporter_poll_success{{{CHOSEN_UNITS}}}", SOURCE_UNIT)),
-                Query(most(f"awschange_exporter_poll_duration_seconds{{{CHOSEN_UNITS}}}", SOURCE_UNIT)),
-                Query(f"1000 * {most(f'awschange_exporter_last_poll_timestamp_seconds{{{CHOSEN_UNITS}}}', SOURCE_UNIT)}"),
+                Query(_OLDEST),
+                Query(_of_oldest("awschange_exporter_poll_interval_seconds")),
+                Query(_of_oldest("awschange_exporter_poll_success")),
+                Query(_of_oldest("awschange_exporter_poll_duration_seconds")),
+                Query(f"1000 * {_of_oldest('awschange_exporter_last_poll_timestamp_seconds')}"),
             ),
             columns=(
                 Column("source", "Source", width=150),
@@ -265,12 +267,12 @@ LATE = Row(
         Panel(
             "Late events and gaps",
             "Within the range, by source, account and region: events that only a deep re-scan brought, stretches of time lost for good and how "
-            "long they are; the 100 with the most. Empty: none.",
+            "long they are; of each the 100 with the most. Empty: none.",
             "table",
             (
                 Query(f"topk(100, {grown(_LATE, SOURCE_UNIT, '$__range')} > 0)"),
-                Query(f"{grown(_GAPS, SOURCE_UNIT, '$__range')} > 0"),
-                Query(f"{grown(_GAP_SECONDS, SOURCE_UNIT, '$__range')} > 0"),
+                Query(f"topk(100, {grown(_GAPS, SOURCE_UNIT, '$__range')} > 0)"),
+                Query(f"topk(100, {grown(_GAP_SECONDS, SOURCE_UNIT, '$__range')} > 0)"),
             ),
             columns=(
                 Column("source", "Source"),

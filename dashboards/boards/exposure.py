@@ -9,6 +9,7 @@ from dashboards.parts import (
     DOUBTFUL,
     NO,
     OPEN_RULE,
+    OPENED_IN_STEPS,
     PORT_COLORS,
     REACH_UNKNOWN,
     REACHABLE,
@@ -22,20 +23,21 @@ from dashboards.parts import (
     named,
     open_rules,
 )
-from dashboards.promql import CHOSEN, CHOSEN_EXPORTERS, grown, known, most, total
+from dashboards.promql import CHOSEN, CHOSEN_EXPORTERS, beside, grown, known, most
 from dashboards.record import Column, Dashboard, Panel, Query, Row, Step
 
-_OPENED = f"awschange_ingress_opened_total{{{CHOSEN}}}"
-_OPENED_BY = (*UNIT, "port_class")
-_RECORDED = most(f"account_region:awschange_open_ingress_rules:sum{{{CHOSEN}}}", (*UNIT, "port_class", "exposure"))
-_RECORDED_END = most(f"account_region:awschange_open_ingress_rules:sum{{{CHOSEN}}}", (*UNIT, "port_class", "exposure"), " @ end()")
+_BY_UNIT = f"account_region:awschange_open_ingress_rules:sum{{{CHOSEN}}}"
+_BY_REACH = most(f"account_region_exposure:awschange_open_ingress_rules:sum{{{CHOSEN}}}", (*UNIT, "exposure"))
+_BY_PORT = most(f"account_region_port:awschange_open_ingress_rules:sum{{{CHOSEN}}}", (*UNIT, "port_class"))
 _EXCEPTED = most(f"awschange_open_ingress_excepted_rules{{{CHOSEN}}}", OPEN_RULE)
 _DEFAULT = most(f"awschange_default_security_group_rules{{{CHOSEN}}}", (*UNIT, "vpc_id", "security_group_id"))
 _QUOTA = most(f"awschange_security_group_rules_quota_ratio{{{CHOSEN}}}", (*UNIT, "security_group_id"))
 _OPEN_GROUP = (*UNIT, "vpc_id", "security_group_id", "port_class", "exposure")
 _TRAIL = (*UNIT, "trail")
 _LIGHT = f"min by (account_id, region) (awschange_trails_logging{{{CHOSEN}}})"
-_RECORDER = f"awschange_aws_config_recording{{{CHOSEN}}}"
+_LARGEST = f"topk(100, {most(f'awschange_security_groups{{{CHOSEN}}}', UNIT)})"
+_TRAILS = f"bottomk(200, min by ({', '.join(_TRAIL)}) (awschange_trail_logging{{{CHOSEN}}}))"
+_RECORDERS = f"bottomk(200, min by (account_id, region) (awschange_aws_config_recording{{{CHOSEN}}}))"
 _EXPIRY = f"awschange_exporter_exception_expiry_timestamp_seconds{{{CHOSEN_EXPORTERS}}}"
 
 _UNIT_HISTORY = history(account_id=cell("Account"), region=cell("Region"))
@@ -93,7 +95,7 @@ OPEN = Row(
             "Rules open to the internet: public (has a public address), attached (to interfaces without), unattached (reaches nothing), "
             "unknown (not all could be read). Empty: nothing was open, nothing was read, or the recording rules are not loaded.",
             "lines",
-            (Query(f"sum by (exposure) ({_RECORDED})", "{{exposure}}"),),
+            (Query(f"sum by (exposure) ({_BY_REACH})", "{{exposure}}"),),
             decimals=0,
             colors=(("public", "red"), ("attached", "orange"), ("unknown", "purple"), ("unattached", "blue")),
         ),
@@ -102,7 +104,7 @@ OPEN = Row(
             "The same rules by the ports they open; all stands for every port. A rule counts once in each class. "
             "Empty: nothing was open, nothing was read, or the recording rules are not loaded.",
             "lines",
-            (Query(f"sum by (port_class) ({_RECORDED})", "{{port_class}}"),),
+            (Query(f"sum by (port_class) ({_BY_PORT})", "{{port_class}}"),),
             decimals=0,
             colors=PORT_COLORS,
         ),
@@ -113,7 +115,7 @@ OPEN = Row(
             "lines",
             (
                 Query(
-                    f"sum by (account_id, region) ({_RECORDED})\nand on (account_id, region) topk(10, sum by (account_id, region) ({_RECORDED_END}))",
+                    f"{most(_BY_UNIT, UNIT)}\nand on (account_id, region) topk(10, {most(_BY_UNIT, UNIT, ' @ end()')})",
                     "{{account_id}} {{region}}",
                 ),
             ),
@@ -122,9 +124,9 @@ OPEN = Row(
         Panel(
             "Opened",
             "Successful changes that opened ingress to the internet, by class of ports; each dot is one of them and leads to its event. "
-            "Empty: nothing was opened.",
+            "Empty: nothing was opened, or the recording rules are not loaded.",
             "bars",
-            (Query(f"{total(grown(_OPENED, _OPENED_BY, '$__interval'), ('port_class',))} > 0", "{{port_class}}", exemplars=True),),
+            (Query(OPENED_IN_STEPS, "{{port_class}}", exemplars=True),),
             links=(history(),),
             interval="1m",
             colors=PORT_COLORS,
@@ -222,11 +224,16 @@ GROUPS = Row(
             "for their event; the 100 with the most groups. Unused is empty where interfaces were not read.",
             "table",
             (
-                Query(f"topk(100, {most(f'awschange_security_groups{{{CHOSEN}}}', UNIT)})"),
-                Query(most(f"awschange_security_group_rules{{{CHOSEN}}}", UNIT)),
-                Query(most(f"awschange_unused_security_groups{{{CHOSEN}}}", UNIT)),
-                Query(most(f"awschange_exporter_pending_rule_changes{{{CHOSEN}}}", UNIT)),
-                Query(f"1000 * {most(READ, UNIT)}"),
+                Query(_LARGEST),
+                *(
+                    Query(beside(expr, UNIT, _LARGEST))
+                    for expr in (
+                        most(f"awschange_security_group_rules{{{CHOSEN}}}", UNIT),
+                        most(f"awschange_unused_security_groups{{{CHOSEN}}}", UNIT),
+                        most(f"awschange_exporter_pending_rule_changes{{{CHOSEN}}}", UNIT),
+                        f"1000 * {most(READ, UNIT)}",
+                    )
+                ),
             ),
             columns=(
                 Column("account_id", "Account", links=(_UNIT_HISTORY,)),
@@ -251,10 +258,15 @@ AUDIT = Row(
             "last delivered; 200 of them, those that do not record first. Empty: no trail, or nothing was read.",
             "table",
             (
-                Query(f"bottomk(200, min by ({', '.join(_TRAIL)}) (awschange_trail_logging{{{CHOSEN}}}))"),
-                Query(f"min by ({', '.join(_TRAIL)}) (awschange_trail_validation_enabled{{{CHOSEN}}})"),
-                Query(most(f"awschange_trail_delivery_failing{{{CHOSEN}}}", _TRAIL)),
-                Query(f"1000 * {most(f'awschange_trail_last_delivery_timestamp_seconds{{{CHOSEN}}}', _TRAIL)}"),
+                Query(_TRAILS),
+                *(
+                    Query(beside(expr, _TRAIL, _TRAILS))
+                    for expr in (
+                        f"min by ({', '.join(_TRAIL)}) (awschange_trail_validation_enabled{{{CHOSEN}}})",
+                        most(f"awschange_trail_delivery_failing{{{CHOSEN}}}", _TRAIL),
+                        f"1000 * {most(f'awschange_trail_last_delivery_timestamp_seconds{{{CHOSEN}}}', _TRAIL)}",
+                    )
+                ),
             ),
             columns=(
                 Column("A", "Records", width=90, texts=YES),
@@ -299,8 +311,8 @@ AUDIT = Row(
             "Empty: nothing was read.",
             "table",
             (
-                Query(f"bottomk(200, min by (account_id, region) ({_RECORDER}))"),
-                Query(most(f"awschange_aws_config_recorder_failing{{{CHOSEN}}}", UNIT)),
+                Query(_RECORDERS),
+                Query(beside(most(f"awschange_aws_config_recorder_failing{{{CHOSEN}}}", UNIT), UNIT, _RECORDERS)),
             ),
             columns=(
                 Column("A", "Records", width=90, texts=YES),

@@ -7,33 +7,33 @@ from dashboards.links import cell, dashboard, history, label
 from dashboards.parts import (
     ALERT_NAMES,
     ALERTS_FIRING,
-    ANY_SOURCE,
     BAD,
     DOUBTFUL,
     EXPORTERS_DOWN,
     FIRING,
+    OPENED_IN_STEPS,
     PORT_COLORS,
     REACHABLE,
     REACHES,
     READ,
     READINGS_STALE,
     SEVERITIES,
-    SOURCE_UNIT,
     SOURCES_STALE,
     TRAILS_OFF,
     UNEXPLAINED,
     UNIT,
-    age_of_success,
     events,
     in_range,
     named,
+    oldest,
     open_rules,
 )
-from dashboards.promql import ANY_UNIT, CHOSEN, CHOSEN_ACCOUNT, CHOSEN_UNITS, EACH_STEP, busiest, grown, known, last_rise, most, total
+from dashboards.promql import ANY_UNIT, CHOSEN, CHOSEN_ACCOUNT, beside, busiest, grown, in_steps, known, last_rise, most, total
 from dashboards.record import Column, Dashboard, Panel, Query, Row, Step
 
 _GROUP_CHANGES = f"awschange_security_group_changes_total{{{CHOSEN}}}"
 _GROUP_CHANGE = ("account_id", "region", "security_group_id", "event_name", "principal")
+_LAST_CHANGES = f"topk(200, {last_rise(_GROUP_CHANGES, _GROUP_CHANGE)})"
 _OPENED = f"awschange_ingress_opened_total{{{CHOSEN}}}"
 _OPENED_BY = (*UNIT, "port_class")
 _EVENTS = f"account_region_event:awschange_changes:sum{{{CHOSEN}}}"
@@ -44,6 +44,7 @@ _CLASS = (*UNIT, "channel_class")
 _OBSERVED = most('account_region_class:awschange_changes:observed1h{account_id=~"$account", region=~"$region"}', _CLASS)
 _MOST_USUAL = most('account_region_class:awschange_expected_changes_upper:known{account_id=~"$account", region=~"$region"}', _CLASS)
 
+_OLDEST, _of_oldest = oldest(50)
 _BY_UNIT = busiest(events("success"), (*UNIT, "outcome"), UNIT, 10)
 
 
@@ -170,11 +171,14 @@ CHANGED = Row(
     "What changed",
     (
         Panel(
-            "Last changes of security groups",
-            "Who changed which group how, within the range: when last (to one step of the graph, 5 minutes in a day), and how often. "
+            "Last changes of security groups, 200 newest",
+            "Who changed which group how, within the range, the 200 that changed last: when last (to one step of the graph, 5 minutes in a day), and how often. "
             "Links lead to the exact rules. Empty: no group changed, or the sources are stale (above).",
             "table",
-            (Query(last_rise(_GROUP_CHANGES, _GROUP_CHANGE)), Query(f"{grown(_GROUP_CHANGES, _GROUP_CHANGE, '$__range')} > 0")),
+            (
+                Query(_LAST_CHANGES),
+                Query(beside(f"{grown(_GROUP_CHANGES, _GROUP_CHANGE, '$__range')} > 0", _GROUP_CHANGE, _LAST_CHANGES)),
+            ),
             columns=(
                 Column("A", "Last", unit="dateTimeFromNow", width=130),
                 Column("security_group_id", "Group", links=_GROUP_LINKS),
@@ -191,9 +195,10 @@ CHANGED = Row(
         ),
         Panel(
             "Opened to the internet over time",
-            "Changes that opened ingress, by class of ports; each dot is one of them and leads to its event. Empty: nothing was opened.",
+            "Changes that opened ingress, by class of ports; each dot is one of them and leads to its event. "
+            "Empty: nothing was opened, or the recording rules are not loaded.",
             "bars",
-            (Query(total(grown(_OPENED, _OPENED_BY, EACH_STEP), ("port_class",)) + " > 0", "{{port_class}}", exemplars=True),),
+            (Query(OPENED_IN_STEPS, "{{port_class}}", exemplars=True),),
             links=(history(),),
             interval="1m",
             colors=PORT_COLORS,
@@ -202,7 +207,7 @@ CHANGED = Row(
             "Changes by event",
             "Successful changes, by call. Empty: nothing changed, or the recording rules are not loaded.",
             "bars",
-            (Query(total(grown(_EVENTS, (*UNIT, "event_name"), EACH_STEP), ("event_name",)) + " > 0", "{{event_name}}"),),
+            (Query(total(in_steps(_EVENTS, (*UNIT, "event_name")), ("event_name",)) + " > 0", "{{event_name}}"),),
             links=(history(event_name=label("event_name")),),
             interval="1m",
         ),
@@ -312,14 +317,14 @@ FRESH = Row(
     "How fresh",
     (
         Panel(
-            "Sources",
+            "Sources, 50 oldest",
             "Each source by account and region: when it was last read whole, how often it is, and whether the last poll succeeded; the 50 oldest. "
             "What came after the last success is not on this page yet.",
             "table",
             (
-                Query(f"topk(50, {age_of_success(ANY_SOURCE)})"),
-                Query(most(f"awschange_exporter_poll_interval_seconds{{{CHOSEN_UNITS}}}", SOURCE_UNIT)),
-                Query(most(f"awschange_exporter_poll_success{{{CHOSEN_UNITS}}}", SOURCE_UNIT)),
+                Query(_OLDEST),
+                Query(_of_oldest("awschange_exporter_poll_interval_seconds")),
+                Query(_of_oldest("awschange_exporter_poll_success")),
             ),
             columns=(
                 Column("source", "Source", width=140),

@@ -58,11 +58,14 @@ def test_every_query_finds_what_it_is_there_for(view: Callable[[Json], View], re
     recorded = {record.name for record in (*RECORDING, *(record for alert in ALERTS for record in alert.records))}
     asked = 0
     for panel in panels(dashboard):
-        answers = {}
-        for letter, query in look.asked(panel).items():
-            answers[letter] = query.ask(look.prometheus)
-            if (board, panel["title"], letter) not in OTHERS and not any(name in query.expr for name in recorded):
-                assert answers[letter], (panel["title"], letter, query.expr)
+        queries = look.asked(panel)
+        answers = {letter: query.ask(look.prometheus) for letter, query in queries.items()}
+        raw = [letter for letter, query in queries.items() if not any(name in query.expr for name in recorded)]
+        for letter in raw:
+            if (board, panel["title"], letter) not in OTHERS:
+                assert answers[letter], (panel["title"], letter, queries[letter].expr)
                 asked += 1
-        assert list(against(panel, answers)) == [], panel["title"]
+        # Nothing is recorded here: a table that also shows recorded series lacks their columns.
+        if not raw or len(raw) == len(queries):
+            assert list(against(panel, answers)) == [], panel["title"]
     assert asked
