@@ -72,7 +72,7 @@ NOW = Row(
             height=3,
         ),
         Panel(
-            "Configuration not loaded",
+            "Config not loaded",
             "Exporters whose last attempt to load their configuration failed; the old one stays in force. Unknown: no exporter tells.",
             "stat",
             (

@@ -68,7 +68,7 @@ NOW = Row(
         ALERTS_FIRING,
         UNEXPLAINED,
         Panel(
-            "Opened to the internet",
+            "Opened",
             "Successful changes within the range that opened ingress to the internet, web ports included; a change counts once in each "
             "class of ports it opens. Unknown: no exporter tells.",
             "stat",
