@@ -75,7 +75,7 @@ def _away(link: Link) -> grafana.DashboardLink:
 
 def _to(other: Dashboard) -> grafana.DashboardLink:
     return grafana.DashboardLink(
-        other.title,
+        other.title.rpartition(" / ")[2],
         grafana.DashboardLinkType.LINK,
         icon="dashboard",
         tooltip=other.description,
@@ -158,7 +158,8 @@ def _target(record: Panel, place: int, query: Query) -> prometheus.Dataquery:
 
 def _fields(record: Panel) -> grafana.FieldConfigSource:
     by_threshold = record.kind in {"stat", "bar_gauge", "state_timeline"}
-    mode = grafana.FieldColorModeId.THRESHOLDS if by_threshold else grafana.FieldColorModeId.PALETTE_CLASSIC_BY_NAME
+    # The palette by name gives several accounts the same colour; by place each has its own, as series come in the order of their labels.
+    mode = grafana.FieldColorModeId.THRESHOLDS if by_threshold else grafana.FieldColorModeId.PALETTE_CLASSIC
     defaults = grafana.FieldConfig(
         unit=record.unit,
         decimals=0 if record.decimals is None and record.kind == "bars" else record.decimals,
@@ -239,7 +240,8 @@ def _options(record: Panel) -> object:
             return table.Options(
                 cell_height=common.TableCellHeight.SM,
                 sort_by=[common.TableSortByFieldState(record.sort, desc=True)] if record.sort else [],
-                footer=common.TableFooterOptions(enable_pagination=True, reducer=["sum"], count_rows=False),
+                # Pages would take the room of two rows, and hide the worst alert on the second.
+                footer=common.TableFooterOptions(show=False, enable_pagination=False),
             )
         case "bar_gauge":
             return bargauge.Options(
@@ -248,6 +250,9 @@ def _options(record: Panel) -> object:
                 name_placement=common.BarGaugeNamePlacement.LEFT,
                 reduce_options=last,
                 orientation=common.VizOrientation.HORIZONTAL,
+                # Sizes of its own choice cut off names.
+                text=common.VizTextDisplayOptions(title_size=14, value_size=20),
+                max_viz_height=40,
             )
         case "state_timeline":
             return statetimeline.Options(show_value=common.VisibilityMode.NEVER, legend=_legend(record), tooltip=tooltip)

@@ -12,10 +12,16 @@ BAD = (Step(0, "green"), Step(1, "red"))
 DOUBTFUL = (Step(0, "green"), Step(1, "orange"))
 """Of counts that a person should look at."""
 
-REACHES: Texts = (("public", "public", "red"), ("attached", "attached", "orange"), ("unknown", "unknown", "orange"))
+REACHES: Texts = (
+    ("public", "public", "red"),
+    ("attached", "attached", "orange"),
+    ("unknown", "unknown", "orange"),
+    ("unattached", "unattached", "blue"),
+)
 YES: Texts = (("1", "yes", "green"), ("0", "no", "red"))
 NO: Texts = (("1", "yes", "red"), ("0", "no", "green"))
-SEVERITIES: Texts = (("critical", "critical", "red"), ("warning", "warning", "orange"), ("info", "info", "blue"))
+SEVERITIES: Texts = (("3", "critical", "red"), ("2", "warning", "orange"), ("1", "info", "blue"))
+"""By number, so that a table can begin with what is critical."""
 PORT_COLORS: tuple[tuple[str, Color], ...] = (("all", "red"), ("admin", "orange"), ("database", "purple"), ("web", "blue"))
 
 UNIT = ("account_id", "region")
@@ -24,6 +30,10 @@ SOURCE_UNIT = ("source", *UNIT)
 ALERT_NAMES = 'alertname=~"AwsChange.+", alertname!="AwsChangeWatchdog"'
 FIRING = f'ALERTS{{{ALERT_NAMES}, alertstate="firing", {ANY_UNIT}}}'
 """Alerts of the exporter's rules that fire."""
+FIRING_RANKED = "\nor ".join(
+    f'{rank} * ALERTS{{severity="{severity}", {ALERT_NAMES}, alertstate="firing", {ANY_UNIT}}}' for rank, severity, _ in SEVERITIES
+)
+"""The same, each with the number of its severity."""
 
 RULES_LOADED = 'ALERTS{alertname="AwsChangeWatchdog"}'
 """An alert that always fires: without it nothing is known of the others."""
@@ -104,7 +114,7 @@ EXPORTERS_DOWN = Panel(
     steps=BAD,
     otherwise="unknown",
     width=4,
-    height=4,
+    height=3,
 )
 SOURCES_STALE = Panel(
     "Sources stale",
@@ -119,7 +129,7 @@ SOURCES_STALE = Panel(
     steps=BAD,
     otherwise="unknown",
     width=4,
-    height=4,
+    height=3,
 )
 READINGS_STALE = Panel(
     "Readings stale",
@@ -130,7 +140,7 @@ READINGS_STALE = Panel(
     steps=DOUBTFUL,
     otherwise="unknown",
     width=4,
-    height=4,
+    height=3,
 )
 TRAILS_OFF = Panel(
     "Trails off",
@@ -146,7 +156,7 @@ TRAILS_OFF = Panel(
     steps=BAD,
     otherwise="unknown",
     width=4,
-    height=4,
+    height=3,
 )
 ALERTS_FIRING = Panel(
     "Alerts firing",
@@ -157,7 +167,7 @@ ALERTS_FIRING = Panel(
     steps=DOUBTFUL,
     otherwise="unknown",
     width=4,
-    height=4,
+    height=3,
 )
 UNEXPLAINED = Panel(
     "Unexplained changes",
@@ -168,5 +178,5 @@ UNEXPLAINED = Panel(
     steps=BAD,
     otherwise="unknown",
     width=4,
-    height=4,
+    height=3,
 )

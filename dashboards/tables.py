@@ -54,6 +54,9 @@ def _properties(column: Column) -> list[grafana.DynamicConfigValue]:
         found.append(("decimals", column.decimals))
     if column.width is not None:
         found.append(("custom.width", column.width))
+    if column.texts or column.unit == "dateTimeFromNow":
+        # Numbers stand at the right; what is read as words stands under its title.
+        found.append(("custom.align", common.FieldTextAlignment.LEFT))
     if column.links:
         found.append(("links", data_links(column.links)))
     if column.texts:
@@ -61,6 +64,9 @@ def _properties(column: Column) -> list[grafana.DynamicConfigValue]:
     if column.steps:
         found.append(("thresholds", thresholds(column.steps)))
         found.append(("color", grafana.FieldColor(grafana.FieldColorModeId.THRESHOLDS)))
+    elif column.texts:
+        # What has no name here must not look good or bad: the palette would colour it at random.
+        found.append(("color", grafana.FieldColor(fixed_color="text", mode=grafana.FieldColorModeId.FIXED)))
     if column.steps or column.texts:
         found.append(("custom.cellOptions", common.TableColorTextCellOptions()))
     return [grafana.DynamicConfigValue(name, value) for name, value in found]

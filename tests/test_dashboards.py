@@ -21,11 +21,12 @@ from hypothesis import strategies as st
 from dashboards import links
 from dashboards.boards import DASHBOARDS
 from dashboards.layout import COLUMNS, places
-from dashboards.parts import EXPORTERS_DOWN, SOURCES_STALE, UNIT
+from dashboards.parts import EXPORTERS_DOWN, FIRING, FIRING_RANKED, SEVERITIES, SOURCES_STALE, UNIT
 from dashboards.promql import CHOSEN, busiest, grown, happened, in_steps, known, last_rise, most, total
 from dashboards.record import Column, Dashboard, Panel, Query, Row
 from dashboards.render import model, pages, render
 from exporter.metrics.lines import exemplar
+from exporter.rules.alert import SEVERITIES as ALERT_SEVERITIES
 from exporter.rules.recording import RECORDING
 from exporter.store import open_store
 from exporter.web.pages import Pages
@@ -177,6 +178,42 @@ def test_what_is_unknown_does_not_look_well(board: Dashboard) -> None:
             defaults = panel["fieldConfig"]["defaults"]
             assert defaults["noValue"]
             assert defaults["thresholds"]["steps"][0]["color"] in {"orange", "text"}
+
+
+@EACH
+def test_words_without_a_colour_of_their_own_look_neither_good_nor_bad(board: Dashboard) -> None:
+    """Grafana would take a colour of its palette, and what is harmless stands there in red."""
+    for panel in panels(model(board)):
+        for override in panel.get("fieldConfig", {}).get("overrides", []):
+            properties = {one["id"]: one["value"] for one in override["properties"]}
+            if "mappings" in properties:
+                assert properties["color"] in ({"fixedColor": "text", "mode": "fixed"}, {"mode": "thresholds"}), override
+
+
+@EACH
+def test_tables_have_no_pages(board: Dashboard) -> None:
+    """A page of a low table holds two rows, and the worst alert is on the next."""
+    for panel in panels(model(board)):
+        assert not panel.get("options", {}).get("footer", {}).get("enablePagination"), panel["title"]
+
+
+def test_critical_alerts_come_first(program: Any, tmp_path: Path) -> None:
+    """By its letters info comes before warning, and by its age the newest trifle before what pages."""
+    assert {severity for _, severity, _ in SEVERITIES} == set(ALERT_SEVERITIES)
+    common = 'alertstate="firing", account_id="111122223333", region="us-east-1"'
+    names = {"critical": "AwsChangeBurst", "warning": "AwsChangeDenied", "info": "AwsChangeByHand"}
+    series = [
+        {"series": f'ALERTS{{alertname="{name}", severity="{severity}", {common}}}', "values": "1x9"} for severity, name in names.items()
+    ]
+    ranks = [{"labels": f'{{alertname="{names[severity]}"}}', "value": int(rank)} for rank, severity, _ in SEVERITIES]
+    asks = [
+        {"expr": asked(f"max by (alertname) ({FIRING_RANKED})"), "eval_time": "5m", "exp_samples": ranks},
+        {"expr": asked(f"{FIRING} unless ({FIRING_RANKED})"), "eval_time": "5m", "exp_samples": []},
+    ]
+    promtool(program, tmp_path, {}, [{"interval": "1m", "input_series": series, "promql_expr_test": asks}])
+    assert [rank for rank, _, _ in SEVERITIES] == ["3", "2", "1"]
+    (table,) = [panel for panel in DASHBOARDS[0].panels if panel.title == "Firing alerts"]
+    assert table.sort == next(column.title for column in table.columns if column.texts == SEVERITIES)
 
 
 @EACH

@@ -71,10 +71,10 @@ NOW = Row(
             steps=BAD,
             otherwise="unknown",
             width=4,
-            height=4,
+            height=3,
         ),
         Panel(
-            "Configuration not loaded",
+            "Config not loaded",
             "Exporters whose last attempt to load their configuration failed; the old one stays in force. Unknown: no exporter tells.",
             "stat",
             (
@@ -85,7 +85,7 @@ NOW = Row(
             steps=BAD,
             otherwise="unknown",
             width=4,
-            height=4,
+            height=3,
         ),
         Panel(
             "Store errors",
@@ -95,7 +95,7 @@ NOW = Row(
             steps=BAD,
             otherwise="unknown",
             width=4,
-            height=4,
+            height=3,
         ),
         Panel(
             "Units healthy",
@@ -108,7 +108,7 @@ NOW = Row(
             steps=(Step(0, "red"), Step(0.9, "orange"), Step(1, "green")),
             otherwise="unknown",
             width=4,
-            height=4,
+            height=3,
         ),
         Panel(
             "Gaps",
@@ -119,7 +119,7 @@ NOW = Row(
             steps=BAD,
             otherwise="unknown",
             width=4,
-            height=4,
+            height=3,
         ),
         Panel(
             "Requests throttled",
@@ -129,7 +129,7 @@ NOW = Row(
             steps=DOUBTFUL,
             otherwise="unknown",
             width=4,
-            height=4,
+            height=3,
         ),
         Panel(
             "Cost a day",
@@ -141,7 +141,7 @@ NOW = Row(
             decimals=2,
             otherwise="nothing",
             width=4,
-            height=4,
+            height=3,
         ),
         Panel(
             "Series folded",
@@ -151,7 +151,7 @@ NOW = Row(
             steps=DOUBTFUL,
             otherwise="unknown",
             width=4,
-            height=4,
+            height=3,
         ),
         Panel(
             "What is usual, age",
@@ -164,7 +164,7 @@ NOW = Row(
             steps=(Step(0, "green"), Step(7200, "orange")),
             otherwise="unknown",
             width=4,
-            height=4,
+            height=3,
         ),
     ),
 )
@@ -197,8 +197,8 @@ READING = Row(
             width=24,
         ),
         Panel(
-            "Polls",
-            "Polls that ended, by source, of all replicas, a minute.",
+            "Polls a minute",
+            "Polls that ended, by source, of all replicas.",
             "lines",
             (Query(f"60 * sum by (source) (rate(awschange_exporter_polls_total{{{CHOSEN_UNITS}}}[$__rate_interval]))", "{{source}}"),),
             unit="short",
@@ -321,7 +321,7 @@ RECORDS = Row(
                 Query(_UNACCOUNTED),
             ),
             columns=(
-                Column("source", "Source"),
+                Column("source", "Source", width=110),
                 Column("job", "Job"),
                 Column("instance", "Instance"),
                 Column("A", "Read", width=100),
@@ -381,8 +381,8 @@ AWS = Row(
     "Requests to AWS",
     (
         Panel(
-            "Requests by operation",
-            "Requests a minute, every attempt counted, of all replicas; the ten most frequent operations of the range.",
+            "Requests a minute by operation",
+            "Requests, every attempt counted, of all replicas; the ten most frequent operations of the range.",
             "lines",
             (
                 Query(
@@ -460,31 +460,12 @@ AWS = Row(
             "lines",
             (Query(f"sum by (aws_service) ({_COST})", "{{aws_service}}"),),
             unit="currencyUSD",
-            decimals=2,
         ),
     ),
 )
 INSIDE = Row(
     "Inside",
     (
-        Panel(
-            "Series by family",
-            "How many series each family shows one by one, its budget, and how many are folded into __other__. Raise metrics.budgets, or live "
-            "with less detail.",
-            "table",
-            (
-                Query(most(_of_exporters("series"), ("family",))),
-                Query(most(_of_exporters("series_limit"), ("family",))),
-                Query(most(_of_exporters("series_folded"), ("family",))),
-            ),
-            columns=(
-                Column("family", "Family"),
-                Column("A", "Series", width=100),
-                Column("B", "Budget", width=100),
-                Column("C", "Folded", width=100, steps=DOUBTFUL),
-            ),
-            sort="Series",
-        ),
         Panel(
             "Exporters",
             "Each exporter: version, Python, the event stored last, the oldest event in the history, and when its configuration was loaded.",
@@ -502,10 +483,12 @@ INSIDE = Row(
                 Column("job", "Job"),
                 Column("version", "Version", width=90),
                 Column("python_version", "Python", width=90),
-                Column("B", "Newest", unit="dateTimeFromNow", width=130),
-                Column("C", "Oldest", unit="dateTimeFromNow", width=130),
-                Column("A", "Loaded", unit="dateTimeFromNow", width=130),
+                Column("B", "Newest", unit="dateTimeFromNow", width=150),
+                Column("C", "Oldest", unit="dateTimeFromNow", width=150),
+                Column("A", "Loaded", unit="dateTimeFromNow", width=150),
             ),
+            width=24,
+            height=5,
         ),
         Panel(
             "Size of the store",
@@ -539,12 +522,30 @@ INSIDE = Row(
             interval="5m",
         ),
         Panel(
+            "Series by family",
+            "How many series each family shows one by one, its budget, and how many are folded into __other__. Raise metrics.budgets, or live "
+            "with less detail.",
+            "table",
+            (
+                Query(most(_of_exporters("series"), ("family",))),
+                Query(most(_of_exporters("series_limit"), ("family",))),
+                Query(most(_of_exporters("series_folded"), ("family",))),
+            ),
+            columns=(
+                Column("family", "Family"),
+                Column("A", "Series", width=100),
+                Column("B", "Budget", width=100),
+                Column("C", "Folded", width=100, steps=DOUBTFUL),
+            ),
+            sort="Series",
+        ),
+        Panel(
             "Store errors by operation",
             "Times within the range that the store failed, by operation. Empty: never.",
             "table",
             (Query(f"{happened(_of_exporters('store_errors_total'), ('operation',), '$__range')} > 0"),),
-            columns=(Column("operation", "Operation"), Column("A", "Errors")),
-            width=12,
+            columns=(Column("operation", "Operation"), Column("A", "Errors", width=100)),
+            width=6,
             filled=False,
         ),
         Panel(
@@ -559,6 +560,7 @@ INSIDE = Row(
             ),
             interval="2m",
             colors=(("missed", "orange"), ("failed", "red")),
+            width=6,
             filled=False,
         ),
     ),

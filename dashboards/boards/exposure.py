@@ -56,7 +56,7 @@ def _count(title: str, description: str, expr: str, *, bad: bool = False, otherw
         steps=BAD if bad else DOUBTFUL,
         otherwise=otherwise,
         width=4,
-        height=4,
+        height=3,
         filled=filled,
     )
 
@@ -138,9 +138,9 @@ OPEN = Row(
             "table",
             (Query(named(f"topk(100, sum by ({', '.join(_OPEN_GROUP)}) ({open_rules()}))", _OPEN_GROUP)),),
             columns=(
-                Column("security_group_id", "Group", links=_GROUP_LINKS),
+                Column("security_group_id", "Group", width=190, links=_GROUP_LINKS),
                 Column("security_group_name", "Name"),
-                Column("vpc_id", "VPC"),
+                Column("vpc_id", "VPC", width=190),
                 Column("port_class", "Ports", width=100),
                 Column("exposure", "Reaches", width=110, texts=REACHES),
                 Column("A", "Rules", width=80),
@@ -193,7 +193,7 @@ GROUPS = Row(
             "table",
             (Query(f"topk(100, {_DEFAULT})"),),
             columns=(
-                Column("security_group_id", "Group", links=_GROUP_LINKS),
+                Column("security_group_id", "Group", width=190, links=_GROUP_LINKS),
                 Column("vpc_id", "VPC"),
                 Column("A", "Rules", width=80),
                 Column("account_id", "Account", width=140),
@@ -302,7 +302,6 @@ AUDIT = Row(
             (Query(f"topk(100, {most(f'awschange_trails_unknown{{{CHOSEN}}}', UNIT)} > 0)"),),
             columns=(Column("account_id", "Account"), Column("region", "Region"), Column("A", "Trails", width=90)),
             sort="Trails",
-            width=6,
             filled=False,
         ),
         Panel(
@@ -320,7 +319,6 @@ AUDIT = Row(
                 Column("account_id", "Account", links=(_UNIT_HISTORY,)),
                 Column("region", "Region"),
             ),
-            width=6,
         ),
         Panel(
             "Calls denied or failed",

@@ -11,6 +11,7 @@ from dashboards.parts import (
     DOUBTFUL,
     EXPORTERS_DOWN,
     FIRING,
+    FIRING_RANKED,
     OPENED_IN_STEPS,
     PORT_COLORS,
     REACHABLE,
@@ -48,7 +49,7 @@ _OLDEST, _of_oldest = oldest(50)
 _BY_UNIT = busiest(events("success"), (*UNIT, "outcome"), UNIT, 10)
 
 
-_ALERT = ("alertname", "severity", *UNIT, "security_group_id", "principal", "source")
+_ALERT = ("alertname", *UNIT, "security_group_id", "principal", "source")
 _OPEN_GROUP = (*UNIT, "security_group_id", "port_class", "exposure")
 
 _UNIT_HISTORY = history(account_id=cell("Account"), region=cell("Region"))
@@ -68,7 +69,7 @@ NOW = Row(
         ALERTS_FIRING,
         UNEXPLAINED,
         Panel(
-            "Opened to the internet",
+            "Opened",
             "Successful changes within the range that opened ingress to the internet, web ports included; a change counts once in each "
             "class of ports it opens. Unknown: no exporter tells.",
             "stat",
@@ -76,7 +77,7 @@ NOW = Row(
             steps=DOUBTFUL,
             otherwise="unknown",
             width=4,
-            height=4,
+            height=3,
         ),
         Panel(
             "Open and reachable",
@@ -87,7 +88,7 @@ NOW = Row(
             steps=BAD,
             otherwise="unknown",
             width=4,
-            height=4,
+            height=3,
         ),
         Panel(
             "Open in all",
@@ -97,7 +98,7 @@ NOW = Row(
             steps=DOUBTFUL,
             otherwise="unknown",
             width=4,
-            height=4,
+            height=3,
         ),
         Panel(
             "Changes",
@@ -106,7 +107,7 @@ NOW = Row(
             (Query(in_range(events("success"), (*UNIT, "outcome"))),),
             otherwise="unknown",
             width=4,
-            height=4,
+            height=3,
         ),
         Panel(
             "Refused or failed",
@@ -117,7 +118,7 @@ NOW = Row(
             steps=(Step(0, "green"), Step(1, "yellow")),
             otherwise="unknown",
             width=4,
-            height=4,
+            height=3,
         ),
         Panel(
             "New principals",
@@ -132,7 +133,7 @@ NOW = Row(
             steps=(Step(0, "green"), Step(1, "yellow")),
             otherwise="unknown",
             width=4,
-            height=4,
+            height=3,
         ),
     ),
 )
@@ -142,27 +143,27 @@ ALERTS = Row(
     (
         Panel(
             "Firing alerts",
-            "Alerts of the exporter's rules that fire now, and since when. Empty: none fires, or the rules are not loaded.",
+            "Alerts of the exporter's rules that fire now, and since when; the critical ones first. Empty: none fires, or the rules are not loaded.",
             "table",
             (
-                Query(f"max by ({', '.join(_ALERT)}) ({FIRING})"),
+                Query(f"max by ({', '.join(_ALERT)}) (\n{FIRING_RANKED}\n)"),
                 Query(
                     f"1000 * min by ({', '.join(_ALERT)}) (ALERTS_FOR_STATE{{{ALERT_NAMES}, {ANY_UNIT}}} and ignoring (alertstate) {FIRING})"
                 ),
             ),
             columns=(
-                Column("severity", "Severity", width=90, texts=SEVERITIES),
+                Column("A", "Severity", width=90, texts=SEVERITIES),
                 Column("alertname", "Alert"),
-                Column("B", "Since", unit="dateTimeFromNow", width=120),
+                Column("B", "Since", unit="dateTimeFromNow", width=150),
                 Column("account_id", "Account", width=130, links=(_UNIT_HISTORY,)),
                 Column("region", "Region", width=110),
                 Column("security_group_id", "Group", links=_GROUP_LINKS),
                 Column("principal", "Principal", links=_PRINCIPAL_LINKS),
                 Column("source", "Source", width=100),
             ),
-            sort="Since",
+            sort="Severity",
             width=24,
-            height=6,
+            height=7,
         ),
     ),
 )
@@ -180,7 +181,7 @@ CHANGED = Row(
                 Query(beside(f"{grown(_GROUP_CHANGES, _GROUP_CHANGE, '$__range')} > 0", _GROUP_CHANGE, _LAST_CHANGES)),
             ),
             columns=(
-                Column("A", "Last", unit="dateTimeFromNow", width=130),
+                Column("A", "Last", unit="dateTimeFromNow", width=150),
                 Column("security_group_id", "Group", links=_GROUP_LINKS),
                 Column("event_name", "Event"),
                 Column("principal", "Principal", links=_PRINCIPAL_LINKS),
@@ -245,15 +246,15 @@ CHANGED = Row(
                 Query(most(f"awschange_expected_changes{{{CHOSEN}}}", _CLASS)),
             ),
             columns=(
-                Column("account_id", "Account", links=(_UNIT_HISTORY,)),
+                Column("account_id", "Account", width=130, links=(_UNIT_HISTORY,)),
                 Column("region", "Region"),
-                Column("channel_class", "Class"),
+                Column("channel_class", "Class", width=100),
                 Column(
-                    "A", "Share", unit="percentunit", decimals=0, width=90, steps=(Step(0, "green"), Step(0.8, "orange"), Step(1, "red"))
+                    "A", "Share", unit="percentunit", decimals=0, width=70, steps=(Step(0, "green"), Step(0.8, "orange"), Step(1, "red"))
                 ),
-                Column("B", "Hour", decimals=0, width=80),
-                Column("D", "Expected", decimals=1, width=90),
-                Column("C", "Most", decimals=0, width=80),
+                Column("B", "Changes", decimals=0, width=85),
+                Column("D", "Usual", decimals=1, width=75),
+                Column("C", "Most", decimals=1, width=75),
             ),
             sort="Share",
         ),
@@ -279,7 +280,7 @@ STANDS = Row(
             "bar_gauge",
             (Query(f"sort_desc(sum by (exposure) ({open_rules()}))", "{{exposure}}"),),
             steps=(Step(0, "blue"),),
-            width=6,
+            width=5,
         ),
         Panel(
             "Open rules by class of ports",
@@ -287,7 +288,7 @@ STANDS = Row(
             "bar_gauge",
             (Query(f"sort_desc(sum by (port_class) ({open_rules()}))", "{{port_class}}"),),
             steps=(Step(0, "blue"),),
-            width=6,
+            width=5,
         ),
         Panel(
             "Groups that stand open",
@@ -295,20 +296,21 @@ STANDS = Row(
             "table",
             (Query(named(f"topk(50, sum by ({', '.join(_OPEN_GROUP)}) ({open_rules()}))", _OPEN_GROUP)),),
             columns=(
-                Column("security_group_id", "Group", links=_GROUP_LINKS),
+                Column("security_group_id", "Group", width=190, links=_GROUP_LINKS),
                 Column("security_group_name", "Name"),
                 Column("port_class", "Ports", width=90),
                 Column(
                     "exposure",
                     "Reaches",
-                    width=100,
+                    width=110,
                     texts=REACHES,
                 ),
                 Column("A", "Rules", width=70),
                 Column("account_id", "Account", width=130),
-                Column("region", "Region", width=110),
+                Column("region", "Region", width=120),
             ),
             sort="Rules",
+            width=14,
         ),
     ),
 )

@@ -35,7 +35,7 @@ THIS = Row(
             otherwise="unknown",
             links=(history(principal=chosen("principal")),),
             width=6,
-            height=4,
+            height=3,
         ),
         Panel(
             "Changes in all",
@@ -44,7 +44,7 @@ THIS = Row(
             (Query(f"sum({_IN_RANGE})"),),
             otherwise="unknown",
             width=6,
-            height=4,
+            height=3,
         ),
         Panel(
             "Accounts touched",
@@ -54,7 +54,7 @@ THIS = Row(
             steps=(Step(0, "green"), Step(2, "yellow")),
             otherwise="unknown",
             width=6,
-            height=4,
+            height=3,
         ),
         Panel(
             "Groups touched",
@@ -64,7 +64,7 @@ THIS = Row(
             steps=(Step(0, "green"), Step(20, "yellow")),
             otherwise="unknown",
             width=6,
-            height=4,
+            height=3,
         ),
     ),
 )
@@ -156,5 +156,5 @@ DASHBOARD = Dashboard(
     (*variables.EVERYWHERE, variables.PRINCIPAL, variables.GROUPS, variables.EXPORTER_URL),
     (marks.changes(f"{most(f'changes({_CHANGES}[$__rate_interval])', _CHANGE)} > 0"), *marks.EVERYWHERE),
     since="now-7d",
-    links=(history(principal=chosen("principal")),),
+    links=(history("History", principal=chosen("principal")),),
 )

@@ -16,7 +16,7 @@ _INFO = f"awschange_security_group_info{{{_IN_GROUP}}}"
 _ITS_UNIT = f"and on (account_id, region) (max by (account_id, region) ({_INFO}))"
 _OPEN = most(f"awschange_open_ingress_rules{{{_IN_GROUP}}}", OPEN_RULE)
 _EXCEPTED = most(f"awschange_open_ingress_excepted_rules{{{_IN_GROUP}}}", OPEN_RULE)
-_HISTORY = history(security_group_id=chosen("group"))
+_HISTORY = history("History", security_group_id=chosen("group"))
 _PRINCIPAL_LINKS = (
     dashboard("principal", "This principal", principal=cell("Principal")),
     history(security_group_id=chosen("group"), principal=cell("Principal")),
@@ -34,15 +34,15 @@ THIS = Row(
             (Query(most(_INFO, ("security_group_name", "vpc_id", *UNIT))),),
             columns=(
                 Column("security_group_name", "Name", links=(_HISTORY,)),
-                Column("vpc_id", "VPC"),
-                Column("account_id", "Account", links=(history(account_id=cell("Account"), region=cell("Region")),)),
-                Column("region", "Region"),
+                Column("vpc_id", "VPC", width=190),
+                Column("account_id", "Account", width=130, links=(history(account_id=cell("Account"), region=cell("Region")),)),
+                Column("region", "Region", width=120),
             ),
-            width=12,
+            width=9,
             height=4,
         ),
         Panel(
-            "Open rules of the group",
+            "Open now",
             "Its rules that let in the internet now and that no exception covers. Unknown: it is gone, or what stands is not read.",
             "stat",
             (Query(f"sum({_OPEN})\nor 0 * count({_INFO})"),),
@@ -52,7 +52,7 @@ THIS = Row(
             height=4,
         ),
         Panel(
-            "Rules against the quota",
+            "Of its quota",
             "Share of the rules a group may have that it has, in the fullest direction; told from half of it on. At 100 % AWS refuses the next. "
             "Unknown: it is gone, or what stands is not read.",
             "stat",
@@ -66,7 +66,18 @@ THIS = Row(
             height=4,
         ),
         Panel(
-            "Unexplained where it is",
+            "Default's rules",
+            "Rules that it has although it is its VPC's default group, which should have none; 0 for all other groups. "
+            "Unknown: it is gone, or what stands is not read.",
+            "stat",
+            (Query(f"max(awschange_default_security_group_rules{{{_IN_GROUP}}})\nor 0 * count({_INFO})"),),
+            steps=DOUBTFUL,
+            otherwise="unknown",
+            width=3,
+            height=4,
+        ),
+        Panel(
+            "Unexplained there",
             "Rules of its account and region, of whatever group, that changed within the range although no event says who did it. "
             "Unknown: what stands is not read.",
             "stat",
@@ -140,17 +151,18 @@ STANDS = Row(
             "table",
             (Query(f"sum by ({', '.join(_RULE)}) ({_OPEN})"),),
             columns=(
-                Column("port_class", "Ports"),
-                Column("protocol", "Protocol"),
-                Column("ip_version", "IP"),
+                Column("port_class", "Ports", width=90),
+                Column("protocol", "Protocol", width=90),
+                Column("ip_version", "IP", width=60),
                 Column(
                     "exposure",
                     "Reaches",
                     texts=REACHES,
                 ),
-                Column("A", "Rules"),
+                Column("A", "Rules", width=70),
             ),
             sort="Rules",
+            width=8,
         ),
         Panel(
             "Open rules over time",
@@ -158,6 +170,7 @@ STANDS = Row(
             "lines",
             (Query(f"sum by (port_class, exposure) ({_OPEN})", "{{port_class}} {{exposure}}"),),
             decimals=0,
+            width=8,
         ),
         Panel(
             "Open by exception",
@@ -165,23 +178,15 @@ STANDS = Row(
             "table",
             (Query(f"sum by ({', '.join(_RULE)}) ({_EXCEPTED})"),),
             columns=(
-                Column("port_class", "Ports"),
-                Column("protocol", "Protocol"),
-                Column("ip_version", "IP"),
-                Column("exposure", "Reaches"),
-                Column("A", "Rules"),
+                Column("port_class", "Ports", width=90),
+                Column("protocol", "Protocol", width=90),
+                Column("ip_version", "IP", width=60),
+                Column("exposure", "Reaches", texts=REACHES),
+                Column("A", "Rules", width=70),
             ),
             sort="Rules",
+            width=8,
             filled=False,
-        ),
-        Panel(
-            "Rules of a default group",
-            "Rules that it has although it is its VPC's default group, which should have none; 0 for all other groups. "
-            "Unknown: it is gone, or what stands is not read.",
-            "stat",
-            (Query(f"max(awschange_default_security_group_rules{{{_IN_GROUP}}})\nor 0 * count({_INFO})"),),
-            steps=DOUBTFUL,
-            otherwise="unknown",
         ),
     ),
 )
