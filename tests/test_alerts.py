@@ -46,6 +46,14 @@ def test_promtool_accepts_the_rules(program: Program) -> None:
     assert f"{len(rules())} rules found" in passes(program("promtool"), "check", "rules", RULES)
 
 
+@pytest.mark.parametrize("alert", [*ALERTS, VARIANT], ids=lambda alert: alert.name)
+def test_every_record_of_an_alert_keeps_the_conventions(alert: Alert, program: Program, tmp_path: Path) -> None:
+    """Routing goes by severity, and the person on call needs the sentence, the numbers, the runbook and the link."""
+    assert mistakes(alert) == []
+    done = run(program("promtool"), "check", "rules", alone(alert, tmp_path))
+    assert done.returncode == 0, f"{alert.name}: Prometheus refuses an expression or a template of it:\n{done.stdout}{done.stderr}"
+
+
 @pytest.mark.parametrize("path", RULE_TESTS, ids=lambda path: path.name)
 def test_rules_do_what_their_cases_say(path: Path, program: Program, tmp_path: Path) -> None:
     """Rules fire, stay silent and resolve: each case is a page for nothing, or none for something, otherwise."""
@@ -229,14 +237,6 @@ def test_every_alert_is_seen_firing_and_silent_by_its_cases() -> None:
                 (fires if expected["exp_alerts"] else silent).add(expected["alertname"])
     assert fires == {*names(), VARIANT.name}
     assert silent == fires - {"AwsChangeWatchdog"}
-
-
-@pytest.mark.parametrize("alert", [*ALERTS, VARIANT], ids=lambda alert: alert.name)
-def test_every_record_of_an_alert_keeps_the_conventions(alert: Alert, program: Program, tmp_path: Path) -> None:
-    """Routing goes by severity, and the person on call needs the sentence, the numbers, the runbook and the link."""
-    assert mistakes(alert) == []
-    done = run(program("promtool"), "check", "rules", alone(alert, tmp_path))
-    assert done.returncode == 0, f"{alert.name}: Prometheus refuses an expression or a template of it:\n{done.stdout}{done.stderr}"
 
 
 def test_a_newcomers_mistakes_are_told_by_name() -> None:
