@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from difflib import get_close_matches
+from typing import get_args
 
 from dashboards.layout import COLUMNS, places
-from dashboards.record import Dashboard, Link, Panel
+from dashboards.record import Color, Dashboard, Kind, Link, Panel
 from dashboards.tables import LETTERS
 from exporter.checks import STATE_FAMILIES
 from exporter.families import FAMILIES
@@ -21,6 +23,9 @@ TARGET = frozenset({"job", "instance"})
 
 ALERT = frozenset({"alertname", "severity", "account_id", "region", "security_group_id", "principal", "source"})
 """Labels of alerts that dashboards show."""
+
+UNITS = frozenset({"bytes", "currencyUSD", "dateTimeFromNow", "locale", "none", "ms", "percentunit", "reqps", "s", "short"})
+"""Units of Grafana that are known to be spelled so; Grafana shows others as text behind the number."""
 
 _BY = re.compile(r"\bby \(([^)]*)\)")
 _SELECTOR = re.compile(r"([a-zA-Z_:][a-zA-Z0-9_:]*)?\{([^{}]*)\}")
@@ -81,11 +86,18 @@ def faults(board: Dashboard, boards: tuple[Dashboard, ...]) -> list[str]:
 
 def _panel(panel: Panel, board: Dashboard, boards: tuple[Dashboard, ...], known: Mapping[str, frozenset[str]]) -> Iterator[str]:
     if not panel.description.endswith("."):
-        yield "its description is not a sentence"
+        yield "its description is not a sentence; end it with a full stop"
     if not panel.queries:
         yield "it needs queries"
+    if panel.kind not in get_args(Kind):
+        yield f"kind: no {panel.kind}; choose from {', '.join(get_args(Kind))}"
+    for unit in sorted({panel.unit, *(column.unit for column in panel.columns if column.unit)} - UNITS):
+        yield f"unit: {unit!r} is not one of {', '.join(sorted(UNITS))}; if Grafana has it, add it to UNITS in tests/dashboard_faults.py"
+    colors = {step.color for part in (panel, *panel.columns) for step in part.steps} | {color for _, color in panel.colors}
+    for color in sorted(colors - set(get_args(Color))):
+        yield f"colour: no {color}; choose from {', '.join(get_args(Color))}"
     if panel.kind == "stat" and not panel.otherwise:
-        yield "a number needs a word for where there is none"
+        yield "a number needs a word for where there is none: set `otherwise`"
     if (panel.kind == "table") != bool(panel.columns):
         yield "a table needs columns, and nothing else has them"
     for query in panel.queries:
@@ -93,7 +105,7 @@ def _panel(panel: Panel, board: Dashboard, boards: tuple[Dashboard, ...], known:
         for label in sorted(set(_LEGEND.findall(query.legend)) - results(query.expr) - ({"le"} if panel.kind == "heatmap" else set())):
             yield f"legend: no label {label}"
         if panel.kind not in {"table", "stat"} and len(split(query.expr)) > 0 and not query.legend:
-            yield "a legend must tell the series apart"
+            yield f"a legend must tell the series apart, as {{{{{split(query.expr)[0]}}}}}"
         if query.exemplars and (not re.search(r"\bawschange_\w+_total\{", query.expr) or panel.kind not in {"bars", "lines", "heatmap"}):
             yield "only counters themselves have exemplars, and only graphs show them"
     yield from _columns(panel)
@@ -108,7 +120,8 @@ def query_faults(expr: str, known: Mapping[str, frozenset[str]]) -> Iterator[str
         label for labels in known.values() for label in labels
     }
     for name in sorted(names - set(known) - {"awschange_security_group_"}):
-        yield f"no metric {name}"
+        near = get_close_matches(name, known, 1)
+        yield f"no metric {name}" + (f"; did you mean {near[0]}?" if near else "")
     everywhere = {label for name in names & set(known) for label in known[name]} or {label for labels in known.values() for label in labels}
     for name, inside in _SELECTOR.findall(expr):
         for label, _ in _MATCHER.findall(inside):

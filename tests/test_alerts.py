@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +17,7 @@ from pydantic import ValidationError
 from exporter.cli import main
 from exporter.rules import ALERTS, VARIANT, Alert, AlertSettings, prometheus_rule, render_alerts
 from exporter.rules.render import alert_groups, recording_groups
+from tests.alert_cases import RULE_TESTS, passes, rules_of, run, with_rules
 from tests.alert_records import alone, mistakes
 from tools.page_runbooks import module_of
 
@@ -25,19 +25,8 @@ ROOT = Path(__file__).resolve().parent.parent
 RULES = ROOT / "deploy/prometheus/alerts.yml"
 KNOWN = "account_region_class:awschange_expected_changes_upper:known"
 NEW_ONES = "max by (account_id, principal_type, principal) (awschange_principal_first_seen_timestamp_seconds)"
-RULE_TESTS = sorted((ROOT / "tests/promtool").glob("*.test.yml"))
 
 Program = Callable[[str], Path]
-
-
-def run(*argv: str | Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([str(part) for part in argv], capture_output=True, text=True, timeout=240, check=False)
-
-
-def passes(*argv: str | Path) -> str:
-    done = run(*argv)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def rules() -> list[dict[str, Any]]:
@@ -57,27 +46,18 @@ def test_promtool_accepts_the_rules(program: Program) -> None:
     assert f"{len(rules())} rules found" in passes(program("promtool"), "check", "rules", RULES)
 
 
+@pytest.mark.parametrize("alert", [*ALERTS, VARIANT], ids=lambda alert: alert.name)
+def test_every_record_of_an_alert_keeps_the_conventions(alert: Alert, program: Program, tmp_path: Path) -> None:
+    """Routing goes by severity, and the person on call needs the sentence, the numbers, the runbook and the link."""
+    assert mistakes(alert) == []
+    done = run(program("promtool"), "check", "rules", alone(alert, tmp_path))
+    assert done.returncode == 0, f"{alert.name}: Prometheus refuses an expression or a template of it:\n{done.stdout}{done.stderr}"
+
+
 @pytest.mark.parametrize("path", RULE_TESTS, ids=lambda path: path.name)
 def test_rules_do_what_their_cases_say(path: Path, program: Program, tmp_path: Path) -> None:
     """Rules fire, stay silent and resolve: each case is a page for nothing, or none for something, otherwise."""
     passes(program("promtool"), "test", "rules", with_rules(yaml.safe_load(path.read_text()), rules_of(path), tmp_path))
-
-
-def rules_of(cases: Path) -> str:
-    """Return the rule file that cases are about: the shipped one, or that of the settings beside the cases."""
-    settings = cases.with_name(cases.name.replace(".test.yml", ".settings.yml"))
-    if settings.is_file():
-        return render_alerts(AlertSettings.model_validate(yaml.safe_load(settings.read_text())))
-    (shipped,) = yaml.safe_load(cases.read_text())["rule_files"]
-    return (cases.parent / shipped).read_text()
-
-
-def with_rules(cases: dict[str, Any], text: str, directory: Path) -> Path:
-    """Write cases and the rules that they are about into a directory, and return the path of the cases."""
-    (directory / "alerts.yml").write_text(text)
-    path = directory / "cases.test.yml"
-    path.write_text(yaml.safe_dump({**cases, "rule_files": ["alerts.yml"]}))
-    return path
 
 
 @pytest.mark.parametrize(
@@ -259,14 +239,6 @@ def test_every_alert_is_seen_firing_and_silent_by_its_cases() -> None:
     assert silent == fires - {"AwsChangeWatchdog"}
 
 
-@pytest.mark.parametrize("alert", [*ALERTS, VARIANT], ids=lambda alert: alert.name)
-def test_every_record_of_an_alert_keeps_the_conventions(alert: Alert, program: Program, tmp_path: Path) -> None:
-    """Routing goes by severity, and the person on call needs the sentence, the numbers, the runbook and the link."""
-    assert mistakes(alert) == []
-    done = run(program("promtool"), "check", "rules", alone(alert, tmp_path))
-    assert done.returncode == 0, f"{alert.name}: Prometheus refuses an expression or a template of it:\n{done.stdout}{done.stderr}"
-
-
 def test_a_newcomers_mistakes_are_told_by_name() -> None:
     """A check that says nothing useful, or nothing at all, sends a newcomer off to guess."""
     (good,) = [alert for alert in ALERTS if alert.name == "AwsChangeBurst"]
@@ -302,8 +274,11 @@ def test_a_newcomers_mistakes_are_told_by_name() -> None:
 
 def test_an_alert_lies_in_the_file_that_bears_its_name() -> None:
     """The notice in a runbook names the file to edit."""
-    for alert in ALERTS:
-        assert (ROOT / f"exporter/rules/alerts/{module_of(alert)}.py").is_file(), alert.name
+    modules = [path.stem for path in (ROOT / "exporter/rules/alerts").glob("[a-z]*.py")]
+    belong = {module_of(alert): alert.name for alert in ALERTS}
+    for module in modules:
+        assert module in belong, f"exporter/rules/alerts/{module}.py: name the file after its alert, and give no two alerts one name"
+    assert len(ALERTS) == len(modules) == len(belong)
 
 
 def test_a_recording_rule_means_one_thing() -> None:

@@ -23,7 +23,7 @@ from dashboards.boards import DASHBOARDS
 from dashboards.layout import COLUMNS, places
 from dashboards.parts import EXPORTERS_DOWN, FIRING, FIRING_RANKED, SEVERITIES, SOURCES_STALE, UNIT
 from dashboards.promql import CHOSEN, busiest, grown, happened, in_steps, known, last_rise, most, total
-from dashboards.record import Column, Dashboard, Panel, Query, Row
+from dashboards.record import Column, Dashboard, Panel, Query, Row, Step
 from dashboards.render import model, pages, render
 from exporter.metrics.lines import exemplar
 from exporter.rules.alert import SEVERITIES as ALERT_SEVERITIES
@@ -58,7 +58,13 @@ def test_nothing_is_wrong_with_a_dashboard(board: Dashboard) -> None:
 @pytest.mark.parametrize(
     ("panel", "fault"),
     [
-        (replace(NEW, queries=(Query("sum by (region) (awschange_security_group)"),)), "no metric awschange_security_group"),
+        (
+            replace(NEW, queries=(Query("sum by (region) (awschange_security_group)"),)),
+            "no metric awschange_security_group; did you mean awschange_security_groups?",
+        ),
+        (replace(NEW, kind="tabel"), "kind: no tabel; choose from stat, bars, lines, table"),  # type: ignore[arg-type]
+        (replace(NEW, unit="second"), "unit: 'second' is not one of bytes, "),
+        (replace(NEW, steps=(Step(1, "pink"),)), "colour: no pink; choose from green, "),  # type: ignore[arg-type]
         (
             replace(NEW, queries=(Query('sum by (region) (awschange_security_groups{acct="1"})'),)),
             "awschange_security_groups has no label acct",
@@ -87,7 +93,7 @@ def test_nothing_is_wrong_with_a_dashboard(board: Dashboard) -> None:
             replace(NEW, kind="stat", columns=(), queries=(Query("sum(awschange_security_groups)"),)),
             "a number needs a word for where there is none",
         ),
-        (replace(NEW, kind="lines", columns=()), "a legend must tell the series apart"),
+        (replace(NEW, kind="lines", columns=()), "a legend must tell the series apart, as {{region}}"),
         (
             replace(NEW, kind="lines", columns=(), queries=(Query("sum by (region) (awschange_security_groups)", "{{vpc_id}}"),)),
             "legend: no label vpc_id",

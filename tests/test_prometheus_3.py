@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from pathlib import Path
 
 import pytest
 import yaml
 
+from tests.alert_cases import RULE_TESTS as CASES
+from tests.alert_cases import passes, rules_of, with_rules
 from tests.repository import ROOT
-from tests.test_alerts import RULE_TESTS as CASES
-from tests.test_alerts import rules_of, with_rules
 
 RULES = sorted((ROOT / "deploy/prometheus").glob("*.yml"))
 RULE_FILES = [path for path in RULES if path.read_text().lstrip().startswith(("groups:", "#")) and "\ngroups:" in f"\n{path.read_text()}"]
@@ -24,12 +23,6 @@ def promtool() -> Path:
     if not directory:
         pytest.skip("PROMETHEUS_3 names no directory with a Prometheus 3.x; .ci/prometheus-3 fetches one")
     return Path(directory) / "promtool"
-
-
-def passes(*command: str | Path) -> None:
-    """Run a program and expect it to end well, showing what it said if not."""
-    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, timeout=200, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_there_are_rule_files_and_cases():

@@ -11,6 +11,9 @@ from exporter.rules.render import filled, spoken
 from tools.markdown import code, notice, page, table
 
 DEFAULTS = AlertSettings()
+_WIDEST = 120
+"""Characters of a threshold that a cell of the tables can hold beside the others."""
+
 HEADER = ("Alert", "Severity", "Fires on", "Thresholds", "Needs")
 
 INTRODUCTION = """
@@ -33,7 +36,7 @@ promtool check rules alerts.yml recording.yml
 
 Two things must be right for the rules to see what they count. `honor_labels: true` in the scrape configuration, because `region` is AWS's
 word and may be one of your target labels too. And a scrape interval of at most half of `metrics.birth_hold` (2 minutes by default), or
-`increase()` misses the first change of a series.
+`increase()` misses the first change of a series. Then [tell Alertmanager](alertmanager.md) what to make of them.
 
 The rules are tested with Prometheus 2.42. On 3.5 the same cases hold, but for two whose counts read higher: 3.x leaves out the sample that
 stands exactly on the edge of a window, so that `increase()` may add a share of one scrape interval (24 changes in ten minutes read as 25).
@@ -55,7 +58,7 @@ alerts:
     AwsChangeBurst: {limit: 50, window: 30m}
 ```
 
-A threshold that is text is a regular expression, anchored as in PromQL.
+A threshold that is text is a regular expression, anchored as in PromQL. Where the default is too long for the tables below, the runbook has it.
 
 Links. `runbook_url` leads to your copy of the runbooks. `history_url`, where an alert has it, leads to the exporter's history page for the
 account, region, group and principal that the alert is about; set `web.external_url` in the configuration, so that the link opens from
@@ -78,7 +81,7 @@ def alerts_page(simulation: str = "") -> str:
         if any(alert.group == group for alert in ALERTS)
     ]
     figures = (
-        "## How good they are\n\nPrinted by `make simulate`:\n\n```text\n" + simulation.strip("\n") + "\n```" if simulation.strip() else ""
+        "## How good they are\n\nPrinted by `make simulate` ([what it does](simulation.md)):\n\n```text\n" + simulation.strip("\n") + "\n```" if simulation.strip() else ""
     )
     return page(
         *filter(
@@ -103,7 +106,7 @@ def alerts_page(simulation: str = "") -> str:
 
 def alert_row(alert: Alert) -> tuple[str, ...]:
     """Return the row of one alert."""
-    names = ", ".join(f"`{threshold.name}` {_shown(threshold.default)}" for threshold in alert.thresholds)
+    names = ", ".join(f"`{threshold.name}` {_in_short(threshold.default)}" for threshold in alert.thresholds)
     return f"[{alert.name}](runbooks/{alert.name}.md)", alert.severity, first_sentence(alert), names, ", ".join(map(code, alert.needs))
 
 
@@ -128,4 +131,9 @@ def needed(alert: Alert) -> str:
 
 
 def _shown(value: float | str) -> str:
-    return code(filled("${value}", {"value": value}))
+    # Code of nothing is shown by no Markdown.
+    return code(filled("${value}", {"value": value}) or '""')
+
+
+def _in_short(value: float | str) -> str:
+    return "(long)" if isinstance(value, str) and len(value) > _WIDEST else _shown(value)

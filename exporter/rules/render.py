@@ -58,9 +58,11 @@ Rule = dict[str, Any]
 
 
 def filled(text: str, values: Mapping[str, Value]) -> str:
-    """Return a text with each `${threshold}` replaced; raise KeyError where there is no such threshold."""
+    """Return a text with each `${threshold}` replaced; raise ValueError where there is no such threshold."""
 
     def value(match: re.Match[str]) -> str:
+        if match[1] not in values:
+            raise ValueError(f"{match[0]} is no threshold of the alert, which has {', '.join(sorted(values))}: {text!r:.300}")
         found = values[match[1]]
         return found if isinstance(found, str) else f"{found:.15g}"
 

@@ -64,7 +64,7 @@ ALERT = Alert(
     runbook=Runbook(
         means="""
             Within one hour more calls that change security groups were made, successful or not, by one class of tools in one account and
-            region than any usual hour like this one brings, and more than ${floor}. The classes are in the label `channel_class`:
+            region than any usual hour like this one brings, and more than ${floor} calls succeeded there. The classes are in the label `channel_class`:
             `people` (console, command line), `scripts` (SDKs, and what cannot be told) and `automation` (Terraform, CloudFormation,
             Kubernetes and the like). Each is compared with its own past, so that a roll-out by Terraform does not hide a hand.
 
