@@ -293,6 +293,17 @@ def test_a_recording_rule_means_one_thing() -> None:
         assert len(users) == 1 or not places, f"{users} share {name}, whose {places} each may set: give each a record of its own"
 
 
+def test_no_settings_of_two_alerts_give_one_recording_rule_two_meanings() -> None:
+    """Prometheus keeps the first of both, so AwsChangeMassRemoval would compare with the calls that AwsChangeBurst was told to count."""
+    for alert in ALERTS:
+        chosen = {threshold.name: "x.*" for threshold in alert.thresholds if isinstance(threshold.default, str) and not threshold.duration}
+        meaning: dict[str, str] = {}
+        for group in alert_groups(AlertSettings(thresholds={alert.name: chosen})):
+            for rule in group["rules"]:
+                if "record" in rule:
+                    assert meaning.setdefault(rule["record"], rule["expr"]) == rule["expr"], (alert.name, rule["record"])
+
+
 def test_generated_rule_files_hold_what_the_records_say() -> None:
     """The files are written for people, line by line; Prometheus must read the same out of them."""
     settings = AlertSettings(labels={"team": "it's: a #1"}, disabled=("AwsChangeGap",), thresholds={"AwsChangeBurst": {"limit": 50}})
@@ -326,9 +337,19 @@ def test_every_threshold_changes_the_rules() -> None:
         ({"thresholds": {"AwsChangeBursts": {"limit": 1}}}, "unknown alert 'AwsChangeBursts'"),
         ({"thresholds": {"AwsChangeBurst": {"limits": 1}}}, "AwsChangeBurst has no threshold 'limits'; it has limit, window, calls"),
         ({"thresholds": {"AwsChangeBurst": {"limit": "many"}}}, "AwsChangeBurst.limit must be a number, not 'many'"),
-        ({"thresholds": {"AwsChangeBurst": {"window": "10 min"}}}, "must be a duration of Prometheus such as 10m or 1h"),
+        ({"thresholds": {"AwsChangeBurst": {"window": "10 min"}}}, "must be a duration of Prometheus such as 10m"),
         ({"thresholds": {"AwsChangeBurst": {"calls": 'a"} or vector(1) #'}}}, "without quotes and backslashes"),
+        ({"thresholds": {"AwsChangeBurst": {"window": "1m1h"}}}, "must be a duration of Prometheus such as 10m, 1h or 1h30m"),
+        ({"thresholds": {"AwsChangeBurst": {"window": "1h1h"}}}, "must be a duration of Prometheus"),
+        ({"thresholds": {"AwsChangeBurst": {"window": "0h0m"}}}, "must be a duration of Prometheus"),
+        ({"thresholds": {"AwsChangeBurst": {"window": "300y"}}}, "must be a duration of Prometheus"),
+        ({"thresholds": {"AwsChangeBurst": {"limit": float("nan")}}}, "must be a finite number"),
+        ({"thresholds": {"AwsChangeBurst": {"calls": "(Revoke"}}}, "AwsChangeBurst.calls is no regular expression"),
+        ({"thresholds": {"AwsChangeBurst": {"calls": "(?!Revoke).*"}}}, "RE2: no look-around"),
+        ({"exporter_job": "exporter)"}, "exporter_job is no regular expression"),
         ({"labels": {"severity": "critical"}}, "'severity' cannot be a label here"),
+        ({"labels": {"region": "eu"}}, "'region' cannot be a label here"),
+        ({"labels": {"__name__": "x"}}, "'__name__' cannot be a label here"),
         ({"exporter_job": 'x"} or up{a="'}, "without quotes and backslashes"),
         ({"labels": {"team": '{{ query "up" }}'}}, "holds a template"),
     ],

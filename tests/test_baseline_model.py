@@ -58,6 +58,17 @@ def test_an_hour_that_is_not_over_says_nothing() -> None:
     assert fit(burst, [*burst], FIRST, AT) == fit(counts, [*counts], FIRST, AT)
 
 
+@pytest.mark.parametrize("late", [0, 5])
+def test_an_hour_that_is_not_over_makes_no_pair_with_the_one_before(late: int) -> None:
+    """On the third day of such a habit a restart in the middle of a burst would raise the bound over that very burst."""
+    twice = {NOW - DAY * days - before: 50 for days in (1, 2) for before in (0, 1)}
+    quiet = {KEY: {**twice, NOW - 1: 1}}
+    burst = {KEY: {**quiet[KEY], NOW: 95}}
+    expected, got = (Estate.of(counts, [KEY], FIRST, AT).expect_since(KEY, NOW - late, late) for counts in (quiet, burst))
+    assert got == expected
+    assert got.upper < 40
+
+
 @pytest.mark.parametrize("hours_ago", [1, 2, DAY, WEEK, 5 * WEEK + 1])
 def test_one_incident_does_not_raise_the_bound_to_its_own_size(hours_ago: int) -> None:
     """Whoever tried once would be usual the second time."""

@@ -93,7 +93,7 @@ def boil_down(counts: Mapping[int, int], first: int, now: int, watch: Watch, wei
     past.total, past.by_week, past.slots = sum(table), _smoothed(table), by_slot(table)
 
     near = _near(hours, now)
-    single, double = highest_by_day(counts, [(hour, day) for hour, day, _ in near])
+    single, double = highest_by_day(counts, now, [(hour, day) for hour, day, _ in near])
     past.habit, past.pair = habit(single.values(), parameters.habit_days), habit(double.values(), parameters.habit_days)
     most = max(past.habit, parameters.least_habit)
     kind, week, squares = [0.0] * _STRETCH, [0.0] * _STRETCH, [0.0] * _STRETCH
@@ -112,7 +112,7 @@ def boil_down(counts: Mapping[int, int], first: int, now: int, watch: Watch, wei
 def day_habits(counts: Mapping[int, int], first: int, now: int, parameters: Parameters) -> tuple[float, float]:
     """Return the most that an hour, and two hours in a row, had on several days at any time of the day."""
     hours = [(hour, hour // HOURS) for hour, count in counts.items() if first <= hour < now and count > 0]
-    single, double = highest_by_day(counts, hours)
+    single, double = highest_by_day(counts, now, hours)
     return habit(single.values(), parameters.habit_days), habit(double.values(), parameters.habit_days)
 
 

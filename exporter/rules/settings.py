@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from math import isfinite
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, field_validator
 
+from exporter.families import FAMILIES
 from exporter.rules.alert import Alert, Severity, Threshold
 from exporter.rules.alerts import ALERTS
 from exporter.rules.variant import VARIANT
@@ -16,7 +18,16 @@ from exporter.settings import Settings
 Value = float | str
 
 _LABEL = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
-_DURATION = re.compile(r"(?:\d+(?:ms|[smhdwy]))+")
+_DURATION = re.compile(r"(?=\d)" + "".join(rf"(?:(\d{{1,5}}){unit})?" for unit in ("y", "w", "d", "h", "m", "s", "ms")))
+"""As Prometheus reads it: each unit at most once, the largest first."""
+_NOT_RE2 = re.compile(r"\(\?(?:[=!>#(]|<[=!]|P=)|[*+?}]\+")
+"""What Python's regular expressions have and those of Prometheus have not."""
+
+_TAKEN = {"alertname", "severity", "job", "instance", "channel_class", "security_group_id"} | {
+    label for family in FAMILIES for label in family.labels
+}
+"""Labels that tell the alerts of a rule apart: a fixed value makes two of them one, and Prometheus then drops the whole rule."""
+
 _BY_NAME = {alert.name: alert for alert in (*ALERTS, VARIANT)}
 
 
@@ -36,17 +47,32 @@ def _checked(alert: str, threshold: Threshold, value: Value) -> Value:
         kind = "text" if isinstance(threshold.default, str) else "a number"
         raise ValueError(f"{where} must be {kind}, not {value!r:.80}")
     if isinstance(value, str):
-        if threshold.duration and not _DURATION.fullmatch(value):
-            raise ValueError(f"{where} must be a duration of Prometheus such as 10m or 1h, not {value!r:.80}")
-        if not threshold.duration:
+        if threshold.duration:
+            _duration(where, value, zero=threshold.name == "hold")
+        else:
             _expression(where, value)
+    elif not isfinite(value):
+        raise ValueError(f"{where} must be a finite number, not {value}; `disabled` leaves an alert out")
     return value
 
 
+def _duration(where: str, value: str, *, zero: bool) -> None:
+    """Raise ValueError where Prometheus would refuse a duration, or (unless `zero`) where it is one of nothing or over 99 years."""
+    parts = _DURATION.fullmatch(value)
+    if parts is None or (parts[1] and int(parts[1]) > 99) or not (zero or any(int(part or 0) for part in parts.groups())):
+        raise ValueError(f"{where} must be a duration of Prometheus such as 10m, 1h or 1h30m, not {value!r:.80}")
+
+
 def _expression(where: str, value: str) -> str:
-    """Return a regular expression that stands between quotes in PromQL; raise ValueError where it would end there."""
+    """Return a regular expression that stands between quotes in PromQL; raise ValueError where Prometheus could not read it."""
     if re.search(r'["\\\n]', value):
         raise ValueError(f"{where} must be a regular expression without quotes and backslashes, not {value!r:.80}")
+    try:
+        re.compile(value)
+    except re.error as error:
+        raise ValueError(f"{where} is no regular expression: {error}, in {value!r:.80}") from None
+    if _NOT_RE2.search(value):
+        raise ValueError(f"{where} must be a regular expression as Prometheus knows it (RE2: no look-around), not {value!r:.80}")
     return value
 
 
@@ -80,8 +106,10 @@ class AlertSettings(Settings):
     @classmethod
     def _labels(cls, labels: Mapping[str, str]) -> Mapping[str, str]:
         for name in labels:
-            if not _LABEL.fullmatch(name) or name in ("alertname", "severity"):
-                raise ValueError(f"{name!r:.80} cannot be a label here; use letters, digits and underscores, not alertname or severity")
+            if not _LABEL.fullmatch(name) or name.startswith("__") or name in _TAKEN:
+                raise ValueError(
+                    f"{name!r:.80} cannot be a label here; use letters, digits and underscores, not `__` first, and none of {', '.join(sorted(_TAKEN))}"
+                )
             _plain(f"label {name}", labels[name])
         return labels
 

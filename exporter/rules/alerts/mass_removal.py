@@ -13,8 +13,9 @@ _REMOVALS = counted(
     by=("account_id", "region"),
     window="${window}",
 )
+# Not the record of AwsChangeBurst, whose calls a site may change: two rules of one name would overwrite each other.
 _CHANGES = counted(
-    "account_region:awschange_security_group_changes",
+    "account_region:awschange_security_group_calls",
     'awschange_events_total{event_source="ec2.amazonaws.com", event_name=~".*SecurityGroup.*", outcome="success"}',
     each=("account_id", "region", "event_name"),
     by=("account_id", "region"),
