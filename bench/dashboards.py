@@ -1,8 +1,8 @@
 """Dashboards: what one look at each costs a real Prometheus at 500 accounts and regions, with recording rules beside without.
 
 The series are made up (tests/made_up_series.py): every family as wide as 500 accounts and regions and its budget make it, over two
-hours; more would take longer to make than to read. promtool makes blocks of them and of what the recording rules would have recorded; Prometheus serves both. Without recording
-rules the same queries ask for the rules' own expressions instead.
+hours; more would take longer to make than to read. promtool makes blocks of them and of what the recording rules would have recorded;
+Prometheus serves both. Without recording rules the same queries ask for the rules' own expressions instead.
 """
 
 from __future__ import annotations
