@@ -62,7 +62,7 @@ def test_nothing_is_wrong_with_a_dashboard(board: Dashboard) -> None:
             replace(NEW, queries=(Query("sum by (region) (awschange_security_group)"),)),
             "no metric awschange_security_group; did you mean awschange_security_groups?",
         ),
-        (replace(NEW, kind="tabel"), "kind: no tabel; choose from stat, bars, lines, table"),  # type: ignore[arg-type]
+        (replace(NEW, kind="tables"), "kind: no tables; choose from stat, bars, lines, table"),  # type: ignore[arg-type]
         (replace(NEW, unit="second"), "unit: 'second' is not one of bytes, "),
         (replace(NEW, steps=(Step(1, "pink"),)), "colour: no pink; choose from green, "),  # type: ignore[arg-type]
         (
