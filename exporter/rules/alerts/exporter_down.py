@@ -44,6 +44,7 @@ ALERT = Alert(
             """,
         silence_matchers="--duration=30m --comment='move to another machine'",
         false_positives=(
+            "Replicas that differ in a target label other than `instance` and `pod`, such as `node`: each is then an exporter of its own. Drop the label.",
             "Another job name: set `alerts.exporter_job` in the configuration that `rules` reads.",
             "A network between Prometheus and exporter that is cut: the exporter still watches, but nobody hears it.",
         ),
