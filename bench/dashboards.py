@@ -1,8 +1,8 @@
-"""Dashboards: what one look at each costs a real Prometheus at 500 accounts and regions, with recording rules beside without.
+"""Dashboards: what one look at each costs a real Prometheus at 500 accounts and regions.
 
 The series are made up (tests/made_up_series.py): every family as wide as 500 accounts and regions and its budget make it, over two
-hours; more would take longer to make than to read. promtool makes blocks of them and of what the recording rules would have recorded;
-Prometheus serves both. Without recording rules the same queries ask for the rules' own expressions instead.
+hours; more would take longer to make than to read. promtool makes blocks of them and of what the recording rules would have put there
+meanwhile; Prometheus serves both.
 """
 
 from __future__ import annotations
@@ -22,9 +22,8 @@ from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
 
-from bench.rounds import Figures, interleaved, median, ratio, show
+from bench.rounds import Figures, interleaved, median, show
 from dashboards.boards import DASHBOARDS
-from dashboards.promql import grown
 from exporter.rules.record import Record
 from exporter.rules.recording import RECORDING
 from tests.grafana_view import Asked, Json, Prometheus, Refused, View, of_one, panels, variables
@@ -35,12 +34,11 @@ HOURS = 2
 BLOCK = 7200
 SCRAPE = 120
 REST = 240
-ROUNDS = 1
+ROUNDS = 3
 DRAWN = 50
 """More lines than this nobody can tell apart."""
 ROOT = Path(__file__).resolve().parent.parent
 GROWN = ":grown"
-_STEPS = re.compile(rf"sum_over_time\((\w+:\w+){GROWN}(\{{[^}}]*\}})\[([^\]]+)\]( @ end\(\))?(?: offset -1ms)?\)")
 _FIRST = {"group": [ESTATE.group(0)["security_group_id"]], "principal": [ESTATE.principal(0)["principal"]]}
 
 
@@ -164,32 +162,26 @@ def _measure(measured: Measured, end: int, series: int) -> list[list[str]]:
             costs |= {name: measured.cost(query) for name, query in asked.items()}
             return _sums(costs)
 
-        def without(asked: Mapping[str, Asked] = asked) -> Figures:
-            return _sums({name: measured.cost(unrecorded(query)) for name, query in asked.items()})
-
-        figures = interleaved({"ours": ours, "without": without}, ROUNDS)
+        figures = interleaved({"ours": ours}, ROUNDS)
         most = max(costs, key=lambda name: costs[name].series)
         rows.append(
             [
                 board.name,
                 f"{len(asked)}",
                 *_told(figures["ours"]),
-                *_told(figures["without"]),
-                f"{ratio(figures['without'], figures['ours'], 'seconds'):.1f} x",
                 f"{costs[most].series}",
             ]
         )
         slow += [(cost, f"{board.name}: {name}") for name, cost in costs.items()]
     show(
         f"Cost of one look at each dashboard, all accounts and regions, {HOURS} hours",
-        ["", "queries", "seconds", "samples", "without rules", "samples", "less time", "most series"],
+        ["", "queries", "seconds", "samples", "most series"],
         rows,
         [
             f"{series:,} series of {ESTATE.units} accounts and regions, {ESTATE.groups:,} groups and {ESTATE.principals:,} principals.",
-            f"Counters every {SCRAPE} s, gauges every {REST} s. Medians of {ROUNDS} interleaved rounds.",
+            f"Counters every {SCRAPE} s, gauges every {REST} s. Medians of {ROUNDS} rounds.",
             "Seconds of the processor, of the queries of all panels, marks and choices together.",
             "Refused: it took longer than 30 s, or more samples at once than Prometheus allows.",
-            "Without rules: the same queries, with the expressions of the recording rules in place of their names.",
             f"One evaluation of all recording rules takes {rules:.2f} s of the processor.",
         ],
     )
@@ -228,32 +220,3 @@ def _told(figures: Sequence[Figures]) -> tuple[str, str]:
     return f"{median(figures, 'seconds'):.2f} s" + (
         f", {refused:.0f} refused" if refused else ""
     ), f"{median(figures, 'samples') / 1e6:.1f} M"
-
-
-def unrecorded(asked: Asked) -> Asked:
-    """Return a query as it would be without recording rules."""
-    levels = {record.name.rpartition(":")[0]: record.name for record in RECORDING if not record.name.endswith(GROWN)}
-
-    def counted(match: re.Match[str]) -> str:
-        name = levels[match[1]]
-        by = next(record.expr for record in RECORDING if record.name == name).partition("(")[2].partition(")")[0].split(", ")
-        # As if the recorded name were that of a counter: what is recorded of its growth is not to be read either.
-        counter = f"{name.replace(':', '__')}{match[2]}"
-        counts = grown(counter, [label for label in by if label != "job"], match[3], match[4] or "")
-        return counts.replace(name.replace(":", "__"), name)
-
-    expr = _STEPS.sub(counted, asked.expr)
-    for record in RECORDING:
-        pattern = re.compile(rf"{re.escape(record.name)}(?:\{{([^}}]*)\}})?(\[[^\]]+\])?( @ end\(\))?")
-        expr = pattern.sub(lambda match, record=record: _inlined(record, match), expr)
-    return Asked(expr, asked.instant, asked.start, asked.end, asked.step)
-
-
-def _inlined(record: Record, match: re.Match[str]) -> str:
-    """Return the expression of a rule in place of its name: its selector narrows the metric itself, a window becomes a subquery."""
-    own = re.search(r"\((awschange_\w+)(?:\{([^}]*)\})?\)", record.expr)
-    assert own, record
-    matchers = ", ".join(part.strip(", ") for part in (own[2] or "", match[1] or "") if part.strip(", "))
-    moment = match[3] or ""
-    expr = record.expr.replace(own[0], f"({own[1]}{{{matchers}}}{'' if match[2] else moment})")
-    return f"({expr}){match[2][:-1]}:{SCRAPE}s]{moment}" if match[2] else f"({expr})"
