@@ -20,7 +20,7 @@ _BY_PATTERN = re.compile(r'__name__=~"([^"]+)"')
 
 def run(*argv: str | Path) -> subprocess.CompletedProcess[str]:
     """Run a program of Prometheus, with time for a machine that has much else to do."""
-    return subprocess.run([str(part) for part in argv], capture_output=True, text=True, timeout=300, check=False)
+    return subprocess.run([str(part) for part in argv], capture_output=True, text=True, timeout=240, check=False)
 
 
 def passes(*argv: str | Path) -> str:
@@ -55,7 +55,9 @@ def _asked_for(cases: dict[str, Any], groups: list[dict[str, Any]]) -> list[dict
     rules = [rule for group in groups for rule in group["rules"]]
     alerts = {rule["alert"] for rule in rules if "alert" in rule}
     named = {name for one in cases["tests"] for name in _named(one, alerts)}
-    assert named <= alerts, f"a case names {', '.join(sorted(named - alerts))}, which is no alert in its rule file: write the name as there"
+    assert named <= alerts, (
+        f"a case names {', '.join(sorted(named - alerts))}, which its rule file has not: write the name as there, or run `make generate`"
+    )
     kept = [rule for rule in rules if rule.get("alert") in named]
     texts = [rule["expr"] for rule in kept] + [asked["expr"] for one in cases["tests"] for asked in one.get("promql_expr_test", ())]
     while texts:

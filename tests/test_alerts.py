@@ -49,7 +49,9 @@ def test_promtool_accepts_the_rules(program: Program) -> None:
 @pytest.mark.parametrize("alert", [*ALERTS, VARIANT], ids=lambda alert: alert.name)
 def test_every_record_of_an_alert_keeps_the_conventions(alert: Alert, program: Program, tmp_path: Path) -> None:
     """Routing goes by severity, and the person on call needs the sentence, the numbers, the runbook and the link."""
-    assert mistakes(alert) == []
+    told = mistakes(alert)
+    # Not compared with an empty list, of which pytest would show the first difference alone.
+    assert not told, "\n".join((f"{alert.name}:", *told))
     done = run(program("promtool"), "check", "rules", alone(alert, tmp_path))
     assert done.returncode == 0, f"{alert.name}: Prometheus refuses an expression or a template of it:\n{done.stdout}{done.stderr}"
 
@@ -227,6 +229,27 @@ def test_a_simpler_rule_fails_the_case_that_is_there_for_it(
     assert "FAILED" in done.stdout + done.stderr
 
 
+def test_cases_run_with_what_they_name_and_what_that_reads(tmp_path: Path) -> None:
+    """A record left out, or a name that no alert has, is silent, and so is every case that wants silence."""
+    cases = {
+        "tests": [
+            {
+                "alert_rule_test": [{"alertname": "AwsChangeIngressOpened"}],
+                "promql_expr_test": [{"expr": 'ALERTS{alertname="AwsChangeGap"}'}],
+            }
+        ]
+    }
+    with_rules(cases, RULES.read_text(), tmp_path)
+    kept = [rule for group in yaml.safe_load((tmp_path / "alerts.yml").read_text())["groups"] for rule in group["rules"]]
+    opened = [f"account_region_port_class:awschange_ingress_opened:{how}15m" for how in ("increase", "delta")]
+    gaps = [f"source_account_region:awschange_exporter_gaps:{how}1h" for how in ("increase", "delta")]
+    assert [rule.get("alert") or rule["record"] for rule in kept] == [*opened, "AwsChangeIngressOpened", *gaps, "AwsChangeGap"]
+    with_rules({"tests": [{"promql_expr_test": [{"expr": 'ALERTS{alertstate="firing"}'}]}]}, RULES.read_text(), tmp_path)
+    assert yaml.safe_load((tmp_path / "alerts.yml").read_text()) == yaml.safe_load(RULES.read_text())
+    with pytest.raises(AssertionError, match="a case names AwsChangeBrust, which its rule file has not"):
+        with_rules({"tests": [{"alert_rule_test": [{"alertname": "AwsChangeBrust"}]}]}, RULES.read_text(), tmp_path)
+
+
 def test_every_alert_is_seen_firing_and_silent_by_its_cases() -> None:
     """A new alert without a case would be trusted untested."""
     fires: set[str] = set()
@@ -235,8 +258,11 @@ def test_every_alert_is_seen_firing_and_silent_by_its_cases() -> None:
         for case in yaml.safe_load(path.read_text())["tests"]:
             for expected in case.get("alert_rule_test", ()):
                 (fires if expected["exp_alerts"] else silent).add(expected["alertname"])
-    assert fires == {*names(), VARIANT.name}
-    assert silent == fires - {"AwsChangeWatchdog"}
+    wanted = {alert.name for alert in (*ALERTS, VARIANT)}
+    told = [f"{name}: add a case to tests/promtool/{name}.test.yml in which it fires (alert_rule_test)" for name in wanted - fires]
+    told += [f"{name}: add a moment at which it is silent (exp_alerts: [])" for name in wanted - silent - {"AwsChangeWatchdog"}]
+    assert not told, "\n".join(sorted(told))
+    assert set(names()) == {alert.name for alert in ALERTS}, "run `make generate`"
 
 
 def test_a_newcomers_mistakes_are_told_by_name() -> None:

@@ -52,7 +52,8 @@ def panels(document: dict[str, Any]) -> list[dict[str, Any]]:
 @EACH
 def test_nothing_is_wrong_with_a_dashboard(board: Dashboard) -> None:
     """A metric, label, link or variable that does not exist is a panel that stays empty, and looks as if nothing had happened."""
-    assert faults(board, DASHBOARDS) == []
+    found = faults(board, DASHBOARDS)
+    assert not found, "\n".join((f"dashboards/boards/{board.name.replace('-', '_')}.py:", *found))
 
 
 @pytest.mark.parametrize(
@@ -113,7 +114,7 @@ def test_a_mistake_in_a_new_panel_is_found(panel: Panel, fault: str) -> None:
 def test_dashboards_and_files_belong_together() -> None:
     """A file that no dashboard makes any more would be loaded for ever; two with one uid hide one another."""
     assert {path.relative_to(ROOT).as_posix() for path in GRAFANA.glob("*.json")} == set(pages())
-    assert len({board.uid for board in DASHBOARDS}) == len({board.title for board in DASHBOARDS}) == len(DASHBOARDS) == 5
+    assert len({board.uid for board in DASHBOARDS}) == len({board.title for board in DASHBOARDS}) == len(DASHBOARDS) >= 5
     assert all(len(board.uid) <= 40 for board in DASHBOARDS)
 
 
@@ -325,14 +326,15 @@ def promtool(program: Any, directory: Path, rules: dict[str, str], tests: list[d
             yaml.safe_dump({"rule_files": ["rules.yml"], "evaluation_interval": every, "tests": tests}), encoding="utf-8"
         )
     checked = ["check", "rules", "rules.yml"] if not tests else ["test", "rules", "tests.yml"]
-    done = subprocess.run([program("promtool"), *checked], cwd=directory, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run([program("promtool"), *checked], cwd=directory, capture_output=True, text=True, timeout=180, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
 @EACH
 def test_prometheus_can_read_every_query(board: Dashboard, program: Any, tmp_path: Path) -> None:
     """A query with a bracket too few is a red triangle in the corner of an empty panel."""
-    promtool(program, tmp_path, {f"query{at}": asked(expr) for at, (_, expr) in enumerate(queries(board))}, [])
+    named = {re.sub(r"\W+", "_", f"{name} {at}"): asked(expr) for at, (name, expr) in enumerate(queries(board))}
+    promtool(program, tmp_path, named, [])
 
 
 C = 'c_total{g="a", instance="%s", job="j"}'

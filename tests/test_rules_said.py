@@ -50,7 +50,7 @@ def tell(tmp_path: Path, program: Program) -> Tell:
         }
         (tmp_path / "test.yml").write_text(yaml.safe_dump({"rule_files": ["rules.yml"], "evaluation_interval": "1m", "tests": [case]}))
         argv = [program("promtool"), "test", "rules", tmp_path / "test.yml"]
-        out = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=30).stderr
+        out = subprocess.run(argv, capture_output=True, text=True, check=False, timeout=180).stderr
         found = re.search(r"Annotations:\{what=(\".*\"), who=(\".*\")\}", out)
         assert found, out
         # Go's quoting is that of JSON for all that is printable.

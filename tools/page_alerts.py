@@ -58,8 +58,8 @@ alerts:
     AwsChangeBurst: {limit: 50, window: 30m}
 ```
 
-A threshold that is text is a regular expression, anchored as in PromQL. Where the default is too long for the tables below, the runbook has
-it.
+A threshold that is text is a regular expression, anchored as in PromQL. Where its default is too long for the tables below, the
+runbook has it.
 
 Links. `runbook_url` leads to your copy of the runbooks. `history_url`, where an alert has it, leads to the exporter's history page for the
 account, region, group and principal that the alert is about; set `web.external_url` in the configuration, so that the link opens from

@@ -36,7 +36,7 @@ def view(tmp_path_factory: pytest.TempPathFactory, program: Callable[[str], Path
     with (directory / "hour.om").open("w", encoding="utf-8") as out:
         write(out, ESTATE, Times(end - 2 * HOUR, end, 60, 240, (end - 2 * HOUR, end)))
     made = [str(program("promtool")), "tsdb", "create-blocks-from", "openmetrics", "-q", "hour.om", "tsdb"]
-    subprocess.run(made, cwd=directory, check=True, capture_output=True, timeout=60)
+    subprocess.run(made, cwd=directory, check=True, capture_output=True, timeout=180)
     (directory / "prometheus.yml").write_text("{}", encoding="utf-8")
     address = f"127.0.0.1:{free_port()}"
     argv = [str(program("prometheus")), "--config.file=prometheus.yml", "--storage.tsdb.path=tsdb", f"--web.listen-address={address}"]
