@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from functools import cache
 from inspect import cleandoc
@@ -16,6 +16,7 @@ from exporter.metrics.table import TELEMETRY
 from exporter.rules import Alert, AlertSettings
 from exporter.rules.alert import SEVERITIES
 from exporter.rules.render import alert_rule, filled
+from tests import dashboard_faults
 from tools.page_metrics import metrics_page
 
 SETTINGS = AlertSettings()
@@ -111,11 +112,29 @@ def _of_metrics(alert: Alert) -> Iterator[str]:
         for name in sorted({name for text in each for name in _NAME.findall(text)} - known):
             near = get_close_matches(name, known, 1)
             yield f"{field}: {name} is no metric of the exporter" + (f"; did you mean {near[0]}?" if near else "")
+    values = SETTINGS.values(alert)
+    for field, each in texts.items():
+        # A threshold that is missing is told elsewhere.
+        for text in (text for text in each if set(_PLACE.findall(text)) <= set(values)):
+            yield from (f"{field}: {fault}" for fault in _labels_of_none(filled(cleandoc(text), values)))
     for field, name in _read_records(alert.expr):
         if not any(
             re.fullmatch(filled(name, SETTINGS.values(alert)), filled(record.name, SETTINGS.values(alert))) for record in alert.records
         ):
             yield f"{field}: {name} is recorded by no rule in `records` of this alert, so alerts.yml would not work by itself"
+
+
+@cache
+def _labels() -> Mapping[str, frozenset[str]]:
+    return {name: labels | {"pod"} for name, labels in dashboard_faults.metrics().items()}
+
+
+def _labels_of_none(expr: str) -> Iterator[str]:
+    """Yield labels that no metric of an expression has, of which it would see nothing; those that it makes itself, or recorded ones have, are left out."""
+    for fault in dashboard_faults.query_faults(expr, _labels()):
+        grouped = re.match(r"by \((\w+)\)", fault)
+        if " has no label " in fault or (grouped and "__name__" not in expr and f'"{grouped[1]}"' not in expr):
+            yield fault
 
 
 def _read_records(expr: str) -> Iterator[tuple[str, str]]:

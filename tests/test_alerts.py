@@ -296,6 +296,10 @@ def test_a_newcomers_mistakes_are_told_by_name() -> None:
     ):
         assert part in told, part
     assert mistakes(good) == []
+    blind = replace(good, expr='sum by (acount_id) (awschange_events_total{outcom="denied"}) > ${limit}')
+    told = "\n".join(mistakes(blind))
+    assert "expr: awschange_events_total has no label outcom" in told
+    assert "expr: by (acount_id): no metric of the query has it" in told
 
 
 def test_an_alert_lies_in_the_file_that_bears_its_name() -> None:
