@@ -71,6 +71,7 @@ LEARNED = """
 days from the first day on. Who would rather have Prometheus learn loads [anomaly-promql.yml](../deploy/prometheus/anomaly-promql.yml)
 (`rules --format anomaly-promql`) and puts `AwsChangeRateAnomalous` into `alerts.disabled`. Prometheus must keep five weeks for it
 (`--storage.tsdb.retention.time=36d`), and until a week of its rules is there only a fixed number pages.
+It is for Prometheus 2.x: a 3.x reads counts of coarse scrapes higher, and a weekly deploy then pages.
 """
 
 
