@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from dashboards.links import cell, history
 from dashboards.promql import ANY_UNIT, CHOSEN, CHOSEN_EXPORTERS, CHOSEN_UNITS, beside, grown, in_steps, known, most, total, with_dots
 from dashboards.record import Color, Panel, Query, Step, Texts
 
@@ -26,6 +27,11 @@ PORT_COLORS: tuple[tuple[str, Color], ...] = (("all", "red"), ("admin", "orange"
 
 UNIT = ("account_id", "region")
 SOURCE_UNIT = ("source", *UNIT)
+GROUP_CHANGE = (*UNIT, "security_group_id", "event_name", "principal")
+"""What is one count of changes of security groups."""
+
+UNIT_HISTORY = history(account_id=cell("Account"), region=cell("Region"))
+"""The history of the account and region of a row."""
 
 ALERT_NAMES = 'alertname=~"AwsChange.+", alertname!="AwsChangeWatchdog"'
 FIRING = f'ALERTS{{{ALERT_NAMES}, alertstate="firing", {ANY_UNIT}}}'
@@ -89,12 +95,25 @@ def events(outcomes: str) -> str:
 
 
 _OPENED = f"account_region_port:awschange_ingress_opened:max{{{CHOSEN}}}"
-OPENED_IN_STEPS = with_dots(
+_OPENED_IN_STEPS = with_dots(
     total(in_steps(_OPENED, (*UNIT, "port_class")), ("port_class",)) + " > 0",
     f"awschange_ingress_opened_total{{{CHOSEN}}}",
     ("port_class",),
 )
-"""Changes that opened ingress to the internet, in steps of time."""
+
+
+def opened_over_time(title: str, what: str) -> Panel:
+    """Return the panel of the changes that opened ingress to the internet, in steps of time."""
+    return Panel(
+        title,
+        f"{what}, by class of ports; each dot is one of them and leads to its event. "
+        "Empty: nothing was opened, or the recording rules are not loaded.",
+        "bars",
+        (Query(_OPENED_IN_STEPS, "{{port_class}}", exemplars=True),),
+        links=(history(),),
+        interval="1m",
+        colors=PORT_COLORS,
+    )
 
 
 def in_range(counter: str, by: tuple[str, ...]) -> str:
@@ -110,7 +129,7 @@ EXPORTERS_DOWN = Panel(
     "Targets that Prometheus cannot scrape now, of jobs that had an exporter within seven days. While one is down, nothing that it alone "
     "watches is seen. Unknown: Prometheus has no such target at all.",
     "stat",
-    (Query(f"count({_TARGETS} == 0 {_ARE_EXPORTERS})\nor 0 * count({_TARGETS} {_ARE_EXPORTERS})"),),
+    (Query(known(f"count({_TARGETS} == 0 {_ARE_EXPORTERS})", f"{_TARGETS} {_ARE_EXPORTERS}")),),
     steps=BAD,
     otherwise="unknown",
     width=4,
@@ -149,8 +168,10 @@ TRAILS_OFF = Panel(
     "stat",
     (
         Query(
-            f"count(min by (account_id, region) (awschange_trails_logging{{{CHOSEN}}}) == 0)"
-            f"\nor 0 * count(awschange_trails_logging{{{CHOSEN}}})"
+            known(
+                f"count(min by (account_id, region) (awschange_trails_logging{{{CHOSEN}}}) == 0)",
+                f"awschange_trails_logging{{{CHOSEN}}}",
+            )
         ),
     ),
     steps=BAD,
@@ -163,7 +184,7 @@ ALERTS_FIRING = Panel(
     "Alerts of the exporter's rules that fire now, all severities; the table below names them. "
     "Unknown: the rules are not loaded, for their watchdog does not fire.",
     "stat",
-    (Query(f"count(max by (alertname, account_id, region) ({FIRING}))\nor 0 * count({RULES_LOADED})"),),
+    (Query(known(f"count(max by (alertname, account_id, region) ({FIRING}))", RULES_LOADED)),),
     steps=DOUBTFUL,
     otherwise="unknown",
     width=4,

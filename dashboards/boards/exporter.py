@@ -17,7 +17,7 @@ from dashboards.parts import (
     age_of_success,
     oldest,
 )
-from dashboards.promql import CHOSEN, CHOSEN_ACCOUNT, CHOSEN_EXPORTERS, CHOSEN_UNITS, grown, happened, most, total
+from dashboards.promql import CHOSEN, CHOSEN_ACCOUNT, CHOSEN_EXPORTERS, CHOSEN_UNITS, grown, happened, known, most, total
 from dashboards.record import Color, Column, Dashboard, Panel, Query, Row, Step, Texts
 
 _OLDEST, _of_oldest = oldest(100)
@@ -79,7 +79,7 @@ NOW = Row(
             "stat",
             (
                 Query(
-                    f"count({_of_exporters('config_last_reload_successful')} == 0)\nor 0 * count({_of_exporters('config_last_reload_successful')})"
+                    known(f"count({_of_exporters('config_last_reload_successful')} == 0)", _of_exporters("config_last_reload_successful"))
                 ),
             ),
             steps=BAD,

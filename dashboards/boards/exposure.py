@@ -9,7 +9,6 @@ from dashboards.parts import (
     DOUBTFUL,
     NO,
     OPEN_RULE,
-    OPENED_IN_STEPS,
     PORT_COLORS,
     REACH_UNKNOWN,
     REACHABLE,
@@ -19,9 +18,11 @@ from dashboards.parts import (
     TRAILS_OFF,
     UNEXPLAINED,
     UNIT,
+    UNIT_HISTORY,
     YES,
     named,
     open_rules,
+    opened_over_time,
 )
 from dashboards.promql import CHOSEN, CHOSEN_EXPORTERS, beside, grown, known, most
 from dashboards.record import Column, Dashboard, Panel, Query, Row, Step
@@ -40,7 +41,6 @@ _TRAILS = f"bottomk(200, min by ({', '.join(_TRAIL)}) (awschange_trail_logging{{
 _RECORDERS = f"bottomk(200, min by (account_id, region) (awschange_aws_config_recording{{{CHOSEN}}}))"
 _EXPIRY = f"awschange_exporter_exception_expiry_timestamp_seconds{{{CHOSEN_EXPORTERS}}}"
 
-_UNIT_HISTORY = history(account_id=cell("Account"), region=cell("Region"))
 _GROUP_LINKS = (
     dashboard("security-group", "This group", group=cell("Group")),
     history(account_id=cell("Account"), region=cell("Region"), security_group_id=cell("Group")),
@@ -121,16 +121,7 @@ OPEN = Row(
             ),
             decimals=0,
         ),
-        Panel(
-            "Opened",
-            "Successful changes that opened ingress to the internet, by class of ports; each dot is one of them and leads to its event. "
-            "Empty: nothing was opened, or the recording rules are not loaded.",
-            "bars",
-            (Query(OPENED_IN_STEPS, "{{port_class}}", exemplars=True),),
-            links=(history(),),
-            interval="1m",
-            colors=PORT_COLORS,
-        ),
+        opened_over_time("Opened", "Successful changes that opened ingress to the internet"),
         Panel(
             "Open groups",
             "Groups with rules open to the internet now, the 100 with the most, by class of ports and what they reach. "
@@ -144,7 +135,7 @@ OPEN = Row(
                 Column("port_class", "Ports", width=100),
                 Column("exposure", "Reaches", width=110, texts=REACHES),
                 Column("A", "Rules", width=80),
-                Column("account_id", "Account", width=140, links=(_UNIT_HISTORY,)),
+                Column("account_id", "Account", width=140, links=(UNIT_HISTORY,)),
                 Column("region", "Region", width=130),
             ),
             sort="Rules",
@@ -236,7 +227,7 @@ GROUPS = Row(
                 ),
             ),
             columns=(
-                Column("account_id", "Account", links=(_UNIT_HISTORY,)),
+                Column("account_id", "Account", links=(UNIT_HISTORY,)),
                 Column("region", "Region"),
                 Column("A", "Groups", width=100),
                 Column("B", "Rules", width=100),
@@ -274,7 +265,7 @@ AUDIT = Row(
                 Column("B", "Signs", width=80, texts=YES),
                 Column("C", "Failing", width=80, texts=NO),
                 Column("D", "Delivered", unit="dateTimeFromNow", width=150),
-                Column("account_id", "Account", width=140, links=(_UNIT_HISTORY,)),
+                Column("account_id", "Account", width=140, links=(UNIT_HISTORY,)),
                 Column("region", "Region", width=130),
             ),
             width=24,
@@ -316,7 +307,7 @@ AUDIT = Row(
             columns=(
                 Column("A", "Records", width=90, texts=YES),
                 Column("B", "Failing", width=80, texts=NO),
-                Column("account_id", "Account", links=(_UNIT_HISTORY,)),
+                Column("account_id", "Account", links=(UNIT_HISTORY,)),
                 Column("region", "Region"),
             ),
         ),
@@ -337,7 +328,7 @@ AUDIT = Row(
                 ),
             ),
             columns=(
-                Column("account_id", "Account", links=(_UNIT_HISTORY,)),
+                Column("account_id", "Account", links=(UNIT_HISTORY,)),
                 Column("region", "Region"),
                 Column("outcome", "Outcome", width=110),
                 Column("A", "Calls", width=90),

@@ -12,8 +12,7 @@ from dashboards.parts import (
     EXPORTERS_DOWN,
     FIRING,
     FIRING_RANKED,
-    OPENED_IN_STEPS,
-    PORT_COLORS,
+    GROUP_CHANGE,
     REACHABLE,
     REACHES,
     READ,
@@ -23,23 +22,25 @@ from dashboards.parts import (
     TRAILS_OFF,
     UNEXPLAINED,
     UNIT,
+    UNIT_HISTORY,
     events,
     in_range,
     named,
     oldest,
     open_rules,
+    opened_over_time,
 )
 from dashboards.promql import ANY_UNIT, CHOSEN, CHOSEN_ACCOUNT, beside, busiest, grown, in_steps, known, last_rise, most, total
 from dashboards.record import Column, Dashboard, Panel, Query, Row, Step
 
 _GROUP_CHANGES = f"awschange_security_group_changes_total{{{CHOSEN}}}"
-_GROUP_CHANGE = ("account_id", "region", "security_group_id", "event_name", "principal")
-_LAST_CHANGES = f"topk(200, {last_rise(_GROUP_CHANGES, _GROUP_CHANGE)})"
+_LAST_CHANGES = f"topk(200, {last_rise(_GROUP_CHANGES, GROUP_CHANGE)})"
 _OPENED = f"awschange_ingress_opened_total{{{CHOSEN}}}"
 _OPENED_BY = (*UNIT, "port_class")
 _EVENTS = f"account_region_event:awschange_changes:sum{{{CHOSEN}}}"
 _PRINCIPAL_CHANGES = f"awschange_principal_changes_total{{{CHOSEN_ACCOUNT}}}"
 _PRINCIPAL = ("account_id", "principal_type", "principal")
+_FIRST_SEEN = f"awschange_principal_first_seen_timestamp_seconds{{{CHOSEN_ACCOUNT}}}"
 
 _CLASS = (*UNIT, "channel_class")
 _OBSERVED = most('account_region_class:awschange_changes:observed1h{account_id=~"$account", region=~"$region"}', _CLASS)
@@ -52,7 +53,6 @@ _BY_UNIT = busiest(events("success"), (*UNIT, "outcome"), UNIT, 10)
 _ALERT = ("alertname", *UNIT, "security_group_id", "principal", "source")
 _OPEN_GROUP = (*UNIT, "security_group_id", "port_class", "exposure")
 
-_UNIT_HISTORY = history(account_id=cell("Account"), region=cell("Region"))
 _GROUP_LINKS = (
     history(account_id=cell("Account"), region=cell("Region"), security_group_id=cell("Group")),
     dashboard("security-group", "This group", group=cell("Group")),
@@ -124,12 +124,7 @@ NOW = Row(
             "New principals",
             "Principals whose first event that was ever stored lies within the range. A principal of an account that was just added is new, too.",
             "stat",
-            (
-                Query(
-                    f"count({most(f'awschange_principal_first_seen_timestamp_seconds{{{CHOSEN_ACCOUNT}}}', _PRINCIPAL)} > time() - $__range_s)"
-                    f"\nor 0 * count(awschange_principal_first_seen_timestamp_seconds{{{CHOSEN_ACCOUNT}}})"
-                ),
-            ),
+            (Query(known(f"count({most(_FIRST_SEEN, _PRINCIPAL)} > time() - $__range_s)", _FIRST_SEEN)),),
             steps=(Step(0, "green"), Step(1, "yellow")),
             otherwise="unknown",
             width=4,
@@ -155,7 +150,7 @@ ALERTS = Row(
                 Column("A", "Severity", width=90, texts=SEVERITIES),
                 Column("alertname", "Alert"),
                 Column("B", "Since", unit="dateTimeFromNow", width=150),
-                Column("account_id", "Account", width=130, links=(_UNIT_HISTORY,)),
+                Column("account_id", "Account", width=130, links=(UNIT_HISTORY,)),
                 Column("region", "Region", width=110),
                 Column("security_group_id", "Group", links=_GROUP_LINKS),
                 Column("principal", "Principal", links=_PRINCIPAL_LINKS),
@@ -178,7 +173,7 @@ CHANGED = Row(
             "table",
             (
                 Query(_LAST_CHANGES),
-                Query(beside(f"{grown(_GROUP_CHANGES, _GROUP_CHANGE, '$__range')} > 0", _GROUP_CHANGE, _LAST_CHANGES)),
+                Query(beside(f"{grown(_GROUP_CHANGES, GROUP_CHANGE, '$__range')} > 0", GROUP_CHANGE, _LAST_CHANGES)),
             ),
             columns=(
                 Column("A", "Last", unit="dateTimeFromNow", width=150),
@@ -186,7 +181,7 @@ CHANGED = Row(
                 Column("event_name", "Event"),
                 Column("principal", "Principal", links=_PRINCIPAL_LINKS),
                 Column("B", "Changes", width=90),
-                Column("account_id", "Account", width=130, links=(_UNIT_HISTORY,)),
+                Column("account_id", "Account", width=130, links=(UNIT_HISTORY,)),
                 Column("region", "Region", width=120),
             ),
             sort="Last",
@@ -194,16 +189,7 @@ CHANGED = Row(
             width=24,
             height=10,
         ),
-        Panel(
-            "Opened to the internet over time",
-            "Changes that opened ingress, by class of ports; each dot is one of them and leads to its event. "
-            "Empty: nothing was opened, or the recording rules are not loaded.",
-            "bars",
-            (Query(OPENED_IN_STEPS, "{{port_class}}", exemplars=True),),
-            links=(history(),),
-            interval="1m",
-            colors=PORT_COLORS,
-        ),
+        opened_over_time("Opened to the internet over time", "Changes that opened ingress"),
         Panel(
             "Changes by event",
             "Successful changes, by call. Empty: nothing changed, or the recording rules are not loaded.",
@@ -246,7 +232,7 @@ CHANGED = Row(
                 Query(most(f"awschange_expected_changes{{{CHOSEN}}}", _CLASS)),
             ),
             columns=(
-                Column("account_id", "Account", width=130, links=(_UNIT_HISTORY,)),
+                Column("account_id", "Account", width=130, links=(UNIT_HISTORY,)),
                 Column("region", "Region"),
                 Column("channel_class", "Class", width=100),
                 Column(

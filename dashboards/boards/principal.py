@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dashboards import marks, variables
 from dashboards.links import cell, chosen, dashboard, history, label
-from dashboards.parts import OPEN_RULE, REACHES, UNIT
-from dashboards.promql import CHOSEN, CHOSEN_ACCOUNT, busiest, grown, last_rise, most, total
+from dashboards.parts import GROUP_CHANGE, OPEN_RULE, REACHES
+from dashboards.promql import CHOSEN, CHOSEN_ACCOUNT, busiest, grown, known, last_rise, most, total
 from dashboards.record import Column, Dashboard, Panel, Query, Row, Step
 
 _IT = 'principal="$principal"'
@@ -13,10 +13,9 @@ _FIRST = f"awschange_principal_first_seen_timestamp_seconds{{{CHOSEN_ACCOUNT}, {
 _ALL = f"awschange_principal_changes_total{{{CHOSEN_ACCOUNT}, {_IT}}}"
 _BY = ("account_id", "principal_type", "principal")
 _CHANGES = f'awschange_security_group_changes_total{{{CHOSEN}, {_IT}, security_group_id=~"$group"}}'
-_CHANGE = (*UNIT, "security_group_id", "event_name", "principal")
 _BY_ACCOUNT = busiest(_ALL, _BY, ("account_id",), 10)
 _IN_RANGE = grown(_ALL, _BY, "$__range")
-_GROUPS_IN_RANGE = grown(_CHANGES, _CHANGE, "$__range")
+_GROUPS_IN_RANGE = grown(_CHANGES, GROUP_CHANGE, "$__range")
 _GROUP_LINKS = (
     history(account_id=cell("Account"), region=cell("Region"), security_group_id=cell("Group"), principal=chosen("principal")),
     dashboard("security-group", "This group", group=cell("Group")),
@@ -50,7 +49,7 @@ THIS = Row(
             "Accounts touched",
             "Accounts in which it changed something within the range.",
             "stat",
-            (Query(f"count({_IN_RANGE} > 0)\nor 0 * count({_FIRST})"),),
+            (Query(known(f"count({_IN_RANGE} > 0)", _FIRST)),),
             steps=(Step(0, "green"), Step(2, "yellow")),
             otherwise="unknown",
             width=6,
@@ -60,7 +59,7 @@ THIS = Row(
             "Groups touched",
             "Security groups that it changed within the range; more than 20 is much for a person.",
             "stat",
-            (Query(f"count(sum by (account_id, region, security_group_id) ({_GROUPS_IN_RANGE}) > 0)\nor 0 * count({_FIRST})"),),
+            (Query(known(f"count(sum by (account_id, region, security_group_id) ({_GROUPS_IN_RANGE}) > 0)", _FIRST)),),
             steps=(Step(0, "green"), Step(20, "yellow")),
             otherwise="unknown",
             width=6,
@@ -84,7 +83,7 @@ CHANGED = Row(
             "Changes of security groups by event",
             "Its successful changes of security groups, by call. Empty: it changed none.",
             "bars",
-            (Query(f"{total(grown(_CHANGES, _CHANGE, '$__interval'), ('event_name',))} > 0", "{{event_name}}"),),
+            (Query(f"{total(grown(_CHANGES, GROUP_CHANGE, '$__interval'), ('event_name',))} > 0", "{{event_name}}"),),
             links=(history(principal=chosen("principal"), event_name=label("event_name")),),
             interval="1m",
         ),
@@ -93,7 +92,7 @@ CHANGED = Row(
             "Which groups it changed how within the range: when last (to one step of time, 5 minutes in a day), and how often. "
             "Links lead to the exact rules.",
             "table",
-            (Query(last_rise(_CHANGES, _CHANGE)), Query(f"{_GROUPS_IN_RANGE} > 0")),
+            (Query(last_rise(_CHANGES, GROUP_CHANGE)), Query(f"{_GROUPS_IN_RANGE} > 0")),
             columns=(
                 Column("A", "Last", unit="dateTimeFromNow", width=150),
                 Column("security_group_id", "Group", links=_GROUP_LINKS),
@@ -154,7 +153,7 @@ DASHBOARD = Dashboard(
     "One principal: what it changed, in which accounts and groups, and since when it is known.",
     (THIS, CHANGED),
     (*variables.EVERYWHERE, variables.PRINCIPAL, variables.GROUPS, variables.EXPORTER_URL),
-    (marks.changes(f"{most(f'changes({_CHANGES}[$__rate_interval])', _CHANGE)} > 0"), *marks.EVERYWHERE),
+    (marks.changes(f"{most(f'changes({_CHANGES}[$__rate_interval])', GROUP_CHANGE)} > 0"), *marks.EVERYWHERE),
     since="now-7d",
     links=(history("History", principal=chosen("principal")),),
 )

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from dashboards import marks, variables
 from dashboards.links import cell, chosen, dashboard, history, label
-from dashboards.parts import BAD, DOUBTFUL, OPEN_RULE, REACHES, READ, UNIT
-from dashboards.promql import CHOSEN, grown, last_rise, most, total
+from dashboards.parts import BAD, DOUBTFUL, GROUP_CHANGE, OPEN_RULE, REACHES, READ, UNIT
+from dashboards.promql import CHOSEN, grown, known, last_rise, most, total
 from dashboards.record import Column, Dashboard, Panel, Query, Row, Step
 
 _GROUP = 'security_group_id="$group"'
 _IN_GROUP = f"{CHOSEN}, {_GROUP}"
 _CHANGES = f'awschange_security_group_changes_total{{{_IN_GROUP}, principal=~"$principal"}}'
-_CHANGE = (*UNIT, "security_group_id", "event_name", "principal")
 _INFO = f"awschange_security_group_info{{{_IN_GROUP}}}"
 _ITS_UNIT = f"and on (account_id, region) (max by (account_id, region) ({_INFO}))"
 _OPEN = most(f"awschange_open_ingress_rules{{{_IN_GROUP}}}", OPEN_RULE)
@@ -45,7 +44,7 @@ THIS = Row(
             "Open now",
             "Its rules that let in the internet now and that no exception covers. Unknown: it is gone, or what stands is not read.",
             "stat",
-            (Query(f"sum({_OPEN})\nor 0 * count({_INFO})"),),
+            (Query(known(f"sum({_OPEN})", _INFO)),),
             steps=BAD,
             otherwise="unknown",
             width=3,
@@ -56,7 +55,7 @@ THIS = Row(
             "Share of the rules a group may have that it has, in the fullest direction; told from half of it on. At 100 % AWS refuses the next. "
             "Unknown: it is gone, or what stands is not read.",
             "stat",
-            (Query(f"max(awschange_security_group_rules_quota_ratio{{{_IN_GROUP}}})\nor 0 * count({_INFO})"),),
+            (Query(known(f"max(awschange_security_group_rules_quota_ratio{{{_IN_GROUP}}})", _INFO)),),
             unit="percentunit",
             decimals=0,
             steps=(Step(0, "green"), Step(0.8, "orange"), Step(1, "red")),
@@ -70,7 +69,7 @@ THIS = Row(
             "Rules that it has although it is its VPC's default group, which should have none; 0 for all other groups. "
             "Unknown: it is gone, or what stands is not read.",
             "stat",
-            (Query(f"max(awschange_default_security_group_rules{{{_IN_GROUP}}})\nor 0 * count({_INFO})"),),
+            (Query(known(f"max(awschange_default_security_group_rules{{{_IN_GROUP}}})", _INFO)),),
             steps=DOUBTFUL,
             otherwise="unknown",
             width=3,
@@ -108,7 +107,7 @@ CHANGED = Row(
             "Successful changes of this group, by call; each dot is one of them and leads to its event. "
             "Empty: it did not change, or the sources are stale (Overview).",
             "bars",
-            (Query(f"{total(grown(_CHANGES, _CHANGE, '$__interval'), ('event_name',))} > 0", "{{event_name}}", exemplars=True),),
+            (Query(f"{total(grown(_CHANGES, GROUP_CHANGE, '$__interval'), ('event_name',))} > 0", "{{event_name}}", exemplars=True),),
             links=(history(security_group_id=chosen("group"), event_name=label("event_name")),),
             interval="1m",
         ),
@@ -116,7 +115,7 @@ CHANGED = Row(
             "Timeline by principal",
             "The same changes, by who made them. Empty: it did not change, or the sources are stale (Overview).",
             "bars",
-            (Query(f"{total(grown(_CHANGES, _CHANGE, '$__interval'), ('principal',))} > 0", "{{principal}}"),),
+            (Query(f"{total(grown(_CHANGES, GROUP_CHANGE, '$__interval'), ('principal',))} > 0", "{{principal}}"),),
             links=(history(security_group_id=chosen("group"), principal=label("principal")),),
             interval="1m",
         ),
@@ -125,7 +124,7 @@ CHANGED = Row(
             "Who changed it how within the range: when last (to one step of time, 5 minutes in a day), and how often. "
             "Links lead to the exact rules.",
             "table",
-            (Query(last_rise(_CHANGES, _CHANGE)), Query(f"{grown(_CHANGES, _CHANGE, '$__range')} > 0")),
+            (Query(last_rise(_CHANGES, GROUP_CHANGE)), Query(f"{grown(_CHANGES, GROUP_CHANGE, '$__range')} > 0")),
             columns=(
                 Column("A", "Last", unit="dateTimeFromNow", width=150),
                 Column("event_name", "Event"),
@@ -197,7 +196,7 @@ DASHBOARD = Dashboard(
     "One security group: who changed it how, what stands open in it, and its history.",
     (THIS, CHANGED, STANDS),
     (*variables.EVERYWHERE, variables.GROUP, variables.PRINCIPALS, variables.EXPORTER_URL),
-    (marks.changes(f"{most(f'changes({_CHANGES}[$__rate_interval])', _CHANGE)} > 0"), *marks.EVERYWHERE),
+    (marks.changes(f"{most(f'changes({_CHANGES}[$__rate_interval])', GROUP_CHANGE)} > 0"), *marks.EVERYWHERE),
     since="now-7d",
     links=(_HISTORY,),
 )
