@@ -125,9 +125,10 @@ _TABLES_4 = (
         event_time INTEGER NOT NULL, PRIMARY KEY (unit, channel, minute)) WITHOUT ROWID""",
     # From when on the source has read all of the unit, the past that it filled in included; NULL while only from live_since on.
     "ALTER TABLE sources ADD COLUMN watched_since INTEGER",
-    # With all that counting by hour asks for: 2 % more of the file, and a tenth of the time of looking each event up.
+    # With all that counting by hour asks for: some 10 bytes more for each event, and a tenth of the time of looking each event up.
+    # The id comes second, so that the newest events are still read from the end of it in their order.
     "DROP INDEX events_by_time",
-    "CREATE INDEX events_by_time ON events (event_time, unit, channel, call)",
+    "CREATE INDEX events_by_time ON events (event_time, id, unit, channel, call)",
 )
 
 
