@@ -34,6 +34,9 @@ REGION = "us-east-1"
 GROUP = "sg-0123456789abcdef0"
 NOON = datetime(2026, 1, 31, 12, 0, tzinfo=UTC)
 
+ADDITIVE = frozenset(family.name for family in EVENT_FAMILIES if family.update == "add" and "_exporter_" not in family.name)
+"""The counters of what AWS says. What the exporter says of itself there (contents that did not come) depends on which record came first."""
+
 _CALLS = ("AuthorizeSecurityGroupIngress", "RevokeSecurityGroupIngress", "AuthorizeSecurityGroupEgress", "CreateSecurityGroup")
 
 

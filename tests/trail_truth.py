@@ -28,6 +28,7 @@ def truth(made: Iterable[Made]) -> Counter[Series]:
             for group in fact.security_groups:
                 out["awschange_security_group_changes_total", (*unit, group, fact.event_name, fact.principal)] += 1
             out["awschange_principal_changes_total", (unit[0], fact.principal_type.value, fact.principal)] += 1
+            out["awschange_principal_type_changes_total", (*unit, fact.principal_type.value)] += 1
     return out
 
 

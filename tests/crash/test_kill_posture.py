@@ -9,19 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from exporter.families import EVENT_FAMILIES, UNEXPLAINED
+from exporter.families import UNEXPLAINED
 from exporter.store import SqliteStore
 from exporter.store.base import PostureState, Query, digest_of
 from tests.crash.lives import live
 from tests.crash.posture import DOCUMENTS, HERE, KIND, ROUND, change_of, document_of, entry_of, events_of, group_of
-from tests.store_events import NOON, ingest, values
+from tests.store_events import ADDITIVE, NOON, ingest, values
 
 KILLS = 35
 ROUNDS = 40
 LONGEST_LIFE = 0.25
 """Seconds after the process has said that it started."""
-
-ADDITIVE = {family.name for family in EVENT_FAMILIES if family.update == "add"}
 
 
 def check(path: Path, seed: int) -> None:

@@ -9,19 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from exporter.families import EVENT_FAMILIES, GAPS, RECORDS, RECORDS_READ
+from exporter.families import GAPS, RECORDS, RECORDS_READ
 from exporter.store import SqliteStore
 from exporter.store.base import Query
 from tests.crash.lives import live
 from tests.crash.roads import CURSOR, NARROW_LINE, ROADS, WIDE, WIDE_LINE, brought, events
-from tests.store_events import Model, ingest, values
+from tests.store_events import ADDITIVE, Model, ingest, values
 
 KILLS, KILLS_OF_ONE = 12, 6
 EVENTS = 1200
 LONGEST_LIFE = 0.15
 """Seconds after the process has said that it started."""
-
-ADDITIVE = {family.name for family in EVENT_FAMILIES if family.update == "add"}
 
 
 def check(path: Path, seed: int) -> None:

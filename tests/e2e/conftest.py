@@ -24,6 +24,16 @@ import pytest
 import yaml
 
 import exporter
+from exporter.checks import STATE_FAMILIES
+from exporter.families import POSTURE_FAMILIES
+
+SHOWN_WITH_AWS = frozenset(family.name for family in (*STATE_FAMILIES, *POSTURE_FAMILIES)) | {
+    "awschange_exporter_aws_estimated_cost_dollars_per_day",
+    "awschange_exporter_aws_requests_total",
+    "awschange_exporter_aws_throttles_total",
+    "awschange_exporter_exception_expiry_timestamp_seconds",
+}
+"""Metrics that an exporter shows only where it reads from AWS."""
 
 
 def free_port() -> int:

@@ -200,8 +200,11 @@ def test_it_can_be_stopped_while_it_starts(start, tmp_path):
 
 
 @pytest.mark.parametrize("part", ["web", "aws", "prometheus", "alertmanager"])
-def test_a_port_that_is_taken_is_named_with_a_remedy(start, tmp_path, part, unused_port_holder):
+def test_a_port_that_is_taken_is_named_with_a_remedy(start, tmp_path, part, unused_port_holder, program):
     """Otherwise the demo dies of a trace, or shows somebody else's Prometheus."""
+    if part in ("prometheus", "alertmanager"):
+        program("prometheus")
+        program("prometheus-alertmanager")
     port = unused_port_holder
     demo = start(f"--{part}.listen-address", f"127.0.0.1:{port}")
     demo.process.wait(90)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import os
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -117,6 +118,7 @@ def estate(tmp_path_factory: pytest.TempPathFactory, repository: Path, program: 
         trail.create_trail(Name="main-trail", S3BucketName="example-trail", IsMultiRegionTrail=True, EnableLogFileValidation=True)
         trail.start_logging(Name="main-trail")
         group = machine(client("ec2", SSH))
+        time.sleep(2.5)  # CloudTrail's clock has whole seconds: what was made must lie before the source first goes live.
         watch = Watch(tmp_path_factory.mktemp("incident"), repository, program)
         try:
             watch.start()
