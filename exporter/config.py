@@ -28,6 +28,7 @@ from exporter.posture.settings import NAME, PostureSettings
 from exporter.rules import AlertSettings
 from exporter.settings import AnyDuration, Duration, Settings
 from exporter.sources import SOURCES, SourceConfig, default_sources
+from exporter.sql.settings import AthenaSettings
 
 
 def _not_blank(value: object) -> object:
@@ -172,6 +173,9 @@ class Config(Settings):
         default_factory=BaselineSettings, description="From what the exporter learns how many changes an hour of the week usually brings."
     )
     metrics: MetricsSettings = Field(default_factory=MetricsSettings, description="How metrics are shown.")
+    athena: AthenaSettings = Field(
+        default_factory=AthenaSettings, description="Where Athena finds trail logs, for `query` and `history --from athena`."
+    )
     port_classes: PortClassSettings = Field(default_factory=PortClassSettings, description="Which ports belong to which class.")
     web: WebSettings = Field(default_factory=WebSettings, description="What the web endpoints tell of themselves.")
     alerts: AlertSettings = Field(

@@ -4,6 +4,7 @@ ExporterError
 ├── ConfigError          a setting is wrong: file, key path, remedy
 ├── SourceError          a source could not be read: `reason` is one of SOURCE_REASONS
 │   └── AwsError         a call to AWS failed: with AWS's own code, and where
+├── SqlError             a statement over trail logs was refused, cut off or cancelled
 ├── MalformedRecord      one record cannot be understood: `reason` is one of MALFORMED_REASONS
 └── StoreError           the store cannot be opened, read or written
 """
@@ -52,6 +53,10 @@ class AwsError(SourceError):
     def __init__(self, reason: str, message: str, operation: str = "", code: str = "") -> None:
         super().__init__(reason, message)
         self.operation, self.code = operation, code
+
+
+class SqlError(ExporterError):
+    """A statement over trail logs was refused, failed, ran too long or was cancelled; the text says what to do."""
 
 
 class MalformedRecord(ExporterError):

@@ -13,16 +13,16 @@ from exporter.errors import StoreError
 from exporter.logs import make_logger
 from exporter.metrics.telemetry import Telemetry
 from exporter.web.app import make_app
+from exporter.web.http import Request, Response, Route
 
 
-class Broken:
-    """Pages that fail as they are told to."""
+def broken(error: Exception) -> Route:
+    """Return a route that fails."""
 
-    def __init__(self, error: Exception) -> None:
-        self.error = error
+    def fail(_request: Request) -> Response:
+        raise error
 
-    def landing(self) -> bytes:
-        raise self.error
+    return Route("/", fail)
 
 
 @pytest.mark.parametrize(
@@ -36,10 +36,9 @@ def test_a_request_that_fails_is_answered_without_details_and_logged_with_them(e
     """The person on call needs the traceback; whoever asks over the network must not get it."""
     stream = io.StringIO()
     service: Any = SimpleNamespace(log=make_logger("info", "json", stream), telemetry=Telemetry(), stopping=False)
-    pages: Any = Broken(error)
     answered: list[str] = []
     body = b"".join(
-        make_app(service, pages)({"REQUEST_METHOD": "GET", "PATH_INFO": "/"}, lambda line, headers: answered.append(line))  # type: ignore[func-returns-value]
+        make_app(service, [broken(error)])({"REQUEST_METHOD": "GET", "PATH_INFO": "/"}, lambda line, headers: answered.append(line))  # type: ignore[func-returns-value]
     )
     assert answered == [status]
     assert b"secret" not in body

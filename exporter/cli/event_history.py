@@ -14,7 +14,8 @@ from exporter.aws import Aws, Caller, Operation
 from exporter.catalog import Watch
 from exporter.config import Config
 from exporter.errors import ConfigError
-from exporter.history.event_history import EventHistory, Progress
+from exporter.history.event_history import EventHistory
+from exporter.history.places import Progress
 from exporter.logs import make_logger
 from exporter.pipeline import open_aws
 from exporter.posture.open_ingress import OpenedIngress

@@ -17,8 +17,7 @@ from exporter.cli.options import config_option, log_options, reports_errors, res
 from exporter.config import Config
 from exporter.logs import Logger, make_logger
 from exporter.service import Service, require_sources
-from exporter.web import WebServer, make_app
-from exporter.web.pages import Pages
+from exporter.web import WebServer, all_routes, make_app
 
 _HARD_STOP = 4.5
 _SWITCH_SECONDS = 0.001
@@ -61,8 +60,8 @@ def run_service(config: Config, path: Path | None, listen_address: str, logger: 
     sys.setswitchinterval(_SWITCH_SECONDS)
     _limit_arenas()
     service = Service(config, path, logger)
-    pages = Pages(service.store, service.reports)
-    server = WebServer(listen_address, make_app(service, pages), lambda message: logger.error("web server", error=message))
+    app = make_app(service, all_routes(service))
+    server = WebServer(listen_address, app, lambda message: logger.error("web server", error=message))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, on_stop)
     signal.signal(signal.SIGHUP, on_hangup)

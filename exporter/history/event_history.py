@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from exporter.aws import Caller
@@ -14,6 +14,7 @@ from exporter.catalog import WATCH_SETS, Watch
 from exporter.errors import MalformedRecord, SourceError
 from exporter.history.lookups import Lookup, lookups
 from exporter.history.matching import Matcher
+from exporter.history.places import Answer, Progress
 from exporter.logs import Logger
 from exporter.model import ChangeEvent, Ignored
 from exporter.parse import RecordParser
@@ -32,23 +33,11 @@ _HOUR = timedelta(hours=1)
 _AT_ONCE = 8
 _PATIENCE = 60.0
 
-Progress = Callable[[int, int, int], None]
-"""Is told of lookups done, of how many, and of the events read so far."""
-
 
 @dataclass(frozen=True, slots=True)
 class _Everything:
     event_source: str = "*"
     event_name: str = "*"
-
-
-@dataclass(slots=True)
-class Answer:
-    """The events that match, newest first; what could not be read (the answer lacks it), and what a person should know besides."""
-
-    events: list[HistoryEvent] = field(default_factory=list)
-    problems: list[str] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
 
 
 class EventHistory:

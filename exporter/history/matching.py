@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from exporter.model import ChangeEvent
 from exporter.store.base import Query
 from exporter.store.search import glob
+from exporter.store.words import holds, words
 
 Test = Callable[[str], bool]
 
@@ -17,6 +18,7 @@ class Matcher:
     def __init__(self, query: Query) -> None:
         self._query = query
         self._groups, self._rules = frozenset(query.security_groups), frozenset(query.rule_ids)
+        self._words = words(query.text)
         self._names, self._principals = _tests(query.event_names), _tests(query.principals)
 
     def matches(self, event: ChangeEvent, *, listed: bool = False) -> bool:
@@ -33,6 +35,8 @@ class Matcher:
             and (not query.outcomes or event.outcome in query.outcomes)
             and (query.since is None or event.event_time >= query.since)
             and (query.until is None or event.event_time < query.until)
+            and (not query.event_ids or event.event_id in query.event_ids)
+            and (not self._words or holds(event, self._words))
         )
 
 

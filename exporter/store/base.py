@@ -87,12 +87,22 @@ class SeriesChanges:
 
 
 @dataclass(frozen=True, slots=True)
+class Position:
+    """Where a page of history ended: time and id of its last event. The id stays valid where the event is pruned meanwhile."""
+
+    event_time: datetime
+    event_id: str
+
+
+@dataclass(frozen=True, slots=True)
 class Query:
     """What history to show. Every filter that is given must match; newest first.
 
     `event_names` and `principals` may hold `*`; `principals` match the normalized name, the session or the ARN.
     `security_groups` match the groups a call was aimed at and the ids of the resources it touched. `since` is
-    inclusive, `until` exclusive. Only with `raw` does `ChangeEvent.raw` hold the record: unpacking it costs time.
+    inclusive, `until` exclusive. Of `text`, each word must be in some text of the event (see exporter.store.words), whatever its case.
+    `after` asks for what comes behind the event of that position; unlike `offset` it shows no event twice and leaves none out while new
+    ones are stored. Only with `raw` does `ChangeEvent.raw` hold the record: unpacking it costs time.
     """
 
     security_groups: tuple[str, ...] = ()
@@ -108,6 +118,8 @@ class Query:
     offset: int = 0
     raw: bool = False
     event_ids: tuple[str, ...] = ()
+    text: str = ""
+    after: Position | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -362,6 +374,7 @@ __all__ = [
     "IngestResult",
     "LateCount",
     "News",
+    "Position",
     "PostureChange",
     "PostureState",
     "Query",

@@ -1,108 +1,60 @@
-"""The WSGI application: metrics, health, reload, the landing page and a plain history listing."""
+"""The WSGI application: routes to handlers, and what goes wrong in one request ends there."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import parse_qs
 
 from exporter.errors import ExporterError
-from exporter.metrics.exposition import negotiate
-from exporter.web.pages import Pages
+from exporter.web.http import Environ, Request, Response, Route, Router, text
 
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
-Environ = dict[str, Any]
+
+_POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+)
+"""Scripts and styles come from files of ours; nothing inline ever runs."""
 
 _SECURITY_HEADERS = (
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "no-referrer"),
     ("X-Frame-Options", "DENY"),
-    ("Content-Security-Policy", "default-src 'none'; style-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"),
+    ("Content-Security-Policy", _POLICY),
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
-    """What a handler answers."""
+def make_app(service: Any, routes: Sequence[Route]) -> Callable[[Environ, StartResponse], Iterable[bytes]]:
+    """Return the application over a running service (its `log` and `telemetry`) with these routes."""
+    router = Router(routes)
 
-    status: HTTPStatus
-    body: bytes
-    content_type: str = "text/plain; charset=utf-8"
-    headers: tuple[tuple[str, str], ...] = ()
-
-
-def text(status: HTTPStatus, message: str) -> Response:
-    """Return a plain-text answer."""
-    return Response(status, f"{message}\n".encode())
-
-
-def make_app(service: Any, pages: Pages) -> Callable[[Environ, StartResponse], Iterable[bytes]]:
-    """Return the application over a running service (`pipeline`, `reload`, `stopping`) and its pages."""
-
-    def metrics(environ: Environ) -> Response:
-        openmetrics, gzip = negotiate(environ.get("HTTP_ACCEPT"), environ.get("HTTP_ACCEPT_ENCODING"))
-        page = service.pipeline.exposition.page(openmetrics, gzip, scrape=environ["REQUEST_METHOD"] != "HEAD")
-        encoding = (("Content-Encoding", page.encoding),) if page.encoding else ()
-        return Response(HTTPStatus.OK, page.body, page.content_type, (*encoding, ("Vary", "Accept, Accept-Encoding")))
-
-    def healthy(_environ: Environ) -> Response:
-        return text(HTTPStatus.OK, "AWS Change Exporter is Healthy.")
-
-    def ready(_environ: Environ) -> Response:
-        if service.stopping:
-            return text(HTTPStatus.SERVICE_UNAVAILABLE, "AWS Change Exporter is stopping.")
-        return text(HTTPStatus.OK, "AWS Change Exporter is Ready.")
-
-    def reload(_environ: Environ) -> Response:
-        if service.reload():
-            return text(HTTPStatus.OK, "Configuration reloaded.")
-        return text(HTTPStatus.INTERNAL_SERVER_ERROR, "Configuration not reloaded; the old one stays in force. The log says what is wrong.")
-
-    def landing(_environ: Environ) -> Response:
-        return Response(HTTPStatus.OK, pages.landing(), "text/html; charset=utf-8")
-
-    def history(environ: Environ) -> Response:
-        parameters = {key: values[-1] for key, values in parse_qs(environ.get("QUERY_STRING", "")[:4096], max_num_fields=32).items()}
-        with service.telemetry.watching("search"):
-            status, body = pages.history(parameters)
-        return Response(status, body, "text/html; charset=utf-8")
-
-    def stylesheet(_environ: Environ) -> Response:
-        return Response(HTTPStatus.OK, pages.stylesheet(), "text/css; charset=utf-8", (("Cache-Control", "max-age=3600"),))
-
-    routes: Mapping[str, tuple[tuple[str, ...], Callable[[Environ], Response]]] = {
-        "/metrics": (("GET", "HEAD"), metrics),
-        "/-/healthy": (("GET", "HEAD"), healthy),
-        "/-/ready": (("GET", "HEAD"), ready),
-        "/-/reload": (("POST", "PUT"), reload),
-        "/": (("GET", "HEAD"), landing),
-        "/history": (("GET", "HEAD"), history),
-        "/style.css": (("GET", "HEAD"), stylesheet),
-    }
+    def answer(method: str, path: str, environ: Environ) -> Response:
+        found = router.find(path)
+        if found is None:
+            return text(HTTPStatus.NOT_FOUND, "Not found. The pages are /, /history and /metrics; /api/v1/openapi.json describes the API.")
+        route, variables = found
+        if method not in route.methods:
+            allowed = ", ".join(route.methods)
+            return text(HTTPStatus.METHOD_NOT_ALLOWED, f"Use {allowed} here.", (("Allow", allowed),))
+        request = Request(method, path, variables, environ)
+        try:
+            if not route.searches:
+                return route.handler(request)
+            with service.telemetry.watching("search"):
+                return route.handler(request)
+        except ExporterError as error:
+            service.log.error("a request failed", path=path, error=str(error))
+            return text(HTTPStatus.SERVICE_UNAVAILABLE, "The store cannot be read now. The log says why.")
+        except ValueError as error:  # of the query string
+            return text(HTTPStatus.BAD_REQUEST, f"The query string cannot be read: {error}")
+        except Exception:
+            # The boundary of one request: its fault is in the log, and the others go on.
+            service.log.exception("a request failed by a fault of the exporter", path=path)
+            return text(HTTPStatus.INTERNAL_SERVER_ERROR, "This is a fault of the exporter. The log says more.")
 
     def app(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         method = environ["REQUEST_METHOD"]
-        methods, handler = routes.get(environ.get("PATH_INFO", ""), ((), None))
-        if handler is None:
-            response = text(HTTPStatus.NOT_FOUND, "Not found. The pages are /, /history and /metrics.")
-        elif method not in methods:
-            allowed = ", ".join(methods)
-            response = text(HTTPStatus.METHOD_NOT_ALLOWED, f"Use {allowed} here.")
-            response = Response(response.status, response.body, headers=(("Allow", allowed),))
-        else:
-            try:
-                response = handler(environ)
-            except ExporterError as error:
-                service.log.error("a request failed", path=environ.get("PATH_INFO", ""), error=str(error))
-                response = text(HTTPStatus.SERVICE_UNAVAILABLE, "The store cannot be read now. The log says why.")
-            except ValueError as error:  # parse_qs: too many fields
-                response = text(HTTPStatus.BAD_REQUEST, f"The query string cannot be read: {error}")
-            except Exception:
-                # The boundary of one request: its fault is in the log, and the others go on.
-                service.log.exception("a request failed by a fault of the exporter", path=environ.get("PATH_INFO", ""))
-                response = text(HTTPStatus.INTERNAL_SERVER_ERROR, "This is a fault of the exporter. The log says more.")
+        response = answer(method, _path(environ), environ)
         headers = [
             ("Content-Type", response.content_type),
             ("Content-Length", str(len(response.body))),
@@ -113,3 +65,9 @@ def make_app(service: Any, pages: Pages) -> Callable[[Environ, StartResponse], I
         return [b"" if method == "HEAD" else response.body]
 
     return app
+
+
+def _path(environ: Environ) -> str:
+    """Return the path as it was sent: decoded, a slash within a segment could not be told from one between two."""
+    sent = str(environ.get("REQUEST_URI", "")).partition("?")[0]
+    return sent if sent.startswith("/") else str(environ.get("PATH_INFO", ""))

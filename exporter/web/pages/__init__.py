@@ -18,6 +18,7 @@ from exporter.sources.base import UnitKey
 from exporter.store.base import Query, Store
 from exporter.text import visible
 from exporter.timespan import parse_moment
+from exporter.web.http import Request, Response, Route
 
 _PAGE = 100
 _LAST_PAGE = 10_000
@@ -102,6 +103,26 @@ class Pages:
 
     def _render(self, template: str, **values: Any) -> bytes:
         return self._templates.get_template(template).render(version=__version__, **values).encode()
+
+
+def page_routes(pages: Pages) -> tuple[Route, ...]:
+    """Return the routes of the pages."""
+
+    def html(body: bytes, status: HTTPStatus = HTTPStatus.OK) -> Response:
+        return Response(status, body, "text/html; charset=utf-8")
+
+    def history(request: Request) -> Response:
+        status, body = pages.history({name: values[-1] for name, values in request.parameters().items()})
+        return html(body, status)
+
+    def stylesheet(_request: Request) -> Response:
+        return Response(HTTPStatus.OK, pages.stylesheet(), "text/css; charset=utf-8", (("Cache-Control", "max-age=3600"),))
+
+    return (
+        Route("/", lambda _request: html(pages.landing())),
+        Route("/history", history, searches=True),
+        Route("/style.css", stylesheet),
+    )
 
 
 def _page_number(text: str) -> int:
