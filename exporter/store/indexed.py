@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from exporter.errors import StoreError
 from exporter.store import lexicon, runs
 from exporter.store.at_once import all_rows
 from exporter.store.dimensions import find
@@ -49,7 +50,7 @@ class _Row:
 
 
 class Indexed:
-    """Finds what matches by the index; of principals' patterns and words it finds what may, for the events tell."""
+    """Finds what matches by the index; of principals' patterns and words it finds what may, for the events tell. Raises StoreError."""
 
     def __init__(self, connection: sqlite3.Connection, filters: Filters) -> None:
         self._connection, self._filters = connection, filters
@@ -83,7 +84,10 @@ class Indexed:
                 break
             if extent.oldest > newest:
                 continue
-            numbers = self._numbers(extent.run)
+            try:
+                numbers = self._numbers(extent.run)
+            except (ValueError, TypeError, IndexError) as error:
+                raise StoreError(f"the index of events, run {extent.run}, is damaged ({error}); restore a copy of the file") from error
             if numbers:
                 found += self._filters.among(numbers, bounds, count)
                 found.sort(reverse=True)
