@@ -16,10 +16,11 @@ from sandbox.athena_functions import FUNCTIONS, WORDS
 USER, SYSTEM = 2, 1
 LONGEST = 262_144
 
-_FOREIGN = frozenset(
-    {"DCOLON", "ILIKE", "GLOB", "RLIKE", "SIMILAR_TO", "L_BRACE", "HASH_ARROW", "DARROW", "DPIPE_SLASH", "SESSION_PARAMETER", "QUALIFY"}
-)
+_FOREIGN = frozenset({"DCOLON", "GLOB", "HASH_ARROW", "ILIKE", "L_BRACE", "QUALIFY", "RLIKE", "SESSION_PARAMETER", "SIMILAR_TO"})
 _SYMBOLS = ("::", "~", "@", "#", "{", "}", "->>", ":=", "//", "`")
+
+_SUBSCRIBED = frozenset({"VAR", "IDENTIFIER", "R_PAREN", "R_BRACKET", "ARRAY"})
+"""What a bracket may follow: a list on its own is written ARRAY[…]."""
 
 
 class StatementError(Exception):
@@ -42,18 +43,17 @@ class Parsed:
 
 def parse(sql: str, parameters: Sequence[str]) -> Parsed:
     """Return what a statement says. Raises StatementError."""
+    word = re.match(r"(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)*(\w+|\S|$)", sql, re.DOTALL)
+    first = word[1].upper() if word is not None else ""
+    if first in {"CREATE", "DROP"}:
+        return Parsed(sql, "DDL", _tree(sql), ())
+    if first not in {"SELECT", "WITH", "("}:
+        raise StatementError(f"SYNTAX_ERROR: line 1:1: mismatched input '{first[:80] or '<EOF>'}'. Expecting: 'SELECT', 'WITH', '('")
     sqlglot = _sqlglot()
     try:
         tokens = sqlglot.tokenize(sql, dialect="athena")
     except sqlglot.errors.SqlglotError as error:
         raise _syntax_error(str(error)) from None
-    if not tokens:
-        raise StatementError("SYNTAX_ERROR: line 1:1: mismatched input '<EOF>'")
-    first = str(tokens[0].text).upper()
-    if first in {"CREATE", "DROP"}:
-        return Parsed(sql, "DDL", _tree(sql), ())
-    if first not in {"SELECT", "WITH", "("}:
-        raise StatementError(f"SYNTAX_ERROR: line 1:1: mismatched input '{tokens[0].text[:80]}'. Expecting: 'SELECT', 'WITH', '('")
     _check_tokens(sql, tokens)
     places = [token for token in tokens if token.token_type.name == "PLACEHOLDER"]
     tree = _tree(sql)
@@ -106,12 +106,12 @@ def _check_tokens(sql: str, tokens: Sequence[Any]) -> None:
         name, text = token.token_type.name, str(token.text)
         quoted = name in {"STRING", "IDENTIFIER", "NATIONAL_STRING", "HEX_STRING"} or sql[token.start] in "'\""
         where = f"line {token.line}:{token.col - len(text) + 1 if token.col >= len(text) else token.col}"
-        if not quoted and (name in _FOREIGN or text in _SYMBOLS):
+        before = tokens[place - 1].token_type.name if place else ""
+        if not quoted and (name in _FOREIGN or text in _SYMBOLS or (name == "L_BRACKET" and before not in _SUBSCRIBED)):
             raise StatementError(f"SYNTAX_ERROR: {where}: mismatched input '{text[:80]}'")
         follows = tokens[place + 1] if place + 1 < len(tokens) else None
         if quoted or follows is None or follows.token_type.name != "L_PAREN" or not re.fullmatch(r"[A-Za-z_]\w*", text):
             continue
-        before = tokens[place - 1].token_type.name if place else ""
         if text.lower() in FUNCTIONS | WORDS or _names_columns(tokens, place, before):
             continue
         raise StatementError(f"SYNTAX_ERROR: {where}: Function '{text.lower()[:80]}' not registered")
@@ -142,6 +142,8 @@ def _check_tree(tree: Any, parameters: int) -> None:
     for star in tree.find_all(exp.Star):
         if any(star.args.get(name) for name in ("except_", "except", "replace", "rename")):
             raise _syntax_error("line 1:10: mismatched input after '*'")
+    if any(True for _ in tree.find_all(exp.TableSample)):
+        raise _syntax_error("line 1:1: the sandbox takes no samples")
     if any(distinct.args.get("on") for distinct in tree.find_all(exp.Distinct)):
         raise _syntax_error("line 1:17: mismatched input 'ON'")
     within = [place for place in tree.find_all(exp.Placeholder) if place.find_ancestor(exp.Where) is not None]

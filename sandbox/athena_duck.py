@@ -66,12 +66,20 @@ class Duck:
         except self._duckdb.Error as error:
             raise failure(error) from None
 
+    def prepare(self, database: str, tables: Iterable[tuple[str, Table]]) -> None:
+        """Make tables without rows, by database, and be in a database."""
+        for of, table in tables:
+            self._run(f"CREATE SCHEMA IF NOT EXISTS {_schema(of)}")
+            columns = ", ".join(f"{_quoted(name)} VARCHAR" for name in (*table.columns, *table.partitions))
+            self._run(f"CREATE TABLE {_schema(of)}.{_quoted(table.name)} ({columns})")
+        self._run(f"CREATE SCHEMA IF NOT EXISTS {_schema(database)}")
+        self._run(f"USE {_schema(database)}")
+        for macro in _MACROS:
+            self._run(macro)
+
     def load(self, database: str, table: Table, rows: Iterable[str]) -> None:
-        """Make a table of rows in JSON."""
-        place = f"{CATALOG.lower()}.{_quoted(database)}"
+        """Fill a table with rows in JSON."""
         columns = (*table.columns, *table.partitions)
-        self._run(f"CREATE SCHEMA IF NOT EXISTS {place}")
-        self._run(f"CREATE TABLE {place}.{_quoted(table.name)} ({', '.join(f'{_quoted(name)} VARCHAR' for name in columns)})")
         with tempfile.TemporaryDirectory(prefix="sandbox-athena-") as folder:
             path = Path(folder, "rows.ndjson")
             with path.open("w", encoding="utf-8") as file:
@@ -79,28 +87,34 @@ class Duck:
             if written:
                 typed = "{" + ", ".join(f"'{name}': 'VARCHAR'" for name in columns) + "}"
                 self._run(
-                    f"INSERT INTO {place}.{_quoted(table.name)} SELECT {', '.join(map(_quoted, columns))} FROM read_json('{path}', "  # noqa: S608
-                    f"format = 'newline_delimited', columns = {typed}, maximum_object_size = {_LONGEST_ROW})"
+                    f"INSERT INTO {_schema(database)}.{_quoted(table.name)} SELECT {', '.join(map(_quoted, columns))} "  # noqa: S608
+                    f"FROM read_json('{path}', format = 'newline_delimited', columns = {typed}, maximum_object_size = {_LONGEST_ROW})"
                 )
 
-    def answer(self, database: str, parsed: Parsed) -> tuple[list[dict[str, Any]], list[list[str | None]]]:
+    def check(self, parsed: Parsed) -> None:
+        """Find what is wrong with a statement before anything is read, as a planner does. Raises StatementError."""
+        self._execute("EXPLAIN ", parsed)
+
+    def answer(self, parsed: Parsed) -> tuple[list[dict[str, Any]], list[list[str | None]]]:
         """Return columns as GetQueryResults describes them, and rows of text. Raises StatementError."""
-        place = f"{CATALOG.lower()}.{_quoted(database)}"
-        self._run(f"CREATE SCHEMA IF NOT EXISTS {place}")
-        self._run(f"USE {place}")
-        for macro in _MACROS:
-            self._run(macro)
         self._run("SET enable_external_access = false")
         self._run("SET lock_configuration = true")
+        cursor = self._execute("", parsed)
+        found = [(name, str(kind)) for name, kind, *_ in cursor.description or ()]
+        names = _names(parsed.tree, [name for name, _ in found])
         try:
-            # `default` is a word of DuckDB's grammar and the name of everybody's database.
-            text = re.sub(r"(?i)(?<![\w.'\"])default(?=\s*\.)", '"default"', parsed.sql.rstrip().rstrip(";"))
-            cursor = self._connection.execute(text, list(parsed.values))
-            described = [_described(name, str(kind)) for name, kind, *_ in cursor.description or ()]
             rows = [[_text(value) for value in row] for row in cursor.fetchall()]
         except self._duckdb.Error as error:
             raise failure(error) from None
-        return described, rows
+        return [_described(name, kind) for name, (_, kind) in zip(names, found, strict=True)], rows
+
+    def _execute(self, before: str, parsed: Parsed) -> Any:
+        # `default` is a word of DuckDB's grammar and the name of everybody's database.
+        text = re.sub(r"(?i)(?<![\w.'\"])default(?=\s*\.)", '"default"', parsed.sql.rstrip().rstrip(";"))
+        try:
+            return self._connection.execute(before + text, list(parsed.values))
+        except self._duckdb.Error as error:
+            raise failure(error) from None
 
     def _run(self, sql: str) -> None:
         self._connection.execute(sql)
@@ -124,6 +138,19 @@ def failure(error: Exception) -> StatementError:
     )
 
 
+def _names(tree: Any, given: list[str]) -> list[str]:
+    """Return the names of columns: `_col0` and so on for those that have none, which DuckDB calls by their text."""
+    from sqlglot import exp  # noqa: PLC0415 - whoever parsed the tree has it
+
+    items = tree.selects
+    if len(items) != len(given) or any(item.is_star for item in items):
+        return given
+    return [
+        name if isinstance(item, exp.Alias | exp.Column) else f"_col{place}"
+        for place, (item, name) in enumerate(zip(items, given, strict=True))
+    ]
+
+
 def _described(name: str, kind: str) -> dict[str, Any]:
     base = _TYPES.get(kind) or ("decimal" if kind.startswith("DECIMAL") else "timestamp" if kind.startswith("TIMESTAMP") else "varchar")
     return {
@@ -142,6 +169,10 @@ def _text(value: Any) -> str | None:
     if isinstance(value, dict):
         return "{" + ", ".join(f"{key}={'null' if item is None else _text(item)}" for key, item in value.items()) + "}"
     return str(value)
+
+
+def _schema(database: str) -> str:
+    return f"{CATALOG.lower()}.{_quoted(database)}"
 
 
 def _quoted(name: str) -> str:

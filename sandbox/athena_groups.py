@@ -1,7 +1,7 @@
 """Athena's workgroups: where results go, what a query may scan, and whether any may run.
 
-Source: Athena API reference, WorkGroupConfiguration and WorkGroupConfigurationUpdates; user guide, "Managed query results". A workgroup that
-was made enforces its settings unless it is told otherwise, `primary` does not.
+Source: Athena API reference, WorkGroupConfiguration and WorkGroupConfigurationUpdates; user guide, "Managed query results". A workgroup
+that was made enforces its settings unless it is told otherwise, `primary` does not.
 """
 
 from __future__ import annotations

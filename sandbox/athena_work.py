@@ -85,15 +85,22 @@ class Worker:
         duck = Duck()
         run.interrupt = duck.interrupt
         try:
-            needed: dict[tuple[str, str], tuple[Table, list[File]]] = {}
-            for place, database, name in tables_of(parsed.tree, CATALOG, run.database):
-                table, files = needed.setdefault((database, name), (self._table(run, database, name), []))
-                files += self._files(run, table, Pruning(place, table), duck)
-            for (database, _name), (table, files) in needed.items():
-                duck.load(database, table, self._rows(run, table, files))
+            places = [
+                (place, database, self._table(run, database, name))
+                for place, database, name in tables_of(parsed.tree, CATALOG, run.database)
+            ]
+            tables = {(database, table.name): table for _place, database, table in places}
+            duck.prepare(run.database, ((database, table) for (database, _name), table in tables.items()))
+            duck.check(parsed)
+            for (database, name), table in tables.items():
+                files: list[File] = []
+                for place, *of in places:
+                    if of == [database, table]:
+                        files += self._files(run, table, Pruning(place, table), duck)
+                duck.load(database, tables[database, name], self._rows(run, table, files))
             if run.stop.is_set():
                 raise StoppedError(STOPPED)
-            run.columns, run.rows = duck.answer(run.database, parsed)
+            run.columns, run.rows = duck.answer(parsed)
         finally:
             run.interrupt = lambda: None
             duck.close()

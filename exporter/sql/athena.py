@@ -14,6 +14,7 @@ from exporter.sql.athena_errors import AthenaError
 from exporter.sql.athena_query import Query, Sleep
 from exporter.sql.athena_rows import Columns
 from exporter.sql.base import Limits, Progress, Result, Row, Statement
+from exporter.sql.reads_only import checked
 from exporter.sql.settings import AthenaSettings
 
 
@@ -21,20 +22,31 @@ class AthenaEngine:
     """Runs statements as a caller, who is in the region of table and workgroup; see exporter.sql.base.Engine.
 
     Statements may run at the same time; `cancel` ends all. `scanned_bytes` and `cost` (US dollars) are of every statement so far,
-    those that failed included; the cost is also told to `Requests`.
+    those that failed included; the cost is also told to `Requests`. Without `check`, for statements of our own, what a statement does is
+    not looked at, which needs no extra.
     """
 
     def __init__(
-        self, caller: Caller, settings: AthenaSettings, log: Logger, sleep: Sleep = time.sleep, now: Callable[[], float] = time.monotonic
+        self,
+        caller: Caller,
+        settings: AthenaSettings,
+        log: Logger,
+        sleep: Sleep = time.sleep,
+        now: Callable[[], float] = time.monotonic,
+        *,
+        check: bool = True,
     ) -> None:
         self.table = settings.table
         self.scanned_bytes, self.cost = 0, 0.0
         self._caller, self._settings, self._log, self._sleep, self._now = caller, settings, log, sleep, now
+        self._tables = (self.table.lower(), f"{settings.database}.{settings.table}".lower()) if check else ()
         self._running: WeakSet[Query] = WeakSet()
         self._lock = threading.Lock()
 
     def run(self, statement: Statement, limits: Limits, progress: Progress) -> Result:
-        """Run one statement and return when Athena has its result; the rows are fetched as they are read. Raises AthenaError."""
+        """Run one statement and return when Athena has its result; the rows are fetched as they are read. Raises SqlError."""
+        if self._tables:
+            checked(statement, self._tables)
         end = self._now() + limits.seconds
         query = Query(self._caller, self._settings, self._log, self._sleep, self._now)
         with self._lock:
@@ -85,20 +97,16 @@ class _Pages:
                 if self._query.cancelled.is_set():
                     raise AthenaError("the query was cancelled", "unavailable")
                 if given >= limits.rows:
-                    self._cut(f"only the first {limits.rows:,} rows are given; narrow the statement, or allow more rows")
+                    self.result.truncated = True
                     return
                 given += 1
                 yield self._columns.read(row)
             if not self._token:
                 return
             if self._now() >= self._end:
-                self._cut(
-                    f"only the first {given:,} rows are given: reading them took longer than {limits.seconds:g} s; narrow the statement"
+                self.result.problems.append(
+                    f"only the first {given:,} rows were read, because that took longer than {limits.seconds:g} s; narrow the statement"
                 )
                 return
             page = self._query.page(self._token)
             self._token, self._rows, pages = page.get("NextToken"), list((page.get("ResultSet") or {}).get("Rows") or ()), pages + 1
-
-    def _cut(self, why: str) -> None:
-        self.result.truncated = True
-        self.result.notes.append(why)

@@ -36,8 +36,8 @@ _REMEDIES: Mapping[str, str] = {
     r"workgroup .*not found": "create the workgroup, or correct athena.workgroup and athena.region",
     r"workgroup .*disabled|disabled workgroup": "enable the workgroup, or name another in athena.workgroup",
     r"catalog .*(?:does not exist|not found)": "correct athena.catalog; that of AWS Glue is AwsDataCatalog",
-    r"column .* cannot be resolved|column_not_found": f"correct the column; a table that was made in another way may lack it, one of {_DDL} "
-    "has all that the exporter asks for",
+    r"column .* cannot be resolved|column_not_found": "correct the column; a table that was made in another way may lack "
+    f"it, that of {_DDL} has all that the exporter asks for",
     r"incorrect number of parameters|invalid_parameter_usage": "give as many parameters as the statement has `?`",
     r"exhausted resources|exceeded_\w*memory": f"{_LESS}, and order or group less",
     r"query timeout": _LESS,
