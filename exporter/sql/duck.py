@@ -19,7 +19,7 @@ from uuid import UUID
 
 import orjson
 
-from exporter.errors import SqlError
+from exporter.errors import SqlError, SqlRefused
 from exporter.sql.arrow import Batch, TextStream
 from exporter.sql.base import Limits, Progress, Result, Row, Statement
 from exporter.sql.feed import Feed, Tally
@@ -37,10 +37,15 @@ _ROWS = "rows_of_trail_logs"
 
 
 class DuckEngine:
-    """Runs statements over a feed, one at a time. `memory` is DuckDB's own in MB; `disk` what it may spill, in GB."""
+    """Runs statements over a feed, one at a time. `memory` is DuckDB's own in MB; `disk` what it may spill, in GB.
 
-    def __init__(self, feed: Feed, table: str = "cloudtrail_logs", *, memory: int = 200, disk: int = 20, threads: int = 1) -> None:
-        self.table = table
+    The table is known as `table` and, where a `database` is given, with that before it, as statements for Athena may write it.
+    """
+
+    def __init__(
+        self, feed: Feed, table: str = "cloudtrail_logs", database: str = "", *, memory: int = 300, disk: int = 50, threads: int = 1
+    ) -> None:
+        self.table, self._database = table, database
         self._feed, self._memory, self._disk, self._threads = feed, memory, disk, threads
         self._stop = threading.Event()
         self._why = ""
@@ -49,7 +54,7 @@ class DuckEngine:
 
     def run(self, statement: Statement, limits: Limits, progress: Progress) -> Result:
         """Run one statement that only reads the table; anything else is refused before anything is read."""
-        tables = {self.table.lower()}
+        tables = {self.table.lower()} | ({f"{self._database}.{self.table}".lower()} if self._database else set())
         checked(statement, tables)
         needed = need(statement, tables)
         self._stop.clear()
@@ -143,19 +148,21 @@ class DuckEngine:
     def _fill(self, connection: duckdb.DuckDBPyConnection, stream: TextStream, needed: Need, statement: Statement) -> None:
         """Put the table there, and lock everything else."""
         connection.execute("SET enable_external_access = false")
+        connection.register(_ROWS, stream)
         if needed.once:
-            connection.register(self.table, stream)
+            connection.execute(f'CREATE VIEW "{self.table}" AS SELECT * FROM {_ROWS}')  # noqa: S608 - names of ours
         else:
-            connection.register(_ROWS, stream)
-            connection.execute(f'CREATE TABLE "{self.table}" AS SELECT * FROM {_ROWS}')  # noqa: S608 - names of ours
-            connection.unregister(_ROWS)
+            connection.execute(f'CREATE TABLE "{self.table}" AS SELECT * FROM {_ROWS}')  # noqa: S608
+        if self._database:
+            connection.execute(f'CREATE SCHEMA IF NOT EXISTS "{self._database}"')
+            connection.execute(f'CREATE VIEW IF NOT EXISTS "{self._database}"."{self.table}" AS SELECT * FROM "{self.table}"')  # noqa: S608
         connection.execute("SET lock_configuration = true")
         import duckdb  # noqa: PLC0415
 
         # Its own parser has the last word on what the text is.
         parts = connection.extract_statements(statement.sql)
         if len(parts) != 1 or parts[0].type != duckdb.StatementType.SELECT:
-            raise SqlError("the statement is refused: DuckDB does not read it as one SELECT")
+            raise SqlRefused("the statement is refused: DuckDB does not read it as one SELECT")
 
     def _fetch(self, cursor: duckdb.DuckDBPyConnection, limits: Limits, result: Result) -> Iterator[Row]:
         left = limits.rows
