@@ -8,7 +8,7 @@ from datetime import datetime
 
 from exporter.catalog import Watch
 from exporter.errors import MalformedRecord, SqlError
-from exporter.history.counted import counts, everything, is_named
+from exporter.history.counted import everything, is_named
 from exporter.history.matching import Matcher
 from exporter.history.newest import Newest
 from exporter.history.places import Answer, Progress
@@ -27,7 +27,8 @@ class TrailSql:
     def __init__(self, name: str, engine: Engine, watch: Watch, opened: Opened, *, partitioned: bool, limits: Limits | None = None) -> None:
         self.name = name
         self._engine, self._watch, self._partitioned, self._limits = engine, watch, partitioned, limits or Limits()
-        self._parser = RecordParser(everything(), opened)
+        # What a query names is found whether it is watched or not; else the answer is that of a store which had read the logs.
+        self._any, self._watched = RecordParser(everything(), opened), RecordParser(watch, opened)
 
     def search(self, query: Query, now: datetime, progress: Progress) -> Answer:
         """Return what matches; what the engine refuses, or could not read to its end, is a problem of the answer."""
@@ -59,16 +60,16 @@ class TrailSql:
     def _events(self, result: Result, query: Query) -> Iterator[ChangeEvent | None]:
         """Yield the events that match, and None for each row that cannot be understood."""
         read, matcher = record_reader(result.columns), Matcher(query)
+        parser = self._any if is_named(query) else self._watched
         for row in result.rows:
             try:
                 raw, record = read(row)
-                event = self._parser.parse(record, raw)
+                event = parser.parse(record, raw)
             except MalformedRecord:
                 yield None
                 continue
-            if isinstance(event, Ignored) or not counts(event, query, self._watch) or not matcher.matches(event):
-                continue
-            yield event if query.raw else replace(event, raw=b"")
+            if not isinstance(event, Ignored) and matcher.matches(event):
+                yield event if query.raw else replace(event, raw=b"")
 
     def close(self) -> None:
         """Release the engine."""

@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from exporter.errors import SqlError
+from exporter.errors import SqlRefused
 from exporter.sql.base import Statement
 
 BEGINNING = "2013-11-13T00:00:00Z"
@@ -38,16 +38,16 @@ class Named:
     sql: str
 
     def statement(self, table: str, values: Mapping[str, str]) -> Statement:
-        """Return the question with its values; raise SqlError for one that is missing or not known."""
+        """Return the question with its values; raise SqlRefused for one that is missing or not known."""
         known = {parameter.name: parameter for parameter in self.parameters}
         for name in values:
             if name not in known:
-                raise SqlError(f"{self.name} takes no {name!r}; it takes {', '.join(known) or 'nothing'}")
+                raise SqlRefused(f"{self.name} takes no {name!r}; it takes {', '.join(known) or 'nothing'}")
         given: dict[str, str] = {}
         for name, parameter in known.items():
             value = values.get(name, parameter.default)
             if value is None:
-                raise SqlError(f"{self.name} needs a value: {name}, {parameter.help}")
+                raise SqlRefused(f"{self.name} needs a value: {name}, {parameter.help}")
             given[name] = value
         order: list[str] = []
 
@@ -148,8 +148,8 @@ ORDER BY eventtime DESC, eventid""",  # noqa: S608
 
 
 def named(name: str) -> Named:
-    """Return the question of a name; raise SqlError that says which there are."""
+    """Return the question of a name; raise SqlRefused that says which there are."""
     for question in NAMED:
         if question.name == name:
             return question
-    raise SqlError(f"there is no question {name!r:.80}; choose from {', '.join(question.name for question in NAMED)}")
+    raise SqlRefused(f"there is no question {name!r:.80}; choose from {', '.join(question.name for question in NAMED)}")

@@ -6,7 +6,7 @@ import re
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from exporter.errors import SqlError
+from exporter.errors import SqlError, SqlRefused
 from exporter.sql.base import Statement
 from exporter.text import visible
 
@@ -33,7 +33,7 @@ _REFUSED_FUNCTIONS = re.compile(
 
 
 def checked(statement: Statement, tables: Collection[str]) -> exp.Expr:
-    """Return a statement parsed, as Athena reads it; raise SqlError, with what to do, unless it only reads `tables`.
+    """Return a statement parsed, as Athena reads it; raise SqlRefused, with what to do, unless it only reads `tables`.
 
     `tables` are names in lower case, with or without their database: `cloudtrail_logs`, `default.cloudtrail_logs`.
     """
@@ -43,12 +43,12 @@ def checked(statement: Statement, tables: Collection[str]) -> exp.Expr:
 
     wanted = sum(1 for _ in tree.find_all(exp.Placeholder))
     if wanted != len(statement.parameters):
-        raise SqlError(f"the statement has {wanted} `?`, but {len(statement.parameters)} values are given; give one for each")
+        raise SqlRefused(f"the statement has {wanted} `?`, but {len(statement.parameters)} values are given; give one for each")
     return tree
 
 
 def parsed(sql: str) -> exp.Expr:
-    """Return one SELECT parsed in the dialect of Athena; raise SqlError where it is none."""
+    """Return one SELECT parsed in the dialect of Athena; raise SqlRefused where it is none."""
     try:
         import sqlglot  # noqa: PLC0415 - of the extra `sql`, which not everybody installs
         from sqlglot import exp  # noqa: PLC0415
@@ -67,9 +67,9 @@ def parsed(sql: str) -> exp.Expr:
             _refuse("a comment stands within a comment, which engines read differently; take it out")
         trees = [tree for tree in sqlglot.parse(sql, read="athena") if tree is not None]
     except SqlglotError as error:
-        raise SqlError(f"the statement cannot be read: {_said(error)}") from None
+        raise SqlRefused(f"the statement cannot be read: {_said(error)}") from None
     except RecursionError:
-        raise SqlError("the statement cannot be read: it is nested too deeply; write it flatter") from None
+        raise SqlRefused("the statement cannot be read: it is nested too deeply; write it flatter") from None
     if len(trees) != 1:
         _refuse(f"{len(trees)} statements stand there; give one")
     (tree,) = trees
@@ -97,7 +97,7 @@ class _Check:
         try:
             self._node(tree, frozenset())
         except RecursionError:
-            raise SqlError("the statement cannot be read: it is nested too deeply; write it flatter") from None
+            raise SqlRefused("the statement cannot be read: it is nested too deeply; write it flatter") from None
 
     def _node(self, node: Any, known: frozenset[str]) -> None:
         exp = self._exp
@@ -154,7 +154,7 @@ class _Check:
 
 
 def _refuse(why: str) -> NoReturn:
-    raise SqlError(f"the statement is refused: {why}")
+    raise SqlRefused(f"the statement is refused: {why}")
 
 
 def _said(error: Exception) -> str:
