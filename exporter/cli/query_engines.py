@@ -24,6 +24,9 @@ class _Unheard:
     def aws_request(self, operation: Operation, account_id: str, region: str, seconds: float, error_code: str | None) -> None:
         """Do nothing."""
 
+    def aws_spent(self, operation: Operation, account_id: str, dollars: float) -> None:
+        """Do nothing."""
+
 
 @dataclass(frozen=True, slots=True)
 class Opening:
