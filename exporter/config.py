@@ -206,6 +206,11 @@ class Config(Settings):
         return Judge(self.port_classes.ranges(), self.posture.internet, self.posture.exceptions)
 
     @property
+    def uses_athena(self) -> bool:
+        """Whether the section `athena` is given: then `iam-policy` and `doctor` mind it, too."""
+        return "athena" in self.model_fields_set
+
+    @property
     def needs_aws(self) -> bool:
         """Whether anything is read from AWS."""
         return self.reads_posture or any(SOURCES[settings.type].needs_aws for settings in self.sources)

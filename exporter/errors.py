@@ -4,7 +4,8 @@ ExporterError
 ├── ConfigError          a setting is wrong: file, key path, remedy
 ├── SourceError          a source could not be read: `reason` is one of SOURCE_REASONS
 │   └── AwsError         a call to AWS failed: with AWS's own code, and where
-├── SqlError             a statement over trail logs was refused, cut off or cancelled
+├── SqlError             a statement over trail logs failed, was cut off or cancelled
+│   └── SqlRefused       a statement is none that is run: it is not one SELECT over the table
 ├── MalformedRecord      one record cannot be understood: `reason` is one of MALFORMED_REASONS
 └── StoreError           the store cannot be opened, read or written
 """
@@ -57,6 +58,10 @@ class AwsError(SourceError):
 
 class SqlError(ExporterError):
     """A statement over trail logs was refused, failed, ran too long or was cancelled; the text says what to do."""
+
+
+class SqlRefused(SqlError):
+    """A statement is not run, whatever the logs hold: the text says why, and what is run."""
 
 
 class MalformedRecord(ExporterError):

@@ -343,7 +343,25 @@ QUEUE_MESSAGES = Family(
     (),
     source_zeros=_message_zeros,
 )
-SOURCE_FAMILIES: tuple[Family, ...] = (GAPS, GAP_SECONDS, LATE_EVENTS, TRAIL_FILES, DIGESTS, VERIFIED_UNTIL, QUEUE_MESSAGES)
+SCANNED_BYTES = Family(
+    "awschange_exporter_athena_scanned_bytes_total",
+    "counter",
+    "Bytes of trail files that the queries of a source of type athena scanned, by the account and region that is billed for them. What they "
+    "cost is in awschange_exporter_aws_estimated_cost_dollars_total.",
+    _UNIT,
+    100,
+    ("account_id", "region"),
+)
+SOURCE_FAMILIES: tuple[Family, ...] = (
+    GAPS,
+    GAP_SECONDS,
+    LATE_EVENTS,
+    TRAIL_FILES,
+    DIGESTS,
+    VERIFIED_UNTIL,
+    QUEUE_MESSAGES,
+    SCANNED_BYTES,
+)
 """What sources count beside records (`Batch.counts`), stored in the transaction of the batch. A count of 0 makes a series exist."""
 
 UNEXPLAINED = Family(

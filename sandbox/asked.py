@@ -7,7 +7,7 @@ Sources: Service Authorization Reference (actions, resource types and condition 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, unquote
@@ -61,8 +61,13 @@ class Asked:
     context: Mapping[str, str] = field(default_factory=dict)
 
 
-def asked_of(environ: Environ, call: Call | None, identity: Identity) -> Asked | None:
-    """Return what a request asks for; None where it is not signed. An operation that the sandbox cannot name is `SERVICE:Unknown`."""
+def asked_of(
+    environ: Environ, call: Call | None, identity: Identity, workgroup_of: Callable[[str], str] = lambda _query: "primary"
+) -> Asked | None:
+    """Return what a request asks for; None where it is not signed. An operation that the sandbox cannot name is `SERVICE:Unknown`.
+
+    `workgroup_of` tells the workgroup of a query of Athena by its id.
+    """
     service = service_of(environ)
     if not service:
         return None
@@ -78,10 +83,22 @@ def asked_of(environ: Environ, call: Call | None, identity: Identity) -> Asked |
         return Asked(f"{service}:Unknown", "*", context)
     name = _VERSION.sub("", call.action.removesuffix("Batch") if service in _BATCHES else call.action)
     document = call.document if isinstance(call.document, dict) else {}
+    if service == "athena":
+        return Asked(f"athena:{name}", _of_athena(document, call, identity, workgroup_of), context)
     if service == "sts":
         told = {"sts:ExternalId": call.form.get("ExternalId"), "sts:RoleSessionName": call.form.get("RoleSessionName")}
         context |= {key: value for key, value in told.items() if value is not None}
     return Asked(f"{service}:{name}", _resource(call, document, identity), context)
+
+
+def _of_athena(document: Mapping[str, Any], call: Call, identity: Identity, workgroup_of: Callable[[str], str]) -> str:
+    """Return the ARN of the workgroup, or of the data catalog, that a call of Athena is about."""
+    beginning = f"arn:{partition_of(call.region)}:athena:{call.region}:{identity.account_id}"
+    if "CatalogName" in document:
+        return f"{beginning}:datacatalog/{document['CatalogName']}"
+    query = document.get("QueryExecutionId")
+    name = workgroup_of(str(query)) if query else document.get("WorkGroup") or document.get("Name") or "primary"
+    return f"{beginning}:workgroup/{name}"
 
 
 def _s3(environ: Environ, call: Call | None, beginning: str, context: dict[str, str]) -> Asked:

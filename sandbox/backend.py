@@ -9,7 +9,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any, TypeAlias
@@ -120,6 +120,26 @@ class Backend:
         """Tell whether a bucket exists, in any account."""
         where = {"REQUEST_METHOD": "HEAD", "PATH_INFO": f"/{bucket}", **signed("s3", "us-east-1", ""), **_PLAIN}
         return self.send(where, b"").status != HTTPStatus.NOT_FOUND
+
+    def objects(self, account_id: str, bucket: str, prefix: str) -> Iterator[tuple[str, int]]:
+        """Yield key and size of each object below a prefix, as an account; none where the bucket is gone."""
+        token = ""
+        while True:
+            asked = {"list-type": "2", "prefix": prefix, **({"continuation-token": token} if token else {})}
+            where = {"REQUEST_METHOD": "GET", "PATH_INFO": f"/{bucket}", **signed("s3", "us-east-1", account_id), **_PLAIN}
+            told = element_of(self.send(where | {"QUERY_STRING": urlencode(asked)}, b"").body)
+            for item in told.iter("Contents"):
+                yield item.findtext("Key", ""), int(item.findtext("Size", "0"))
+            token = told.findtext("NextContinuationToken", "")
+            if not token:
+                return
+
+    def object(self, account_id: str, bucket: str, key: str) -> bytes | None:
+        """Return an object as it is stored, as an account; None where it is gone."""
+        answer = self.send(
+            {"REQUEST_METHOD": "GET", "PATH_INFO": f"/{bucket}/{key}", **signed("s3", "us-east-1", account_id), **_PLAIN}, b""
+        )
+        return answer.body if answer.ok else None
 
     def publish(self, account_id: str, topic_arn: str, message: str) -> str | None:
         """Publish a message to a topic, as an account. Returns the code of SNS's error; a topic that is gone loses the message."""

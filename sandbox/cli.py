@@ -84,6 +84,13 @@ def _policies(values: tuple[str, ...]) -> dict[str, Any]:
     "--config-delay", type=DurationType(), default="1s", show_default=True, help="From a change to AWS Config knowing of it (AWS: minutes)."
 )
 @click.option(
+    "--athena-delay",
+    type=DurationType(),
+    default="100ms",
+    show_default=True,
+    help="How long a query of Athena is queued, and as long again it runs at least (AWS: seconds).",
+)
+@click.option(
     "--digest-interval",
     type=DurationType(1),
     default="1h",
@@ -111,6 +118,7 @@ def main(
     bus_delay: timedelta,
     trail_interval: timedelta,
     config_delay: timedelta,
+    athena_delay: timedelta,
     digest_interval: timedelta,
     default_identity: str,
     identities: tuple[str, ...],
@@ -139,6 +147,7 @@ def main(
         bus_delay=bus_delay,
         trail_interval=trail_interval,
         config_delay=config_delay,
+        athena_delay=athena_delay,
         digest_interval=digest_interval,
         default_identity=default,
         identities=_identities(identities, account),

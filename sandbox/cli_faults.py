@@ -98,6 +98,8 @@ _OPTIONS = (
     click.option("--backfill", type=_SHARE, default=0.0, help="Share of log files that only a backfill digest lists."),
     click.option("--ec2-throttle", type=_SHARE, default=0.0, help="Share of EC2's reads answered by RequestLimitExceeded."),
     click.option("--config-throttle", type=_SHARE, default=0.0, help="Share of AWS Config's reads answered by ThrottlingException."),
+    click.option("--athena-throttle", type=_SHARE, default=0.0, help="Share of Athena's calls answered by TooManyRequestsException."),
+    click.option("--athena-failure", type=_SHARE, default=0.0, help="Share of Athena's queries that fail by a fault that may pass."),
     click.option(
         "--fail-page", type=FailPageType(), multiple=True, metavar="ACTION=NUMBER", help="Have a page of a call fail always; repeatable."
     ),

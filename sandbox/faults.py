@@ -10,6 +10,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 NONE = timedelta(0)
+_SHARES = ("ec2_throttle", "config_throttle", "athena_throttle", "athena_failure")
+"""The shares that can be changed while it runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +19,9 @@ class Faults:
     """Shares are from 0 to 1. `storm` is how long of each `storm_period` every LookupEvents is throttled.
 
     The first group strikes what a reader of changes asks (CloudTrail's LookupEvents and ListPublicKeys, S3's reads, SQS); the
-    second strikes how records are delivered; the third what a reader asks of EC2 and AWS Config: shares of reads that are throttled,
-    and the number of the page, from 1, that fails of a call by its name in IAM policies. `deny` strikes any call, by that name.
+    second strikes how records are delivered; the third what a reader asks of EC2, AWS Config and Athena: shares of calls that are
+    throttled and of queries that fail by a fault that passes, and the number of the page, from 1, that fails of a call by its name in
+    IAM policies. `deny` strikes any call, by that name, and what Athena does on behalf of its caller.
     """
 
     throttle: float = 0
@@ -42,6 +45,8 @@ class Faults:
 
     ec2_throttle: float = 0
     config_throttle: float = 0
+    athena_throttle: float = 0
+    athena_failure: float = 0
     fail_page: Mapping[str, int] = field(default_factory=dict)
 
     deny: frozenset[str] = frozenset()
@@ -53,10 +58,10 @@ class Faults:
 
 
 def changed(faults: Faults, given: Mapping[str, Any]) -> Faults:
-    """Return faults with other ones for EC2 and AWS Config, or another list of denied calls. Raises ValueError."""
+    """Return faults with other ones for EC2, AWS Config and Athena, or another list of denied calls. Raises ValueError."""
     values: dict[str, Any] = {}
     for name, value in given.items():
-        if name in {"ec2_throttle", "config_throttle"}:
+        if name in _SHARES:
             if not isinstance(value, int | float) or not 0 <= value <= 1:
                 raise ValueError(f"{name} must be a share from 0 to 1")
             values[name] = float(value)
@@ -69,7 +74,7 @@ def changed(faults: Faults, given: Mapping[str, Any]) -> Faults:
                 raise ValueError('deny must be a list of actions, as ["ec2:DescribeSecurityGroups"]')
             values[name] = frozenset(value)
         else:
-            raise ValueError(f"{name:.80} is no fault that can be changed; there are ec2_throttle, config_throttle, fail_page and deny")
+            raise ValueError(f"{name:.80} is no fault that can be changed; there are {', '.join(_SHARES)}, fail_page and deny")
     return replace(faults, **values)
 
 

@@ -39,12 +39,20 @@ class Gate:
         """Return the refusal of a request that is on the list of denied ones, or that no policy allows, or no role's trust."""
         if asked is None:
             return None
-        key, region = access_key_of(environ), region_of(environ)
-        if asked.action in self.faults.deny or self._policies.refuses(key, identity, region, asked):
+        region = region_of(environ)
+        if self.refuses(access_key_of(environ), identity, region, asked):
             return refusals.denied(environ, asked, identity.arn(region))
         if call is not None and asked.action == "sts:AssumeRole" and self._trust.refuses(call, identity, asked):
             return refusals.distrusted(environ, asked, identity.arn(region))
         return None
+
+    def refuses(self, access_key: str, identity: Identity, region: str, asked: Asked) -> bool:
+        """Tell whether a request is on the list of denied ones, or no policy allows it."""
+        return asked.action in self.faults.deny or self._policies.refuses(access_key, identity, region, asked)
+
+    def strikes(self, share: float) -> bool:
+        """Return True for a share of the times."""
+        return self._chance.strikes(share)
 
     def expired(self, environ: Environ, identity: Identity) -> Answer | None:
         """Return the refusal of credentials that are no longer good: those of AssumeRole after their time, or after `credential_life`."""
@@ -70,11 +78,13 @@ class Gate:
         return None
 
     def _posture(self, environ: Environ, call: Call) -> Answer | None:
-        """Return the answer to a read of EC2 or AWS Config that is throttled, or to the page of any call that is to fail."""
+        """Return the answer to a call of EC2, AWS Config or Athena that is throttled, or to the page of any call that is to fail."""
         if call.service == "ec2" and call.read_only and self._chance.strikes(self.faults.ec2_throttle):
             return ec2_xml.failure("RequestLimitExceeded", "Request limit exceeded.", HTTPStatus.SERVICE_UNAVAILABLE)
         if call.service == "config" and call.read_only and self._chance.strikes(self.faults.config_throttle):
             return json_answers.failure("ThrottlingException", "Rate exceeded")
+        if call.service == "athena" and self._chance.strikes(self.faults.athena_throttle):
+            return json_answers.failure("TooManyRequestsException", "Rate exceeded")
         page = self.faults.fail_page.get(f"{call.service}:{call.action}")
         return refusals.broken(environ) if page is not None and self._page_numbers.get(_token(call), 1) == page else None
 

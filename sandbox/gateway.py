@@ -41,7 +41,7 @@ class Operation(Protocol):
 class Gateway:
     """A WSGI application. `own` are the calls that moto does not have, by service and action; `seen` is told of each answer.
 
-    `keep` is given each record, `control` answers what is the sandbox's own.
+    `keep` is given each record, `control` answers what is the sandbox's own, `workgroup_of` knows the queries of Athena.
     """
 
     def __init__(
@@ -59,11 +59,12 @@ class Gateway:
         ec2: Ec2,
         recording: Recording,
         balancers: Balancers,
+        workgroup_of: Callable[[str], str],
     ) -> None:
         self._backend, self._recorder, self._identities, self._keep = backend, recorder, identities, keep
         self._clock, self._own, self._seen, self._gate = clock, own, seen, gate
         self._actions, self._control, self._ec2, self._recording = actions, control, ec2, recording
-        self._balancers = balancers
+        self._balancers, self._workgroup_of = balancers, workgroup_of
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer one request."""
@@ -80,7 +81,7 @@ class Gateway:
         call = read_call(environ, body)
         at = self._clock()
         identity = self._identities.of(access_key_of(environ))
-        asked = asked_of(environ, call, identity)
+        asked = asked_of(environ, call, identity, self._workgroup_of)
         denied = self._gate.denied(environ, call, identity, asked)
         self._note(environ, identity, asked, allowed=denied is None)
         answer = self._gate.before(environ, call) or self._gate.expired(environ, identity)

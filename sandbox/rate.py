@@ -8,20 +8,20 @@ from datetime import datetime
 
 
 class Rate:
-    """A token bucket for each key: `per_second` calls a second, as many at once."""
+    """A token bucket for each key: `per_second` calls a second, and `burst` at once, as many by default."""
 
-    def __init__(self, per_second: float) -> None:
-        self._per_second = per_second
+    def __init__(self, per_second: float, burst: float | None = None) -> None:
+        self._per_second, self._burst = per_second, burst or per_second
         self._buckets: dict[Hashable, tuple[float, datetime]] = {}
         self._lock = threading.Lock()
 
     def allows(self, key: Hashable, now: datetime) -> bool:
         """Take one call of a key, if there is one left at this time."""
         with self._lock:
-            left, since = self._buckets.get(key, (self._per_second, now))
+            left, since = self._buckets.get(key, (self._burst, now))
             passed = (now - since).total_seconds()
             # A clock that was set back begins anew.
-            left = self._per_second if passed < 0 else min(self._per_second, left + passed * self._per_second)
+            left = self._burst if passed < 0 else min(self._burst, left + passed * self._per_second)
             allowed = left >= 1
             self._buckets[key] = (left - 1 if allowed else left, now)
             return allowed

@@ -13,6 +13,7 @@ from moto.moto_server.werkzeug_app import MotoRequestHandler
 from werkzeug.serving import BaseWSGIServer, make_server
 
 from sandbox.actions import ActionLog
+from sandbox.athena import Athena
 from sandbox.backend import Backend
 from sandbox.balancers import Balancers
 from sandbox.bus import Bus
@@ -32,6 +33,7 @@ from sandbox.journal import Journal
 from sandbox.lookup import Lookup
 from sandbox.models import Models
 from sandbox.moments import Clock, skewed, utc_now
+from sandbox.on_behalf import OnBehalf
 from sandbox.organizations import ListAccounts
 from sandbox.policies import Policies
 from sandbox.records import Recorder
@@ -47,7 +49,8 @@ from sandbox.trails import Trails
 class Settings:
     """What a sandbox is told. Port 0 is any free one; `delay` is from a call to its visibility in Event history.
 
-    `config_delay` is from a change to its visibility in AWS Config. `deliver` is False for a sandbox whose owner calls
+    `config_delay` is from a change to its visibility in AWS Config; for `athena_delay` a query of Athena is queued, and as long again it
+    runs at least. `deliver` is False for a sandbox whose owner calls
     `deliver_events` and `deliver_files` itself. `policies` are IAM policies by access key or by ARN of a user or role: what they do
     not allow is denied; whoever has none may do everything.
     """
@@ -60,6 +63,7 @@ class Settings:
     trail_interval: timedelta = timedelta(seconds=5)
     digest_interval: timedelta = timedelta(hours=1)
     config_delay: timedelta = timedelta(seconds=1)
+    athena_delay: timedelta = timedelta(milliseconds=100)
     deliver: bool = True
     faults: Faults = field(default_factory=Faults)
     default_identity: Identity | None = None
@@ -117,6 +121,10 @@ class Sandbox:
         inventory = Inventory(self.backend, models, self._associations)
         self.config = Recording(inventory, clock, settings.config_delay)
         self.aggregators = ConfigAggregators(self.backend, self.config, clock)
+        self.actions = ActionLog()
+        self.policies = Policies(settings.policies)
+        gate = Gate(faults, self.policies, Trust(self.backend), clock, self._stop)
+        self.athena = Athena(self.backend, OnBehalf(gate, self.actions), gate, clock, settings.athena_delay)
         own: dict[tuple[str, str], Operation] = {
             ("cloudtrail", "LookupEvents"): Lookup(self.journal, clock, token_life=faults.token_life),
             ("cloudtrail", "ListPublicKeys"): key,
@@ -125,11 +133,9 @@ class Sandbox:
             **TrailCalls(self.backend, trails, deliveries).operations(),
             **ConfigCalls(self.backend, self.config, clock).operations(),
             **self.aggregators.operations(),
+            **self.athena.operations(),
         }
         self.keep = Schedule(self.journal, clock, settings.delay, faults)
-        self.actions = ActionLog()
-        self.policies = Policies(settings.policies)
-        gate = Gate(faults, self.policies, Trust(self.backend), clock, self._stop)
         self.control = control = Control(self.actions, self.journal, self.keep, self.config, self.aggregators, gate)
         told = (
             clock,
@@ -141,6 +147,7 @@ class Sandbox:
             Ec2(self.backend, self._associations),
             self.config,
             Balancers(inventory),
+            self.athena.runs.workgroup_of,
         )
         self.application = Gateway(self.backend, recorder, self.identities, self.keep, *told)
         self._threads: list[threading.Thread] = []
@@ -158,6 +165,7 @@ class Sandbox:
         self._associations.forget()
         self.config.forget()
         self.aggregators.forget()
+        self.athena.forget()
         self._server = make_server(self.settings.host, self.settings.port, self.application, threaded=True, request_handler=_QuietHandler)
         self._stop.clear()
         work: list[Callable[[], object]] = [lambda: server.serve_forever(_POLL_SECONDS)]
@@ -190,6 +198,7 @@ class Sandbox:
         for thread in self._threads:
             thread.join()
         self._server.server_close()
+        self.athena.runs.end()
         self._server = None
         self.actions.save()
 

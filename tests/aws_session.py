@@ -23,11 +23,16 @@ class Heard:
 
     def __init__(self) -> None:
         self.requests: list[tuple[str, str, str, str | None]] = []
+        self.spent: list[tuple[str, str, float]] = []
 
     def aws_request(self, operation: Operation, account_id: str, region: str, seconds: float, error_code: str | None) -> None:
         """Keep one attempt."""
         assert seconds >= 0
         self.requests.append((operation.action, account_id, region, error_code))
+
+    def aws_spent(self, operation: Operation, account_id: str, dollars: float) -> None:
+        """Keep what was spent beside requests."""
+        self.spent.append((operation.action, account_id, dollars))
 
     def codes(self, action: str) -> list[str | None]:
         """Return the codes of the attempts of an action."""

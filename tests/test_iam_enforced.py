@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import time
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import yaml
@@ -15,10 +15,14 @@ from click.testing import CliRunner
 
 from exporter.cli import main
 from exporter.config import validate
+from exporter.history.athena_place import open_athena
 from exporter.iam import FORMATS, principals
+from exporter.store.base import Query
 from sandbox.identities import Identity
 from sandbox.policies import Policies
 from sandbox.server import Sandbox, Settings
+from tests.athena_table import BUCKET, RESULTS, Asker, ddl, make_buckets, put, record
+from tests.aws_session import opened
 from tests.sandbox_client import ACCOUNT, REGION, client
 
 MEMBER = "444455556666"
@@ -98,7 +102,10 @@ class Enforced:
         """Return what the exporter asked for, by the ARN of who asked; nothing of it may have been denied."""
         found = {}
         for row in self.sandbox.actions.rows():
-            if row["user_agent"].startswith("aws-change-exporter/"):
+            # Athena reads tables and files with the permissions of whoever asks it.
+            if row["user_agent"].startswith("aws-change-exporter/") or (
+                row["user_agent"] == "athena.amazonaws.com" and row["identity"] == HUB
+            ):
                 assert row["allowed"], row
                 found.setdefault(row["identity"], set()).add(row["action"])
         return found
@@ -291,3 +298,40 @@ def test_regions_that_are_discovered(environment, tmp_path):
     with Enforced(config) as enforced:
         make_trail(enforced, MEMBER)
         check(enforced, tmp_path)
+
+
+ATHENA = {"region": REGION, "output_location": f"s3://{RESULTS}/athena/", "logs": f"s3://{BUCKET}/", "workgroup": "changes"}
+NOT_HERE = frozenset(
+    {
+        "athena:StopQueryExecution",
+        "glue:GetPartitions",
+        "s3:AbortMultipartUpload",
+        "s3:ListBucketMultipartUploads",
+        "s3:ListMultipartUploadParts",
+    }
+)
+"""No query need be stopped, no result is so large that it is written in parts, and a projected table is not asked for its partitions."""
+
+
+@pytest.mark.parametrize("as_source", [True, False])
+def test_athena(environment, tmp_path, as_source):
+    """Otherwise queries are denied what Athena does on one's behalf: tables, log files, results; or may read other buckets."""
+    pytest.importorskip("duckdb")
+    config = {"sources": [{"type": "athena", **ATHENA}] if as_source else [{"type": "cloudtrail", "backfill": "1d"}]}
+    if not as_source:
+        config["athena"] = ATHENA
+    with Enforced(config, athena_delay=timedelta(0)) as enforced:
+        make_trail(enforced)
+        make_buckets(enforced.sandbox)
+        put(enforced.sandbox, f"{datetime.now(UTC):%Y/%m/%d}", [record()])
+        enforced.admin("athena").create_work_group(Name="changes", Configuration={"EnforceWorkGroupConfiguration": False})
+        assert Asker(enforced.sandbox, ADMIN_KEYS[ACCOUNT]).run(ddl()).state == "SUCCEEDED"
+        enforced.sandbox.actions.reset()
+        if not as_source:
+            enforced.enforce()
+            with opened(enforced.sandbox.url) as aws:
+                answer = open_athena(validate(config, "enforced.yml"), aws).search(Query(), datetime.now(UTC), lambda *_told: None)
+            assert (answer.problems, len(answer.events)) == ([], 1)
+        findings = check(enforced, tmp_path, idle=NOT_HERE)
+    assert [finding["status"] for finding in findings if "workgroup changes" in finding["subject"]] == ["ok", "warning"]
+    assert any(finding["detail"] == "has what is asked for, by account, region, day" for finding in findings)

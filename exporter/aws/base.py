@@ -118,6 +118,10 @@ class Caller(Protocol):
         """Make a call of OPERATIONS that AWS answers in pages, and yield each page."""
         ...
 
+    def spent(self, operation: Operation, dollars: float) -> None:
+        """Tell `Requests` what a call cost beside its request, such as what a query scanned."""
+        ...
+
 
 class Aws(Protocol):
     """All that the exporter has of AWS: made once for a configuration, closed when that is replaced."""
@@ -163,6 +167,10 @@ class Requests(Protocol):
 
     def aws_request(self, operation: Operation, account_id: str, region: str, seconds: float, error_code: str | None) -> None:
         """Record one attempt; `error_code` is AWS's own, or `timeout`, `connection`, `cut`; None where it succeeded."""
+        ...
+
+    def aws_spent(self, operation: Operation, account_id: str, dollars: float) -> None:
+        """Record what a call cost beside its requests."""
         ...
 
 

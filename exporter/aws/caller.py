@@ -32,7 +32,17 @@ USER_AGENT = f"aws-change-exporter/{__version__}"
 _LOOKUP_TARGET = "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101.LookupEvents"
 _REGION = re.compile(r"[a-z0-9-]{5,32}")
 _METADATA = "x-amz-meta-"
-_SUBJECTS = ("RoleArn", "QueueUrl", "TrailName", "PrefixListId", "TargetGroupArn", "ConfigurationAggregatorName", "Name")
+_SUBJECTS = (
+    "RoleArn",
+    "QueueUrl",
+    "TrailName",
+    "PrefixListId",
+    "TargetGroupArn",
+    "ConfigurationAggregatorName",
+    "Name",
+    "TableName",
+    "WorkGroup",
+)
 """Parameters that say what a call is about, for messages."""
 
 
@@ -155,6 +165,10 @@ class AwsCaller:
         except BotoCoreError as error:
             # The same token twice: the walk would never end.
             raise self._unreadable(operation, str(error), "") from None
+
+    def spent(self, operation: Operation, dollars: float) -> None:
+        """Tell what a call cost beside its request; see Caller."""
+        self._road.sender.spent(operation, self.account_id, dollars)
 
     def _s3(self, operation: Operation, bucket: str, path: str, what: str, **limits: Any) -> Answer:
         for again in (True, False):

@@ -1,6 +1,7 @@
 """What AWS's error codes mean to us: one table.
 
-Sources: "Common errors" of the API references of CloudTrail, S3, SQS, STS, EC2, Config and Organizations, and botocore's retry lists.
+Sources: "Common errors" of the API references of CloudTrail, S3, SQS, STS, EC2, Config, Athena and Organizations, and the retry
+lists of botocore.
 """
 
 from __future__ import annotations
@@ -104,6 +105,7 @@ _REASONS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "InternalFailure",
             "InternalError",
             "InternalServerError",
+            "InternalServerException",
             "InternalServiceException",
             "ServiceException",
             "ServiceUnavailable",
@@ -141,5 +143,7 @@ ERROR_CODES = frozenset({
     "PermanentRedirect",
     "InvalidExpressionException",
     "InvalidLimitException",
+    "InvalidRequestException",
+    "MetadataException",
 })  # fmt: skip
 """The codes that metrics tell apart; every other is `other`, so that the set is closed."""

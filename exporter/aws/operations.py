@@ -60,6 +60,15 @@ DESCRIBE_AGGREGATOR_SOURCES = Operation(
     "config", "DescribeConfigurationAggregatorSourcesStatus", "config:DescribeConfigurationAggregatorSourcesStatus"
 )
 
+# SQL over trail logs. Athena asks for the bytes that a query scans, not for calls: who runs a query tells its cost (Caller.spent).
+# Its limits are high: 20 starts and 100 readings a second for an account (Athena user guide, service limits).
+START_QUERY = Operation("athena", "StartQueryExecution", "athena:StartQueryExecution")
+GET_QUERY = Operation("athena", "GetQueryExecution", "athena:GetQueryExecution")
+GET_QUERY_RESULTS = Operation("athena", "GetQueryResults", "athena:GetQueryResults")
+STOP_QUERY = Operation("athena", "StopQueryExecution", "athena:StopQueryExecution")
+GET_WORKGROUP = Operation("athena", "GetWorkGroup", "athena:GetWorkGroup")
+GET_TABLE = Operation("athena", "GetTableMetadata", "athena:GetTableMetadata")
+
 # Amazon S3 pricing, us-east-1, standard class: 0.0004 USD for 1,000 GET, 0.005 USD for 1,000 LIST.
 GET_OBJECT = Operation("s3", "GetObject", "s3:GetObject", cost=0.0004 / 1000)
 LIST_OBJECTS = Operation("s3", "ListObjectsV2", "s3:ListBucket", cost=0.005 / 1000)
@@ -97,6 +106,12 @@ OPERATIONS: tuple[Operation, ...] = (
     SELECT_AGGREGATE_CONFIG,
     DESCRIBE_AGGREGATORS,
     DESCRIBE_AGGREGATOR_SOURCES,
+    START_QUERY,
+    GET_QUERY,
+    GET_QUERY_RESULTS,
+    STOP_QUERY,
+    GET_WORKGROUP,
+    GET_TABLE,
     GET_OBJECT,
     LIST_OBJECTS,
     RECEIVE_MESSAGE,

@@ -84,6 +84,10 @@ class Sender:
             remedy = remedy_of(operation, failure, credentials.who)
             raise error_of(failure, operation, account_id, region, what=what, remedy=remedy, secrets=secrets)
 
+    def spent(self, operation: Operation, account_id: str, dollars: float) -> None:
+        """Tell what a call cost beside its requests."""
+        self._requests.aws_spent(operation, account_id, dollars)
+
     def wait(self, seconds: float, operation: Operation, account_id: str, region: str) -> None:
         """Wait; raise AwsError if all is to end."""
         if self._stop.wait(seconds):

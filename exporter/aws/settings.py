@@ -19,6 +19,19 @@ def _role_arn(value: str) -> str:
     return value
 
 
+_KEY = re.compile(r"arn:(aws|aws-us-gov|aws-cn|aws-iso|aws-iso-b):kms:[a-z0-9-]{1,32}:\d{12}:key/[A-Za-z0-9-]{1,64}")
+
+
+def _key_arn(value: str) -> str:
+    if not _KEY.fullmatch(value):
+        raise ValueError(
+            f"{value!r:.120} is no ARN of a KMS key; write it as "
+            "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+        )
+    return value
+
+
+KeyArn = Annotated[str, AfterValidator(_key_arn)]
 RoleArn = Annotated[str, AfterValidator(_role_arn)]
 
 

@@ -8,6 +8,7 @@ import sys
 import click
 
 from exporter import __version__
+from exporter.cli.athena_ddl import athena_ddl
 from exporter.cli.backfill import backfill
 from exporter.cli.check_config import check_config
 from exporter.cli.demo import demo
@@ -17,6 +18,7 @@ from exporter.cli.iam_policy import iam_policy
 from exporter.cli.metrics import metrics
 from exporter.cli.open import open_command
 from exporter.cli.poll import poll
+from exporter.cli.query import query
 from exporter.cli.rules import rules
 from exporter.cli.serve import serve
 
@@ -31,5 +33,5 @@ def main() -> None:
             stream.reconfigure(errors="backslashreplace")
 
 
-for command in (serve, poll, metrics, history, backfill, open_command, check_config, doctor, iam_policy, rules, demo):
+for command in (serve, poll, metrics, history, query, backfill, open_command, check_config, doctor, iam_policy, athena_ddl, rules, demo):
     main.add_command(command)

@@ -32,6 +32,9 @@ class _Unheard:
     def aws_request(self, operation: Operation, account_id: str, region: str, seconds: float, error_code: str | None) -> None:
         """Do nothing."""
 
+    def aws_spent(self, operation: Operation, account_id: str, dollars: float) -> None:
+        """Do nothing."""
+
 
 def from_event_history(config: Config, query: Query) -> tuple[list[HistoryEvent], int]:
     """Return the events that match, and the exit status: 1 where some account or region could not be read, which is said here."""

@@ -80,8 +80,8 @@ class Examination:
 
     @property
     def needs_aws(self) -> bool:
-        """Whether anything is read from AWS."""
-        return self.config.needs_aws
+        """Whether anything is read or asked of AWS."""
+        return self.config.needs_aws or self.config.uses_athena
 
     @cached_property
     def region(self) -> str:
@@ -162,6 +162,8 @@ def configured_regions(config: Config) -> list[str]:
         named_regions.append(getattr(settings, "region", "") or queue_name(getattr(settings, "queue_url", "")).region)
     if config.reads_posture:
         named_regions += config.posture.regions
+    if config.uses_athena:
+        named_regions.append(config.athena.region)
     return [region for region in dict.fromkeys(named_regions) if region]
 
 
@@ -179,7 +181,7 @@ def wanted_regions(config: Config) -> list[tuple[str, ...]]:
 
 
 def role_chains(config: Config) -> list[tuple[RoleSettings, ...]]:
-    """Return the chains of roles that sources go through by themselves, such as to a queue of another account."""
+    """Return the chains of roles that sources, and queries of Athena, go through by themselves, such as to a queue of another account."""
     chains: list[tuple[RoleSettings, ...]] = []
     for settings in config.sources:
         for name in type(settings).model_fields:
@@ -188,6 +190,8 @@ def role_chains(config: Config) -> list[tuple[RoleSettings, ...]]:
                 chains.append((value,))
             elif isinstance(value, tuple) and value and all(isinstance(item, RoleSettings) for item in value):
                 chains.append(value)
+    if config.uses_athena and config.athena.role is not None:
+        chains.append((config.athena.role,))
     return list(dict.fromkeys(chains))
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from exporter.doctor.access import accounts, clock, credentials, region, regions
+from exporter.doctor.athena import athena
 from exporter.doctor.base import FAULT, REPORT, Examination, Finding, finding
 from exporter.doctor.local import configuration, store
 from exporter.doctor.recorder import recorder
@@ -37,6 +38,7 @@ CHECKS: tuple[Check, ...] = (
     Check("trails", trails, ("credentials", "region")),
     Check("aws_config", recorder, ("credentials", "region")),
     Check("posture", standing, ("credentials", "region")),
+    Check("athena", athena, ("credentials", "region")),
 )
 """Every check but those of the sources, which are as many as are configured and come last."""
 

@@ -17,6 +17,9 @@ class _Unheard:
     def aws_request(self, operation: Operation, account_id: str, region: str, seconds: float, error_code: str | None) -> None:
         """Do nothing."""
 
+    def aws_spent(self, operation: Operation, account_id: str, dollars: float) -> None:
+        """Do nothing."""
+
 
 def run(config: Config, where: str) -> list[Finding]:
     """Return what every check finds, in their order; `where` names the configuration."""

@@ -6,12 +6,13 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from exporter.aws import Caller
-from exporter.catalog import WATCH_SETS, Watch
+from exporter.catalog import Watch
 from exporter.errors import MalformedRecord, SourceError
+from exporter.history.counted import counts, everything
 from exporter.history.lookups import Lookup, lookups
 from exporter.history.matching import Matcher
 from exporter.history.places import Answer, Progress
@@ -34,20 +35,12 @@ _AT_ONCE = 8
 _PATIENCE = 60.0
 
 
-@dataclass(frozen=True, slots=True)
-class _Everything:
-    event_source: str = "*"
-    event_name: str = "*"
-
-
 class EventHistory:
     """Searches Event history as `callers`, several accounts and regions at once. `watch` says what counts where no call is named."""
 
     def __init__(self, callers: Sequence[Caller], watch: Watch, opened: Opened, log: Logger, sleep: Sleep = time.sleep) -> None:
         self._callers, self._watch, self._log, self._sleep = callers, watch, log, sleep
-        # Everything is understood, so that calls beyond the watched ones are found by name or resource.
-        self._everything = Watch(WATCH_SETS, (_Everything(),))
-        self._parser = RecordParser(self._everything, opened)
+        self._parser = RecordParser(everything(), opened)
         self._stop = threading.Event()
 
     def search(self, query: Query, now: datetime, progress: Progress = lambda _done, _all, _events: None) -> Answer:
@@ -104,9 +97,8 @@ class EventHistory:
         return None if isinstance(parsed, Ignored) else parsed
 
     def counts(self, event: ChangeEvent, query: Query) -> bool:
-        """Tell whether an event is of the calls that are asked about: those named, those of a group or rule, else those watched."""
-        named = query.event_names or query.security_groups or query.rule_ids
-        return bool(named) or self._watch.wanted(event.event_source, event.event_name)
+        """Tell whether an event is of the calls that are asked about."""
+        return counts(event, query, self._watch)
 
     @property
     def stopped(self) -> bool:

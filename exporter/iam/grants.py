@@ -11,6 +11,8 @@ from exporter.doctor.base import configured_regions, role_chains, wanted_regions
 from exporter.settings import ALL
 from exporter.snapshots.permissions import permissions as standing
 from exporter.sources import SOURCES
+from exporter.sources.s3 import S3Settings
+from exporter.sql.athena_access import permissions as athena
 
 HUB = "hub"
 MEMBER = "member"
@@ -18,17 +20,25 @@ MEMBER = "member"
 
 def permissions(config: Config) -> list[Permission]:
     """Return what the configuration needs; nothing where nothing is read from AWS. sts:GetCallerIdentity needs no permission."""
-    if not config.needs_aws:
+    if not config.needs_aws and not config.uses_athena:
         return []
     sources = [settings for settings in config.sources if SOURCES[settings.type].needs_aws]
     needed = [permission for settings in sources for permission in SOURCES[settings.type].permissions(settings)]
     if config.reads_posture:
         needed += standing(config.posture, config.aws)
+    if config.uses_athena:
+        needed += athena(config.athena, _trail_buckets(config))
     needed += _accounts(config)
     needed += [permission for chain in role_chains(config) for permission in _chain(chain)]
     if _asks_regions(config):
         needed.append(Permission("ec2:DescribeRegions", ("*",), "Discover regions", MEMBER))
     return [*needed, *DOCTOR]
+
+
+def _trail_buckets(config: Config) -> list[str]:
+    """Return where the sources of type s3 find log files."""
+    found = [f"s3://{source.bucket}/{source.prefix}" for source in config.sources if isinstance(source, S3Settings) and source.bucket]
+    return list(dict.fromkeys(found))
 
 
 def members(config: Config) -> bool:

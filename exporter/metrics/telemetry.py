@@ -156,10 +156,19 @@ class Telemetry:
             code = error_code if error_code in ERROR_CODES else "other"
             self._count(table.AWS_REQUEST_ERRORS, 1, *self._folded(self._call_errors, (*unit, code), _MOST_CALL_ERRORS))
         if operation.cost and error_code not in UNANSWERED:
-            payer = unit[2], operation.service
-            self._count(table.AWS_COST, operation.cost, *payer)
-            with self._lock:
-                self._costs.add(payer, operation.cost, self._now())
+            self._spend(operation.cost, unit[2], operation.service)
+
+    def aws_spent(self, operation: Operation, account_id: str, dollars: float) -> None:
+        """Record what a call cost beside its requests, by the account that pays for those."""
+        with self._lock:
+            # As many accounts as requests are told apart by.
+            known = any(labels[2] == account_id for labels in self._call_units)
+        self._spend(dollars, account_id if known else OTHER, operation.service)
+
+    def _spend(self, dollars: float, account_id: str, service: str) -> None:
+        self._count(table.AWS_COST, dollars, account_id, service)
+        with self._lock:
+            self._costs.add((account_id, service), dollars, self._now())
 
     def _folded(self, known: set[tuple[str, ...]], labels: tuple[str, ...], most: int) -> tuple[str, ...]:
         """Return labels of a call as they are, or without account and region where too many are known."""

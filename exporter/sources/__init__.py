@@ -9,6 +9,7 @@ from pydantic import BeforeValidator, Field
 from pydantic_core import PydanticCustomError
 
 from exporter.aws import Aws
+from exporter.sources.athena import ATHENA
 from exporter.sources.base import Roster, Source, SourceSettings, SourceType
 from exporter.sources.cloudtrail import CLOUDTRAIL
 from exporter.sources.eventbridge import EVENTBRIDGE
@@ -19,6 +20,7 @@ SOURCES: Mapping[str, SourceType] = {
     "cloudtrail": CLOUDTRAIL,
     "s3": S3,
     "eventbridge": EVENTBRIDGE,
+    "athena": ATHENA,
     "files": FILES,
 }
 """By `type`: what a source is made of."""

@@ -66,28 +66,28 @@ class FilesSource:
                 if context.stopping():
                     return
                 if isinstance(found, Unreadable):
-                    yield Batch(origin=found.key, error=_source_error(found.key, found.error))
+                    yield Batch(origin=found.key, error=source_error(found.key, found.error))
                 else:
                     yield from self._file(found, fates, context)
         except OSError as error:
-            raise _source_error(str(self._settings.path), error) from error
+            raise source_error(str(self._settings.path), error) from error
 
     def _file(self, entry: TreeFile, fates: Fates, context: FetchContext) -> Iterator[Batch]:
         saved = decode_position(context.cursor(entry.key))
         if entry.size == 0 or (saved is not None and (saved.size, saved.mtime_ns) == (entry.size, entry.mtime_ns)):
             return
         findings = Findings(entry.key)
-        if _DIGEST.search(entry.key):
+        if is_digest(entry.key):
             findings.ignored("digest")
             yield findings.batch({entry.key: Position(entry.size, entry.mtime_ns).encode()})
             return
         try:
-            with _open(entry.path) as file:
+            with open_regular(entry.path) as file:
                 yield from self._read(file, saved, findings, fates, context)
         except FileNotFoundError:
             return  # it vanished since the walk; if it was moved, its new place is read
         except OSError as error:
-            yield Batch(origin=entry.key, error=_source_error(entry.key, error))
+            yield Batch(origin=entry.key, error=source_error(entry.key, error))
 
     def _read(self, file: BinaryIO, saved: Position | None, findings: Findings, fates: Fates, context: FetchContext) -> Iterator[Batch]:
         key, status = findings.origin, os.fstat(file.fileno())
@@ -112,7 +112,7 @@ class FilesSource:
         yield findings.batch({key: done.encode()})
 
 
-def _open(path: str) -> BinaryIO:
+def open_regular(path: str) -> BinaryIO:
     """Open a regular file without ever waiting: what was a file when the tree was walked may be a FIFO by now."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
@@ -121,7 +121,13 @@ def _open(path: str) -> BinaryIO:
     return os.fdopen(descriptor, "rb", buffering=0)
 
 
-def _source_error(where: str, error: OSError) -> SourceError:
+def is_digest(key: str) -> bool:
+    """Tell a digest of a trail, which holds no records, from its path."""
+    return _DIGEST.search(key) is not None
+
+
+def source_error(where: str, error: OSError) -> SourceError:
+    """Return why a path cannot be read, with a remedy."""
     if isinstance(error, FileNotFoundError):
         return SourceError("not_found", f"{where}: no such file or directory; create it, or correct `path`")
     if isinstance(error, PermissionError):
@@ -141,16 +147,16 @@ def _diagnose(settings: FilesSettings, _aws: Aws | None) -> Iterator[Diagnosis]:
             try:
                 if isinstance(found, Unreadable):
                     raise found.error
-                _open(found.path).close()
+                open_regular(found.path).close()
                 readable += 1
             except FileNotFoundError:
                 continue  # it vanished since the walk
             except OSError as error:
                 wrong += 1
                 if wrong <= _SHOWN_PROBLEMS:
-                    yield Diagnosis("failure", found.key, str(_source_error(found.key, error)))
+                    yield Diagnosis("failure", found.key, str(source_error(found.key, error)))
     except OSError as error:
-        yield Diagnosis("failure", str(settings.path), str(_source_error(str(settings.path), error)))
+        yield Diagnosis("failure", str(settings.path), str(source_error(str(settings.path), error)))
         return
     if wrong > _SHOWN_PROBLEMS:
         yield Diagnosis("failure", str(settings.path), f"{wrong - _SHOWN_PROBLEMS} more files cannot be read")

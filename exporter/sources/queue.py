@@ -9,13 +9,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from types import TracebackType
-from typing import Annotated, Any, Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import Field, field_validator
 
 from exporter.aws import Aws, Caller, RoleSettings
 from exporter.aws.operations import CHANGE_VISIBILITY, DELETE_MESSAGE, RECEIVE_MESSAGE
+from exporter.aws.settings import KeyArn
 from exporter.errors import SourceError
 from exporter.families import MESSAGE_FATES
 from exporter.logs import Logger
@@ -27,20 +28,7 @@ AT_ONCE = 10
 DONE, TEST, UNRELATED, POISON, FAILED = MESSAGE_FATES
 _DELETE_TRIES = 3
 _HOST_REGION = re.compile(r"(?:^|\.)(?:sqs|sqs-fips)\.([a-z]{2,8}(?:-[a-z]+)+-\d{1,2})\.|^([a-z]{2,8}(?:-[a-z]+)+-\d{1,2})\.queue\.")
-_KEY = re.compile(r"arn:(aws|aws-us-gov|aws-cn|aws-iso|aws-iso-b):kms:[a-z0-9-]{1,32}:\d{12}:key/[A-Za-z0-9-]{1,64}")
 _PATH = re.compile(r"/(?:[^/]+/)*(\d{12})/([A-Za-z0-9_-]{1,80}(?:\.fifo)?)/?")
-
-
-def _key_arn(value: str) -> str:
-    if not _KEY.fullmatch(value):
-        raise ValueError(
-            f"{value!r:.120} is no ARN of a KMS key; write it as "
-            "arn:aws:kms:us-east-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
-        )
-    return value
-
-
-KeyArn = Annotated[str, AfterValidator(_key_arn)]
 
 
 def queue_url(value: str) -> str:

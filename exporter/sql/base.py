@@ -31,7 +31,10 @@ class Limits:
 
 @dataclass(slots=True)
 class Result:
-    """What a statement gave. `rows` is read once; `truncated`, `scanned_bytes`, `cost` (US dollars) and `notes` hold once it has ended."""
+    """What a statement gave. `rows` is read once; all but the columns holds once that has ended.
+
+    `problems` are what could not be read, so that the answer lacks it; `notes` what a person should know besides. `cost` is in US dollars.
+    """
 
     columns: Sequence[str]
     rows: Iterator[Row]
@@ -39,6 +42,7 @@ class Result:
     scanned_bytes: int | None = None
     cost: float | None = None
     notes: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
 
 
 class Engine(Protocol):
