@@ -25,7 +25,7 @@ _FORBIDDEN = (
 _REFUSED_FUNCTIONS = re.compile(
     r"(?:read|write|scan|parquet|sniff|pragma|duckdb|sqlite|postgres|mysql|iceberg|delta|st_read|sql|force|checkpoint|from_substrait|get_substrait|"
     r"json_execute|json_serialize|test|add_parquet|copy|load|install|attach|http|query|glob|getenv|getvariable|set_config|set|import|export|"
-    r"enable|disable)(?:_.*|)|(?:.*_scan|.*_settings?|current_(?:setting|database|databases|schemas?|query|user|role|catalog)|nextval|currval|"
+    r"enable|disable)(?:_.*|)|(?:.*_scan|.*_settings?|current_(?:setting|database|databases|schemas?|query|user|role|catalog|version)|nextval|currval|"
     r"session_user|user|version|in_search_path|txid_current|which_secret|which_.*|sleep.*|query_table|storage_info|table_info|summary|"
     r"parse_duckdb_log_message|external_function|invoke.*)",
     re.IGNORECASE,
@@ -108,6 +108,8 @@ class _Check:
             known = self._ctes(with_, known)
         if isinstance(node, exp.Table):
             self._table(node, known)
+        elif isinstance(node, exp.Identifier) and not node.args.get("quoted") and node.name.startswith("$"):
+            _refuse(f"the value {visible(node.name, 80)} has a name; write `?`")
         elif isinstance(node, exp.Placeholder) and node.args.get("this"):
             _refuse(f"the value {node.sql()} has a name; write `?`")
         elif isinstance(node, exp.Lateral) and not isinstance(node.this, exp.Unnest | exp.Subquery):
