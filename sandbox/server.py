@@ -47,7 +47,8 @@ from sandbox.trails import Trails
 class Settings:
     """What a sandbox is told. Port 0 is any free one; `delay` is from a call to its visibility in Event history.
 
-    `config_delay` is from a change to its visibility in AWS Config. `deliver` is False for a sandbox whose owner calls
+    `config_delay` is from a change to its visibility in AWS Config; `config_related` says whether its items name the events that they
+    come from, which AWS does not always do. `deliver` is False for a sandbox whose owner calls
     `deliver_events` and `deliver_files` itself. `policies` are IAM policies by access key or by ARN of a user or role: what they do
     not allow is denied; whoever has none may do everything.
     """
@@ -60,6 +61,7 @@ class Settings:
     trail_interval: timedelta = timedelta(seconds=5)
     digest_interval: timedelta = timedelta(hours=1)
     config_delay: timedelta = timedelta(seconds=1)
+    config_related: bool = True
     deliver: bool = True
     faults: Faults = field(default_factory=Faults)
     default_identity: Identity | None = None
@@ -115,7 +117,7 @@ class Sandbox:
         self._files = TrailFiles(self.backend, self.journal, trails, deliveries, clock)
         self._digests = Digests(self.backend, trails, deliveries, key, clock, settings.digest_interval, faults)
         inventory = Inventory(self.backend, models, self._associations)
-        self.config = Recording(inventory, clock, settings.config_delay)
+        self.config = Recording(inventory, clock, settings.config_delay, relates=settings.config_related)
         self.aggregators = ConfigAggregators(self.backend, self.config, clock)
         own: dict[tuple[str, str], Operation] = {
             ("cloudtrail", "LookupEvents"): Lookup(self.journal, clock, token_life=faults.token_life),

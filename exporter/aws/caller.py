@@ -32,7 +32,7 @@ USER_AGENT = f"aws-change-exporter/{__version__}"
 _LOOKUP_TARGET = "com.amazonaws.cloudtrail.v20131101.CloudTrail_20131101.LookupEvents"
 _REGION = re.compile(r"[a-z0-9-]{5,32}")
 _METADATA = "x-amz-meta-"
-_SUBJECTS = ("RoleArn", "QueueUrl", "TrailName", "PrefixListId", "TargetGroupArn", "ConfigurationAggregatorName", "Name")
+_SUBJECTS = ("RoleArn", "QueueUrl", "TrailName", "PrefixListId", "TargetGroupArn", "ConfigurationAggregatorName", "resourceId", "Name")
 """Parameters that say what a call is about, for messages."""
 
 

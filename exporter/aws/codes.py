@@ -52,6 +52,8 @@ _REASONS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "AWSOrganizationsNotInUseException",
             "ResourceNotFoundException",
             "NoSuchConfigurationAggregatorException",
+            "NoAvailableConfigurationRecorderException",
+            "ResourceNotDiscoveredException",
         ),
     ),
     (

@@ -60,6 +60,9 @@ DESCRIBE_AGGREGATOR_SOURCES = Operation(
     "config", "DescribeConfigurationAggregatorSourcesStatus", "config:DescribeConfigurationAggregatorSourcesStatus"
 )
 
+# What was recorded of one resource, for `history --from aws-config` alone.
+GET_CONFIG_HISTORY = Operation("config", "GetResourceConfigHistory", "config:GetResourceConfigHistory")
+
 # Amazon S3 pricing, us-east-1, standard class: 0.0004 USD for 1,000 GET, 0.005 USD for 1,000 LIST.
 GET_OBJECT = Operation("s3", "GetObject", "s3:GetObject", cost=0.0004 / 1000)
 LIST_OBJECTS = Operation("s3", "ListObjectsV2", "s3:ListBucket", cost=0.005 / 1000)
@@ -95,6 +98,7 @@ OPERATIONS: tuple[Operation, ...] = (
     DESCRIBE_RECORDER_STATUS,
     SELECT_CONFIG,
     SELECT_AGGREGATE_CONFIG,
+    GET_CONFIG_HISTORY,
     DESCRIBE_AGGREGATORS,
     DESCRIBE_AGGREGATOR_SOURCES,
     GET_OBJECT,
