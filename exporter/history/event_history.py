@@ -14,7 +14,7 @@ from exporter.catalog import WATCH_SETS, Watch
 from exporter.errors import MalformedRecord, SourceError
 from exporter.history.lookups import Lookup, lookups
 from exporter.history.matching import Matcher
-from exporter.history.places import Answer, Progress
+from exporter.history.places import Answer, Progress, behind, latest
 from exporter.logs import Logger
 from exporter.model import ChangeEvent, Ignored
 from exporter.parse import RecordParser
@@ -41,10 +41,23 @@ class _Everything:
 
 
 class EventHistory:
-    """Searches Event history as `callers`, several accounts and regions at once. `watch` says what counts where no call is named."""
+    """Searches Event history as `callers`, several accounts and regions at once. `watch` says what counts where no call is named.
 
-    def __init__(self, callers: Sequence[Caller], watch: Watch, opened: Opened, log: Logger, sleep: Sleep = time.sleep) -> None:
-        self._callers, self._watch, self._log, self._sleep = callers, watch, log, sleep
+    `failed` is what could not even be asked: accounts of which nobody knows how to reach them, say.
+    """
+
+    name = SOURCE
+
+    def __init__(
+        self,
+        callers: Sequence[Caller],
+        watch: Watch,
+        opened: Opened,
+        log: Logger,
+        sleep: Sleep = time.sleep,
+        failed: Sequence[str] = (),
+    ) -> None:
+        self._callers, self._watch, self._log, self._sleep, self._failed = callers, watch, log, sleep, tuple(failed)
         # Everything is understood, so that calls beyond the watched ones are found by name or resource.
         self._everything = Watch(WATCH_SETS, (_Everything(),))
         self._parser = RecordParser(self._everything, opened)
@@ -52,7 +65,7 @@ class EventHistory:
 
     def search(self, query: Query, now: datetime, progress: Progress = lambda _done, _all, _events: None) -> Answer:
         """Return what matches a query; never raises for what AWS refuses, which is told as a problem instead."""
-        answer, oldest = Answer(), now - KEPT
+        answer, oldest = Answer(problems=list(self._failed)), now - KEPT
         if query.since is not None and query.since < oldest - _HOUR:
             answer.notes.append("Event history keeps 90 days; what is older is in the store, or in a trail's files.")
         wanted = lookups(query, self._watch.names())
@@ -74,6 +87,10 @@ class EventHistory:
         chosen = newest[query.offset : query.offset + query.limit]
         answer.events = [HistoryEvent(event, now, live=False, sources=(SOURCE,)) for event in chosen]
         return answer
+
+    def close(self) -> None:
+        """End a search that is under way; what it holds is its callers'."""
+        self._stop.set()
 
     def _unit(
         self, caller: Caller, wanted: Iterable[Lookup], query: Query, now: datetime, tally: _Tally
@@ -105,7 +122,7 @@ class EventHistory:
 
     def counts(self, event: ChangeEvent, query: Query) -> bool:
         """Tell whether an event is of the calls that are asked about: those named, those of a group or rule, else those watched."""
-        named = query.event_names or query.security_groups or query.rule_ids
+        named = query.event_names or query.security_groups or query.rule_ids or query.event_ids
         return bool(named) or self._watch.wanted(event.event_source, event.event_name)
 
     @property
@@ -144,7 +161,7 @@ class _Search:
         self._history, self._ask, self._query, self._tally = history, ask, query, tally
         self._matcher = Matcher(query)
         self._start = int(max(query.since or now - KEPT, now - KEPT).timestamp())
-        self._end = int((now if query.until is None else min(query.until, now)).timestamp())
+        self._end = int(latest(query, now).timestamp())
         self.found: dict[str, ChangeEvent] = {}
         self.malformed = 0
 
@@ -174,7 +191,8 @@ class _Search:
             # AWS lists a group with the calls that change another one whose rules name it: there the record decides.
             if event is None or not self._history.counts(event, self._query):
                 continue
-            if self._matcher.matches(event, listed=listed and event.watch_set != _GROUPS):
+            fits = self._matcher.matches(event, listed=listed and event.watch_set != _GROUPS)
+            if fits and behind(event, self._query.after):
                 yield event if self._query.raw else replace(event, raw=b"")
 
 

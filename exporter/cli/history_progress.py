@@ -1,0 +1,48 @@
+"""How far each place is, a line each on a terminal, while history is read."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
+
+from exporter.history.places import Place
+from exporter.history.places import Progress as Told
+from exporter.history.several import Watching
+
+_QUICK = frozenset({"store"})
+"""Places that answer before anybody could read how far they are."""
+
+
+@contextmanager
+def watching(names: frozenset[str]) -> Iterator[Watching]:
+    """Give what tells each place's progress: to standard error where that is a terminal, else to nobody."""
+    if not sys.stderr.isatty() or names <= _QUICK:
+        yield lambda _place: _unheard
+        return
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=20),
+        TextColumn("{task.fields[told]}"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        yield lambda place: _line(progress, place)
+
+
+def _unheard(_done: int, _all: int, _events: int) -> None:
+    """Tell nobody."""
+
+
+def _line(progress: Progress, place: Place) -> Told:
+    task: TaskID = progress.add_task(f"reading {place.name}", total=None, told="…")
+
+    def told(done: int, all_: int, events: int) -> None:
+        steps = f"{done} of {all_} steps, " if all_ else f"{done} steps, " if done else ""
+        progress.update(task, completed=done, total=all_ or None, told=f"{steps}{events} read")
+
+    return told
