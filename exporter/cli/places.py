@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
 
 from exporter.aws import Aws, Caller
 from exporter.catalog import Watch
@@ -21,10 +20,9 @@ from exporter.history.event_history import EventHistory
 from exporter.history.places import Answer, Place
 from exporter.history.store_place import StorePlace
 from exporter.logs import make_logger
-from exporter.model import ChangeEvent
 from exporter.pipeline import open_aws
 from exporter.posture.open_ingress import OpenedIngress
-from exporter.store.base import Query, Store
+from exporter.store.base import Query
 
 _SQL_EXTRA = "pip install 'aws-change-exporter[sql]'"
 
@@ -82,13 +80,9 @@ def _aws_config(opening: Opening) -> Place:
     if opening.config.store.path.is_file():
         store = existing_store(opening.config)
         opening.stack.callback(store.close)
-        stored = partial(_events_of, store)
+        stored = store.search
     callers, failed = opening.callers
     return ConfigTimeline(callers, Actors(opening.beside, stored, look_up), opening.opened, failed=failed)
-
-
-def _events_of(store: Store, ids: Collection[str]) -> Iterable[ChangeEvent]:
-    return (item.event for item in store.search(Query(event_ids=tuple(ids), limit=len(ids))))
 
 
 def _files(opening: Opening) -> Place:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta
 
 from exporter.aws import Caller
+from exporter.errors import StoreError
 from exporter.history.places import Answer
 from exporter.model import ChangeEvent
 from exporter.sources.cloudtrail.settings import KEPT
 from exporter.store.base import HistoryEvent, Query
 
+Stored = Callable[[Query], Iterable[HistoryEvent]]
+"""Asks the store."""
 LookUp = Callable[[Caller, Query, datetime], Answer]
 """Asks Event history of one account and region."""
 _MOST_LOOKUPS = 200
 """Event ids that are looked up for one answer, two a second; the others are told as not found."""
-_HOUR = timedelta(hours=1)
+_MOST_BETWEEN = 200
+_HOUR, _RESOLUTION = timedelta(hours=1), timedelta(seconds=1)
 
 
 class Beside:
@@ -44,11 +48,9 @@ class Beside:
 
 
 class Actors:
-    """Finds events by id; `stored` looks into the store, `look_up` asks AWS. Safe to use from several threads."""
+    """Finds events; `stored` asks the store, `look_up` asks AWS. Safe to use from several threads."""
 
-    def __init__(
-        self, beside: Beside, stored: Callable[[Collection[str]], Iterable[ChangeEvent]] | None = None, look_up: LookUp | None = None
-    ) -> None:
+    def __init__(self, beside: Beside, stored: Stored | None = None, look_up: LookUp | None = None) -> None:
         self._beside, self._stored, self._look_up = beside, stored, look_up
         self._known: dict[str, ChangeEvent | None] = {}
         self._lookups = 0
@@ -67,13 +69,35 @@ class Actors:
             found |= {event_id: event for event_id in ids if (event := self._known.get(event_id)) is not None}
             missing = [event_id for event_id in ids if event_id not in found and event_id not in self._known]
         if missing and self._stored is not None:
-            found |= {event.event_id: event for event in self._stored(missing)}
+            query = Query(event_ids=tuple(missing), limit=len(missing))
+            found |= self._ask_store(query)
             missing = [event_id for event_id in missing if event_id not in found]
         if missing and self._look_up is not None:
             found |= self._looked_up([event_id for event_id in missing if now - ids[event_id] < KEPT + _HOUR], caller, now)
         with self._lock:
             self._known |= {event_id: found.get(event_id) for event_id in ids}
         return found
+
+    def between(self, resource_id: str, since: datetime, until: datetime) -> Iterable[ChangeEvent]:
+        """Return the events that name a resource, after one moment and not after another, that the other places and the store tell of."""
+        query = Query(security_groups=(resource_id,), since=since - _RESOLUTION, until=until + _RESOLUTION, limit=_MOST_BETWEEN)
+        found = {event_id: item.event for event_id, item in self.shown().items()}
+        if self._stored is not None:
+            found |= self._ask_store(query)
+        # Events tell whole seconds: one of the second of an item may have come before it or after it.
+        return [event for event in found.values() if since - _RESOLUTION < event.event_time <= until]
+
+    def _ask_store(self, query: Query) -> dict[str, ChangeEvent]:
+        try:
+            return {item.event.event_id: item.event for item in self._stored(query)} if self._stored is not None else {}
+        except StoreError as error:
+            self._say(str(error))
+            return {}
+
+    def _say(self, problem: str) -> None:
+        with self._lock:
+            if problem not in self.problems:
+                self.problems.append(problem)
 
     def _looked_up(self, ids: list[str], caller: Caller, now: datetime) -> dict[str, ChangeEvent]:
         with self._lock:
@@ -83,6 +107,6 @@ class Actors:
         if not wanted or self._look_up is None:
             return {}
         answer = self._look_up(caller, Query(event_ids=tuple(wanted), limit=len(wanted)), now)
-        with self._lock:
-            self.problems += [problem for problem in answer.problems if problem not in self.problems]
+        for problem in answer.problems:
+            self._say(problem)
         return {item.event.event_id: item.event for item in answer.events}

@@ -49,8 +49,11 @@ class Row:
     more: bool = False
 
 
-def row_of(item: Item, before: Item | None, related: Mapping[str, ChangeEvent], opened: Opened) -> Row:
-    """Return the row of an item. `before` is the newest older one that tells what stood; `related` are events by id, as far as found."""
+def row_of(item: Item, before: Item | None, related: Mapping[str, ChangeEvent], opened: Opened, *, likely: bool = False) -> Row:
+    """Return the row of an item. `before` is the newest older one that tells what stood; `related` are events by id, as far as found.
+
+    `likely` says that the related events are not AWS Config's word, but those of `likely_events`.
+    """
     told = [related[event_id] for event_id in item.related if event_id in related]
     actor = _actor(item, told)
     first = before is None and not any(event.event_name in _BIRTHS and event.outcome is Outcome.SUCCESS for event in told)
@@ -77,7 +80,7 @@ def row_of(item: Item, before: Item | None, related: Mapping[str, ChangeEvent], 
         shared_event_id=actor.event_id if actor else next(iter(item.related), None),
         fingerprint=blake2b(item.item_id.encode(), digest_size=16).digest(),
         raw=item.raw,
-        remarks=(_headline(item, before, changes), *_cut(beside), *_events(item, told, actor)),
+        remarks=(_headline(item, before, changes), *_cut(beside), *_events(item, told, actor, likely=likely)),
     )
     return Row(event, item.related, bool(beside) or not item.known or (first and bool(item.rules)))
 
@@ -109,10 +112,10 @@ def _cut(beside: list[str]) -> Iterator[str]:
         yield f"… and {len(beside) - _MOST_REMARKS} more changes beside rules"
 
 
-def _events(item: Item, told: Sequence[ChangeEvent], actor: ChangeEvent | None) -> Iterator[str]:
+def _events(item: Item, told: Sequence[ChangeEvent], actor: ChangeEvent | None, *, likely: bool) -> Iterator[str]:
     """Yield which events AWS Config names: that of the actor first."""
     if actor:
-        yield f"event {actor.event_name} {actor.event_id}"
+        yield f"event {actor.event_name} {actor.event_id}{' made these changes; AWS Config names none' if likely else ''}"
     for event in told:
         if event is not actor:
             yield f"also event {event.event_name} {event.event_id} by {visible(event.principal.name, _SHOWN)}"
@@ -162,6 +165,19 @@ def _differs(name: str, old: str | None, new: str | None) -> str:
     return visible(f"- {name} = {old}" if new is None else f"~ {name} = {new}, was {old}", _SHOWN)
 
 
+def likely_events(row: Row, between: Iterable[ChangeEvent]) -> tuple[str, ...]:
+    """Return the ids of the events that made the changes of a row which names none; nothing where they did not make all of them.
+
+    `between` are the events from after the item before until this one: what they changed in the resource, and nothing else, is what
+    the two items differ by.
+    """
+    wanted = {part for change in row.event.rule_changes for part in _parts(change)}
+    own = row.event.resources[0].id
+    made = {event.event_id: wanted & set(_parts_of(event)) for event in between if event.outcome is Outcome.SUCCESS and _names(event, own)}
+    whole = bool(wanted) and wanted == set().union(*made.values())
+    return tuple(event_id for event_id, parts in made.items() if parts) if whole else ()
+
+
 def told_by(row: Row, shown: Mapping[str, ChangeEvent]) -> ChangeEvent | None:
     """Return the event beside which a row need not stand: it is shown, and tells all that the row does. None where the row must stand.
 
@@ -172,11 +188,15 @@ def told_by(row: Row, shown: Mapping[str, ChangeEvent]) -> ChangeEvent | None:
     changes = row.event.rule_changes
     if not told or row.more or (not changes and len(told) < len(row.related)):
         return None
-    theirs = {part for event in told for change in event.rule_changes for part in _parts(change)}
+    theirs = {part for event in told for part in _parts_of(event)}
     if any(part not in theirs for change in changes for part in _parts(change)):
         return None
     own = row.event.resources[0].id
     return max(told, key=lambda event: (_names(event, own), event.event_time))
+
+
+def _parts_of(event: ChangeEvent) -> Iterator[tuple[bool, object, str]]:
+    return (part for change in event.rule_changes for part in _parts(change))
 
 
 def _parts(change: RuleChange) -> Iterator[tuple[bool, object, str]]:
@@ -188,4 +208,4 @@ def _parts(change: RuleChange) -> Iterator[tuple[bool, object, str]]:
         yield True, place(change.rule), change.rule.description or ""
 
 
-__all__ = ["EVENT_SOURCE", "ITEM", "NAMES", "UNKNOWN", "Row", "is_item", "row_of", "told_by"]
+__all__ = ["EVENT_SOURCE", "ITEM", "NAMES", "UNKNOWN", "Row", "is_item", "likely_events", "row_of", "told_by"]

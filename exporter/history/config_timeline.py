@@ -139,8 +139,9 @@ def _summed(told: Sequence[_Told], resources: Sequence[str], answer: Answer) -> 
     if unknown and len(unrecorded) < len(told):
         asked = len(told) - len(unrecorded)
         answer.notes.append(
-            f"AWS Config knows nothing of {_listed([visible(name, 60) for name in unknown])} in the {asked} accounts and regions where it "
-            f"records: it was never there, is older than AWS Config keeps (7 years by default), or {SECURITY_GROUP} is not recorded."
+            f"AWS Config knows nothing of {_listed([visible(name, 60) for name in unknown])} where it records ({asked} "
+            f"{'account and region' if asked == 1 else 'accounts and regions'} asked): it was never there, is older than AWS Config keeps "
+            f"(7 years by default), or {SECURITY_GROUP} is not recorded."
         )
     for unit in told:
         if unit.daily:

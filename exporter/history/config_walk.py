@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -10,7 +10,7 @@ from exporter.aws.operations import GET_CONFIG_HISTORY
 from exporter.errors import SourceError
 from exporter.history.config_actors import Actors
 from exporter.history.config_items import Item, read_item
-from exporter.history.config_rows import Row, row_of, told_by
+from exporter.history.config_rows import Row, likely_events, row_of, told_by
 from exporter.history.matching import Matcher
 from exporter.history.places import behind, latest
 from exporter.model import ChangeEvent
@@ -97,9 +97,10 @@ class Walk:
         ids = {event_id: item.captured_at for item, _ in wanted for event_id in item.related}
         events = self.actors.find(ids, self.asker.caller, self.now) if ids else {}
         matcher, shown = Matcher(self.query), self.actors.shown()
-        beside = {event_id: shown[event_id].event for event_id in ids if event_id in shown}
+        beside: dict[str, ChangeEvent] = {}
         for item, before in wanted:
-            row = row_of(item, before, events, self.opened)
+            row = self._row(item, before, events)
+            beside |= {event_id: shown[event_id].event for event_id in row.related if event_id in shown}
             if not self._fits(row.event, matcher):
                 continue
             told = told_by(row, beside)
@@ -108,6 +109,15 @@ class Walk:
                 self.found[told.event_id] = replace(shown[told.event_id], sources=(SOURCE,))
             else:
                 self._keep(row, item)
+
+    def _row(self, item: Item, before: Item | None, events: Mapping[str, ChangeEvent]) -> Row:
+        """Return the row of an item; where AWS Config names no event, as it mostly does, with those that made just these changes."""
+        row = row_of(item, before, events, self.opened)
+        if item.related or before is None or not row.event.rule_changes:
+            return row
+        between = {event.event_id: event for event in self.actors.between(self.resource_id, before.captured_at, item.captured_at)}
+        likely = likely_events(row, between.values())
+        return row_of(replace(item, related=likely), before, between, self.opened, likely=True) if likely else row
 
     def _keep(self, row: Row, item: Item) -> None:
         self.daily |= item.daily
