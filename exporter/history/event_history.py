@@ -171,13 +171,14 @@ class _Search:
             return
         attribute, value = lookup
         walk = Walk(self._start, self._end, (f"{attribute}={value}" if attribute else "",))
-        enough, here = self._query.offset + self._query.limit, 0
+        enough = self._query.offset + self._query.limit
+        here: dict[str, datetime] = {}
         for page in walk.steps(self._ask):
             for event in self._matching(page, listed=attribute == "ResourceName"):
                 _unite(self.found, event)
-                here += 1
+                here.setdefault(event.event_id, event.event_time)
             self._tally.read(page.count)
-            if here >= enough or self._history.stopped:
+            if self._history.stopped or (len(here) >= enough and _past(page, list(here.values())[enough - 1])):
                 return
 
     def _matching(self, page: Page, *, listed: bool) -> Iterator[ChangeEvent]:
@@ -194,6 +195,11 @@ class _Search:
             fits = self._matcher.matches(event, listed=listed and event.watch_set != _GROUPS)
             if fits and behind(event, self._query.after):
                 yield event if self._query.raw else replace(event, raw=b"")
+
+
+def _past(page: Page, time: datetime) -> bool:
+    """Tell whether a page has left the second of a time: within one second AWS's order is not that of our ids."""
+    return page.oldest is not None and page.oldest < int(time.timestamp())
 
 
 def _unite(found: dict[str, ChangeEvent], event: ChangeEvent) -> None:
