@@ -141,8 +141,8 @@ def history(
 
 
 def _answer(config: Config, origins: Sequence[str], query: Query) -> Answer:
-    names = frozenset(origins)
-    with open_places(config, names, query) as opened, watching(names) as told:
+    names = [name for name in PLACES if name in origins]
+    with watching(names) as told, open_places(config, names, query) as opened:
         answer = search_all(opened.places, query, datetime.now(UTC), told, opened.beside) if opened.places else Answer()
     answer.problems[:0] = opened.problems
     return answer

@@ -59,8 +59,9 @@ def _stacked(found: Sequence[HistoryEvent]) -> list[Text]:
     """Return each event as lines below each other, with an empty one between two."""
     parts: list[Text] = []
     for item in found:
-        where, who = " ".join(_where(item).plain.split("\n")), Text(" ").join(_who(item).split("\n"))
-        parts += [Text("\n").join((Text(" ").join((_when(item), Text(where, style="dim"))), who, _what(item))), Text()]
+        *targets, unit = _where(item).split("\n")
+        head = Text(" ").join((_when(item), *targets))
+        parts += [Text("\n").join((head, unit, Text(" ").join(_who(item).split("\n")), _what(item))), Text()]
     return parts[:-1]
 
 
