@@ -398,7 +398,7 @@ def test_who_it_was_is_found_in_the_store_and_in_event_history_and_asked_once():
     stored, looked_up = call(1, 2), call(2, 2, "ModifySecurityGroupRules")
     asked: list[tuple[str, ...]] = []
 
-    def look_up(caller, query, now):
+    def look_up(caller, query, now, progress):
         asked.append(query.event_ids)
         return Answer([HistoryEvent(looked_up, now, live=False, sources=("cloudtrail",))])
 
@@ -427,7 +427,7 @@ def test_what_event_history_keeps_no_more_is_not_asked():
 def test_an_actor_that_cannot_be_asked_for_is_a_note_and_where_a_filter_wants_to_know_a_problem():
     """Rows without a name are whole; rows that are missing for want of a name are not."""
 
-    def denied(caller, query, now):
+    def denied(caller, query, now, progress):
         return Answer(problems=["cloudtrail:LookupEvents failed: denied"])
 
     answer = ask(Recorded(related(1)), actors=Actors(Beside(), None, denied))
@@ -448,7 +448,7 @@ def test_too_many_lookups_are_left_out_aloud():
     items = [group_item(n / 10, tcp(n + 1, "192.0.2.0/24"), relatedEvents=[event_id(n)]) for n in range(300)]
     asked: list[str] = []
 
-    def look_up(caller, query, now):
+    def look_up(caller, query, now, progress):
         asked.extend(query.event_ids)
         return Answer()
 

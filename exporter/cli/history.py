@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NoReturn
 
 import click
 
@@ -128,6 +131,7 @@ def history(
         event_ids=tuple(event_id if event_id.startswith("hash:") else event_id.lower() for event_id in event_ids),
         text=text,
     )
+    running = threading.enumerate()
     try:
         answer = _answer(config, origins, query)
         for line in _said(answer, origins, limit):
@@ -135,9 +139,18 @@ def history(
         for line in _WRITERS[form](answer.events[:limit]):
             sys.stdout.write(line)
     except KeyboardInterrupt:
-        click.echo("Interrupted.", err=True)
-        sys.exit(_INTERRUPTED)
+        _interrupted(running)
     sys.exit(1 if answer.problems else 0)
+
+
+def _interrupted(before: Sequence[threading.Thread]) -> NoReturn:
+    """End with the status of an interrupt, at once: Python would wait for requests under way, which may take a minute to fail."""
+    click.echo("Interrupted.", err=True)
+    if set(threading.enumerate()) - set(before):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(_INTERRUPTED)
+    sys.exit(_INTERRUPTED)
 
 
 def _answer(config: Config, origins: Sequence[str], query: Query) -> Answer:

@@ -13,11 +13,11 @@ from exporter.catalog import Watch
 from exporter.cli.event_history import Unheard, callers_of
 from exporter.cli.options import existing_store
 from exporter.config import Config
-from exporter.errors import ConfigError, ExporterError
+from exporter.errors import ConfigError, ExporterError, StoreError
 from exporter.history.config_actors import Actors, Beside
 from exporter.history.config_timeline import ConfigTimeline
 from exporter.history.event_history import EventHistory
-from exporter.history.places import Answer, Place
+from exporter.history.places import Answer, Place, Progress
 from exporter.history.store_place import StorePlace
 from exporter.logs import make_logger
 from exporter.pipeline import open_aws
@@ -73,16 +73,21 @@ def _cloudtrail(opening: Opening) -> Place:
 
 
 def _aws_config(opening: Opening) -> Place:
-    def look_up(caller: Caller, query: Query, now: datetime) -> Answer:
-        return opening.event_history([caller]).search(query, now)
+    def look_up(caller: Caller, query: Query, now: datetime, progress: Progress) -> Answer:
+        return opening.event_history([caller]).search(query, now, progress)
 
-    stored = None
+    actors = Actors(opening.beside, None, look_up)
     if opening.config.store.path.is_file():
-        store = existing_store(opening.config)
-        opening.stack.callback(store.close)
-        stored = store.search
+        try:
+            store = existing_store(opening.config)
+        except StoreError as error:
+            # It would only have helped to tell who it was.
+            actors.problems.append(str(error))
+        else:
+            opening.stack.callback(store.close)
+            actors = Actors(opening.beside, store.search, look_up)
     callers, failed = opening.callers
-    return ConfigTimeline(callers, Actors(opening.beside, stored, look_up), opening.opened, failed=failed)
+    return ConfigTimeline(callers, actors, opening.opened, failed=failed)
 
 
 def _files(opening: Opening) -> Place:

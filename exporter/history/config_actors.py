@@ -8,14 +8,15 @@ from datetime import datetime, timedelta
 
 from exporter.aws import Caller
 from exporter.errors import StoreError
-from exporter.history.places import Answer
+from exporter.history.places import Answer, Progress
 from exporter.model import ChangeEvent
+from exporter.snapshots.asking import Stopping
 from exporter.sources.cloudtrail.settings import KEPT
 from exporter.store.base import HistoryEvent, Query
 
 Stored = Callable[[Query], Iterable[HistoryEvent]]
 """Asks the store."""
-LookUp = Callable[[Caller, Query, datetime], Answer]
+LookUp = Callable[[Caller, Query, datetime, Progress], Answer]
 """Asks Event history of one account and region."""
 _MOST_LOOKUPS = 200
 """Event ids that are looked up for one answer, two a second; the others are told as not found."""
@@ -62,8 +63,13 @@ class Actors:
         """Return the events of the other places, which stand in the same timeline."""
         return self._beside.events()
 
-    def find(self, ids: Mapping[str, datetime], caller: Caller, now: datetime) -> Mapping[str, ChangeEvent]:
-        """Return the events of these ids, as far as there are any; with each id comes when AWS Config saw what the event did."""
+    def find(
+        self, ids: Mapping[str, datetime], caller: Caller, now: datetime, stopping: Callable[[], bool] = lambda: False
+    ) -> Mapping[str, ChangeEvent]:
+        """Return the events of these ids, as far as there are any; with each id comes when AWS Config saw what the event did.
+
+        Raises Stopping where all is to end meanwhile.
+        """
         found = {event_id: item.event for event_id, item in self.shown().items() if event_id in ids}
         with self._lock:
             found |= {event_id: event for event_id in ids if (event := self._known.get(event_id)) is not None}
@@ -73,7 +79,7 @@ class Actors:
             found |= self._ask_store(query)
             missing = [event_id for event_id in missing if event_id not in found]
         if missing and self._look_up is not None:
-            found |= self._looked_up([event_id for event_id in missing if now - ids[event_id] < KEPT + _HOUR], caller, now)
+            found |= self._looked_up([event_id for event_id in missing if now - ids[event_id] < KEPT + _HOUR], caller, now, stopping)
         with self._lock:
             self._known |= {event_id: found.get(event_id) for event_id in ids}
         return found
@@ -99,14 +105,19 @@ class Actors:
             if problem not in self.problems:
                 self.problems.append(problem)
 
-    def _looked_up(self, ids: list[str], caller: Caller, now: datetime) -> dict[str, ChangeEvent]:
+    def _looked_up(self, ids: list[str], caller: Caller, now: datetime, stopping: Callable[[], bool]) -> dict[str, ChangeEvent]:
         with self._lock:
             wanted = ids[: max(_MOST_LOOKUPS - self._lookups, 0)]
             self._lookups += len(wanted)
             self.left_out += len(ids) - len(wanted)
         if not wanted or self._look_up is None:
             return {}
-        answer = self._look_up(caller, Query(event_ids=tuple(wanted), limit=len(wanted)), now)
+
+        def progress(_done: int, _all: int, _events: int) -> None:
+            if stopping():
+                raise Stopping
+
+        answer = self._look_up(caller, Query(event_ids=tuple(wanted), limit=len(wanted)), now, progress)
         for problem in answer.problems:
             self._say(problem)
         return {item.event.event_id: item.event for item in answer.events}

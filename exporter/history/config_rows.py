@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import blake2b
@@ -57,7 +58,7 @@ def row_of(item: Item, before: Item | None, related: Mapping[str, ChangeEvent], 
     told = [related[event_id] for event_id in item.related if event_id in related]
     actor = _actor(item, told)
     first = before is None and not any(event.event_name in _BIRTHS and event.outcome is Outcome.SUCCESS for event in told)
-    changes = () if first or not item.known else diff(None if before is None else before.rules, item.rules)
+    changes = () if first or not item.known else _differences(before.rules if before else None, item.rules)
     changes = tuple(_identified(change, told) for change in changes)
     group = item.kind == SECURITY_GROUP
     others = sorted(other[:2] for other in (item.relationships ^ before.relationships if before and not item.gone else ()))
@@ -83,6 +84,12 @@ def row_of(item: Item, before: Item | None, related: Mapping[str, ChangeEvent], 
         remarks=(_headline(item, before, changes), *_cut(beside), *_events(item, told, actor, likely=likely)),
     )
     return Row(event, item.related, bool(beside) or not item.known or (first and bool(item.rules)))
+
+
+def _differences(before: Sequence[Rule] | None, after: Sequence[Rule] | None) -> tuple[RuleChange, ...]:
+    """Return how two sets of rules differ; what stands in both alike, mostly nearly all, is not compared rule by rule."""
+    old, new = Counter(before or ()), Counter(after or ())
+    return diff(tuple((old - new).elements()), tuple((new - old).elements()))
 
 
 def _actor(item: Item, told: Sequence[ChangeEvent]) -> ChangeEvent | None:

@@ -95,7 +95,7 @@ class Walk:
         likely = Matcher(replace(self.query, principals=(), text="", rule_ids=()))
         wanted = [pair for pair in pairs if self._fits(row_of(*pair, {}, lambda _changes: ()).event, likely)]
         ids = {event_id: item.captured_at for item, _ in wanted for event_id in item.related}
-        events = self.actors.find(ids, self.asker.caller, self.now) if ids else {}
+        events = self.actors.find(ids, self.asker.caller, self.now, self.asker.context.stopping) if ids else {}
         matcher, shown = Matcher(self.query), self.actors.shown()
         beside: dict[str, ChangeEvent] = {}
         for item, before in wanted:

@@ -21,12 +21,11 @@ def search_all(places: Sequence[Place], query: Query, now: datetime, watching: W
     """Return one timeline of all places; the first of several tellings of an event stands, so the store comes first.
 
     `beside` is what the last place, and that alone, knows the answers of the others by. Where one fails altogether, that is a problem
-    of the answer; a single one raises its ExporterError. Whoever interrupts this with an exception interrupts all of them: each is told by
-    its progress, which then raises KeyboardInterrupt, and is closed by whoever opened it.
+    of the answer; a single one raises its ExporterError. Whoever interrupts this with an exception is obeyed at once, whatever AWS makes a
+    place wait for: each is told by its progress, which then raises KeyboardInterrupt, and is to be closed by whoever opened it.
     """
-    if len(places) == 1:
-        return places[0].search(query, now, watching(places[0]))
-    asked = replace(query, offset=0, limit=query.offset + query.limit)
+    alone = len(places) == 1
+    asked = query if alone else replace(query, offset=0, limit=query.offset + query.limit)
     stop = threading.Event()
     threads = [_Asked(place, asked, now, watching(place), stop) for place in places]
     if beside is not None:
@@ -41,7 +40,7 @@ def search_all(places: Sequence[Place], query: Query, now: datetime, watching: W
     except BaseException:
         stop.set()
         raise
-    return merged([thread.answered() for thread in threads], query)
+    return threads[0].answered(alone=True) if alone else merged([thread.answered() for thread in threads], query)
 
 
 class _Asked(threading.Thread):
@@ -58,16 +57,16 @@ class _Asked(threading.Thread):
         """Ask it."""
         try:
             self._answer = self._place.search(self._query, self._now, self._progress)
-        except ExporterError as error:
-            self._answer = Answer(problems=[f"{self._place.name}: {error}"])
         except BaseException as error:  # noqa: BLE001 - raised again by whoever wants the answer
             self._failed = error
         finally:
             self._done.set()
 
-    def answered(self) -> Answer:
-        """Wait for the answer and return it; raise what was no failure to read, but a fault."""
+    def answered(self, *, alone: bool = False) -> Answer:
+        """Wait for the answer and return it; raise what is no failure to read but a fault, and any failure of a place that is alone."""
         self._done.wait()
+        if isinstance(self._failed, ExporterError) and not alone:
+            return Answer(problems=[f"{self._place.name}: {self._failed}"])
         if self._failed is not None:
             raise self._failed
         return self._answer
