@@ -136,6 +136,7 @@ class ChangeEvent:
     `event_id` is the lower-case UUID of the record, or `hash:<32 hex>` where the record has none.
     `fingerprint` is a digest of what identifies the call, to tell a duplicate from a conflict.
     `supersedes` is True for an addendum that brings a fuller version (UPDATED_DATA) of event `event_id`.
+    `remarks` are what a place of history says of an event that no other field has; they are never stored.
     """
 
     event_id: str
@@ -159,6 +160,7 @@ class ChangeEvent:
     supersedes: bool = False
     fingerprint: bytes = field(default=b"", repr=False)
     raw: bytes = field(default=b"", repr=False, compare=False)
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

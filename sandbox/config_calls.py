@@ -237,7 +237,7 @@ def _item(unit: Unit, version: Version) -> dict[str, Any]:
         "awsRegion": unit[1],
         "availabilityZone": resource.zone,
         "tags": {} if gone else dict(resource.tags),
-        "relatedEvents": [],
+        "relatedEvents": list(version.related),
         "relationships": [] if gone else _relationships(version),
         **({} if gone else {"configuration": json.dumps(resource.configuration, separators=(",", ":"))}),
         "supplementaryConfiguration": {},

@@ -1,7 +1,8 @@
 """What AWS Config recorded: recorders, and the versions of each resource since there has been one.
 
 A recorder looks at what a call may have changed right after it, so that no state between two calls is lost; with daily recording, it
-looks once a day only, and what happened in between is gone. A version is to be seen some time after it was captured.
+looks once a day only, and what happened in between is gone. A version is to be seen some time after it was captured. It names the event of
+the call that it came from; of a day, or as a recorder starts, it names none (what AWS Config does there is not documented).
 Sources: AWS Config developer guide, "Recording AWS resources" (frequency, overrides, exclusions); API reference, ConfigurationItem;
 resource schema, AWS::Config::ConfigurationRecorder. That this item tells of a recorder that was stopped is inferred.
 """
@@ -42,7 +43,10 @@ _GROUP_ID = re.compile(r"\bsg-[0-9a-f]{8,17}\b")
 
 @dataclass(frozen=True, slots=True)
 class Version:
-    """A resource as it was captured at a time, to be seen from `due` on; `resource` is the last known one where it is gone."""
+    """A resource as it was captured at a time, to be seen from `due` on; `resource` is the last known one where it is gone.
+
+    `related` are the ids of the events in which CloudTrail tells of the call that changed it.
+    """
 
     resource: Resource
     captured_at: datetime
@@ -50,6 +54,7 @@ class Version:
     status: str
     number: int
     frequency: str
+    related: tuple[str, ...] = ()
 
     @property
     def is_gone(self) -> bool:
@@ -108,8 +113,8 @@ def _pascal(value: Any) -> Any:
 class Recording:
     """All recorders. Threads may ask and record at the same time."""
 
-    def __init__(self, inventory: Inventory, clock: Clock, delay: timedelta) -> None:
-        self._inventory, self._clock, self._delay = inventory, clock, delay
+    def __init__(self, inventory: Inventory, clock: Clock, delay: timedelta, *, relates: bool = True) -> None:
+        self._inventory, self._clock, self._delay, self._relates = inventory, clock, delay, relates
         self._recorders: dict[Unit, Recorder] = {}
         self._numbers = 0
         self._lock = threading.RLock()
@@ -186,8 +191,8 @@ class Recording:
                 self._end_day(unit, kept)
         return len(ended)
 
-    def changed(self, call: Call, answer: Answer, account_id: str) -> None:
-        """Record what a call changed."""
+    def changed(self, call: Call, answer: Answer, account_id: str, event_id: str = "") -> None:
+        """Record what a call changed, of which CloudTrail tells under an event id, if it does."""
         unit = (account_id, call.region)
         if call.service not in _SERVICES or call.read_only or not answer.ok or unit not in self._recorders:
             return
@@ -195,12 +200,12 @@ class Recording:
             kept = self._recorders[unit]
             if not kept.recording:
                 return
-            kinds = _touched(call)
+            kinds, related = _touched(call), (event_id,) if event_id and self._relates else ()
             named = frozenset(_GROUP_ID.findall(" ".join([*call.form.values(), answer.body.decode("utf-8", "replace")])))
             if kinds == (GROUP,) and named:
-                self._compare(kept, self._inventory.groups(*unit, named), {(GROUP, group_id) for group_id in named}, {CONTINUOUS})
+                self._compare(kept, self._inventory.groups(*unit, named), {(GROUP, group_id) for group_id in named}, {CONTINUOUS}, related)
             else:
-                self._look(unit, kept, {CONTINUOUS}, kinds)
+                self._look(unit, kept, {CONTINUOUS}, kinds, related)
 
     def current(self, unit: Unit, at: datetime) -> list[Version]:
         """Return what was recorded last of each resource and is to be seen at a time; what is gone is not there, the recorder itself is."""
@@ -224,13 +229,17 @@ class Recording:
         kept.day_began = self._clock()
         self._look(unit, kept, {DAILY})
 
-    def _look(self, unit: Unit, kept: Recorder, frequencies: set[str], kinds: tuple[str, ...] = KINDS) -> None:
+    def _look(
+        self, unit: Unit, kept: Recorder, frequencies: set[str], kinds: tuple[str, ...] = KINDS, related: tuple[str, ...] = ()
+    ) -> None:
         """Look at resources of those of some types that are recorded so often."""
         wanted = [kind for kind in kinds if kept.frequency(kind) in frequencies]
         known = {key for key in kept.versions if key[0] in wanted}
-        self._compare(kept, self._inventory.some(*unit, wanted), known, frequencies)
+        self._compare(kept, self._inventory.some(*unit, wanted), known, frequencies, related)
 
-    def _compare(self, kept: Recorder, found: Iterable[Resource], known: set[Key], frequencies: set[str]) -> None:
+    def _compare(
+        self, kept: Recorder, found: Iterable[Resource], known: set[Key], frequencies: set[str], related: tuple[str, ...] = ()
+    ) -> None:
         """Keep a version of what is new, different or, of what was known, gone; of the types that are recorded so often."""
         if kept.failing:
             return
@@ -252,7 +261,7 @@ class Recording:
             else:
                 continue
             self._numbers = max(self._numbers + 1, int(now.timestamp() * 1000))
-            kept.versions[key].append(Version(resource, now, now + self._delay, status, self._numbers, frequency))
+            kept.versions[key].append(Version(resource, now, now + self._delay, status, self._numbers, frequency, related))
 
 
 def _touched(call: Call) -> tuple[str, ...]:

@@ -91,9 +91,10 @@ class Gateway:
             answer = denied or self._done(call, environ, body, identity)
             if call is not None:
                 self._balancers.changed(call, answer, identity.account_id)
-                self._recording.changed(call, answer, identity.account_id)
+                record = self._record_of(call, answer, identity, at)
+                self._recording.changed(call, answer, identity.account_id, record["eventID"] if record else "")
                 self._learn(call, answer, at)
-                self._record(call, answer, identity, at)
+                self._tell(record, call, answer, identity, at)
                 self._seen(call, answer, identity.account_id)
         return self._gate.after(environ, call, answer)
 
@@ -117,10 +118,16 @@ class Gateway:
             return self._ec2.answer(call, environ, body, identity.account_id)
         return self._backend.send(environ, body)
 
-    def _record(self, call: Call, answer: Answer, identity: Identity, at: datetime) -> None:
+    def _record_of(self, call: Call, answer: Answer, identity: Identity, at: datetime) -> Record | None:
+        """Return the record of a call; None where CloudTrail tells nothing of it."""
         if call.is_data_event or answer.status == HTTPStatus.NOT_IMPLEMENTED or self._control.unrecorded:
+            return None
+        return self._recorder.record(call, answer, identity, at)
+
+    def _tell(self, record: Record | None, call: Call, answer: Answer, identity: Identity, at: datetime) -> None:
+        if record is None:
             return
-        self._keep(self._recorder.record(call, answer, identity, at))
+        self._keep(record)
         if answer.ok and call.action in _VPC_CALLS and call.service == "ec2":
             vpc_id = element_of(answer.body).findtext("vpc/vpcId", "")
             resources = Ec2State(self._backend, identity.account_id, call.region).born_with(vpc_id)

@@ -49,8 +49,9 @@ from sandbox.trails import Trails
 class Settings:
     """What a sandbox is told. Port 0 is any free one; `delay` is from a call to its visibility in Event history.
 
-    `config_delay` is from a change to its visibility in AWS Config; for `athena_delay` a query of Athena is queued, and as long again it
-    runs at least. `deliver` is False for a sandbox whose owner calls
+    `config_delay` is from a change to its visibility in AWS Config; `config_related` says whether its items name the events that they
+    come from, which AWS does not always do; for `athena_delay` a query of Athena is queued, and as long again it runs at least.
+    `deliver` is False for a sandbox whose owner calls
     `deliver_events` and `deliver_files` itself. `policies` are IAM policies by access key or by ARN of a user or role: what they do
     not allow is denied; whoever has none may do everything.
     """
@@ -64,6 +65,7 @@ class Settings:
     digest_interval: timedelta = timedelta(hours=1)
     config_delay: timedelta = timedelta(seconds=1)
     athena_delay: timedelta = timedelta(milliseconds=100)
+    config_related: bool = True
     deliver: bool = True
     faults: Faults = field(default_factory=Faults)
     default_identity: Identity | None = None
@@ -119,7 +121,7 @@ class Sandbox:
         self._files = TrailFiles(self.backend, self.journal, trails, deliveries, clock)
         self._digests = Digests(self.backend, trails, deliveries, key, clock, settings.digest_interval, faults)
         inventory = Inventory(self.backend, models, self._associations)
-        self.config = Recording(inventory, clock, settings.config_delay)
+        self.config = Recording(inventory, clock, settings.config_delay, relates=settings.config_related)
         self.aggregators = ConfigAggregators(self.backend, self.config, clock)
         self.actions = ActionLog()
         self.policies = Policies(settings.policies)

@@ -141,7 +141,7 @@ class History:
 
 def _asked_for(event: Happened, request: Mapping[str, Any]) -> bool:
     for attribute in request.get("LookupAttributes", ()):
-        value = {"EventName": event.name, "ReadOnly": event.read_only}[attribute["AttributeKey"]]
+        value = {"EventName": event.name, "ReadOnly": event.read_only, "EventId": event.event_id}[attribute["AttributeKey"]]
         if value != attribute["AttributeValue"]:
             return False
     return True

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from sandbox.config_query import InvalidExpressionError, parse
 from sandbox.identities import Identity
 from sandbox.server import Sandbox, Settings
-from tests.sandbox_client import ACCOUNT, KEY, REGION, Clock, client
+from tests.sandbox_client import ACCOUNT, KEY, REGION, Clock, client, records
 
 OTHER = "444455556666"
 THEIR_KEY = "AKIAI44QH8DHBEXAMPLE"
@@ -222,6 +222,31 @@ def test_a_history_has_an_order_bounds_and_pages(world):
     assert refused(ask, **whole, earlierTime=START + timedelta(hours=1), laterTime=START) == "InvalidTimeRangeException"
     assert refused(ask, **whole, nextToken=newest["nextToken"], limit=4, **bounds) == "InvalidNextTokenException"
     assert refused(ask, resourceType=GROUP, resourceId="sg-0123456789abcdef0") == "ResourceNotDiscoveredException"
+
+
+def test_items_name_the_events_that_they_come_from_but_for_those_of_a_day(world):
+    """Who reads the timeline asks CloudTrail for exactly these ids."""
+    old = world.group("old")
+    world.record(recordingMode={"recordingFrequency": "CONTINUOUS"})
+    group = world.group()
+    world.open(group)
+    world.sandbox.control.unrecorded = True
+    world.open(group, port=443)
+    world.sandbox.control.unrecorded = False
+    world.wait()
+
+    def related(resource_id: str) -> list[list[str]]:
+        items = world.config.get_resource_config_history(resourceType=GROUP, resourceId=resource_id)["configurationItems"]
+        return [item["relatedEvents"] for item in items]
+
+    by_name = {name: records(world.sandbox, name)[-1]["eventID"] for name in ("CreateSecurityGroup", "AuthorizeSecurityGroupIngress")}
+    assert related(group) == [[], [by_name["AuthorizeSecurityGroupIngress"]], [by_name["CreateSecurityGroup"]]]
+    assert related(old) == [[]]
+    world.record(recordingMode={"recordingFrequency": "DAILY"})
+    world.open(group, port=80)
+    assert world.post("config/daily") == 200
+    world.wait()
+    assert related(group)[0] == []
 
 
 def test_nothing_is_recorded_before_there_is_a_recorder_and_all_of_it_as_one_starts(world):

@@ -39,6 +39,7 @@ _SUBJECTS = (
     "PrefixListId",
     "TargetGroupArn",
     "ConfigurationAggregatorName",
+    "resourceId",
     "Name",
     "TableName",
     "WorkGroup",

@@ -53,6 +53,8 @@ _REASONS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "AWSOrganizationsNotInUseException",
             "ResourceNotFoundException",
             "NoSuchConfigurationAggregatorException",
+            "NoAvailableConfigurationRecorderException",
+            "ResourceNotDiscoveredException",
         ),
     ),
     (

@@ -36,6 +36,7 @@ _REMEDIES_BY_CODE = {
     "AuthFailure": "check the credentials; a region that is not enabled in the account answers so too",
     "RequestTimeTooSkewed": "set the clock of this machine",
     "InvalidObjectState": "restore the object from its archive tier",
+    "NoAvailableConfigurationRecorderException": "have AWS Config record there, or leave that account or region out",
     "AWSOrganizationsNotInUseException": "take `aws.organization` out of the configuration: the account is in none",
 }
 

@@ -60,6 +60,9 @@ DESCRIBE_AGGREGATOR_SOURCES = Operation(
     "config", "DescribeConfigurationAggregatorSourcesStatus", "config:DescribeConfigurationAggregatorSourcesStatus"
 )
 
+# What was recorded of one resource, for `history --from aws-config` alone.
+GET_CONFIG_HISTORY = Operation("config", "GetResourceConfigHistory", "config:GetResourceConfigHistory")
+
 # SQL over trail logs. Athena asks for the bytes that a query scans, not for calls: who runs a query tells its cost (Caller.spent).
 # Its limits are high: 20 starts and 100 readings a second for an account (Athena user guide, service limits).
 START_QUERY = Operation("athena", "StartQueryExecution", "athena:StartQueryExecution")
@@ -104,6 +107,7 @@ OPERATIONS: tuple[Operation, ...] = (
     DESCRIBE_RECORDER_STATUS,
     SELECT_CONFIG,
     SELECT_AGGREGATE_CONFIG,
+    GET_CONFIG_HISTORY,
     DESCRIBE_AGGREGATORS,
     DESCRIBE_AGGREGATOR_SOURCES,
     START_QUERY,

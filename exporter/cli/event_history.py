@@ -1,32 +1,19 @@
-"""What `history --from cloudtrail` says while it asks AWS, and of what it could not ask."""
+"""Whom a single question asks of AWS: the accounts and regions of the configuration, or those that it names."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from datetime import UTC, datetime
-
-import click
-from rich.console import Console
+from collections.abc import Sequence
 
 from exporter.aws import Aws, Caller, Operation
-from exporter.catalog import Watch
 from exporter.config import Config
 from exporter.errors import ConfigError
-from exporter.history.event_history import EventHistory
-from exporter.history.places import Progress
-from exporter.logs import make_logger
-from exporter.pipeline import open_aws
-from exporter.posture.open_ingress import OpenedIngress
 from exporter.sources.base import UnitFailure
 from exporter.sources.cloudtrail import CloudTrailSettings
 from exporter.sources.units import each_caller
-from exporter.store.base import HistoryEvent, Query
-from exporter.text import visible
+from exporter.store.base import Query
 
 
-class _Unheard:
+class Unheard:
     """Hears of requests and does nothing: a single command has no metrics."""
 
     def aws_request(self, operation: Operation, account_id: str, region: str, seconds: float, error_code: str | None) -> None:
@@ -36,33 +23,11 @@ class _Unheard:
         """Do nothing."""
 
 
-def from_event_history(config: Config, query: Query) -> tuple[list[HistoryEvent], int]:
-    """Return the events that match, and the exit status: 1 where some account or region could not be read, which is said here."""
-    aws = open_aws(config.aws, _Unheard())
-    try:
-        callers, failures = _callers(config, query, aws)
-        history = EventHistory(
-            callers,
-            Watch(config.watch.sets, config.watch.events),
-            OpenedIngress(config.port_classes.ranges(), config.posture.internet),
-            make_logger("error", "console"),
-        )
-        with _progress() as progress:
-            answer = history.search(query, datetime.now(UTC), progress)
-    finally:
-        aws.close()
-    for note in answer.notes:
-        click.echo(f"Note: {visible(note, 500)}", err=True)
-    problems = [*(_failure(failure) for failure in failures), *answer.problems]
-    for problem in problems:
-        click.echo(f"Error: {visible(problem, 2000)}", err=True)
-    if problems:
-        click.echo("The answer is not complete: it lacks what could not be read.", err=True)
-    return answer.events, 1 if problems else 0
+def callers_of(config: Config, query: Query, aws: Aws) -> tuple[Sequence[Caller], Sequence[str]]:
+    """Return whom to ask, and what could not be told of them.
 
-
-def _callers(config: Config, query: Query, aws: Aws) -> tuple[Sequence[Caller], Sequence[UnitFailure]]:
-    """Return whom to ask: the accounts and regions of the configured sources of type cloudtrail, else those of the section `aws`."""
+    These are the accounts and regions of the configured sources of type cloudtrail, else those of the section `aws`.
+    """
     configured = [source.regions for source in config.sources if isinstance(source, CloudTrailSettings)]
     # A region that is named is asked, though nobody watches it.
     wanted = [query.regions] if query.regions else configured or [()]
@@ -77,19 +42,9 @@ def _callers(config: Config, query: Query, aws: Aws) -> tuple[Sequence[Caller], 
     missing = set(query.accounts) - {account_id for account_id, _ in callers} - {failure.account_id for failure in failures.values()}
     if missing:
         raise ConfigError(f"--account {min(missing)}: is not among the accounts of the configuration; add it to aws.accounts")
-    return tuple(callers.values()), tuple(failures.values())
+    return tuple(callers.values()), [_failure(failure) for failure in failures.values()]
 
 
 def _failure(failure: UnitFailure) -> str:
     where = f"account {failure.account_id}: " if failure.account_id else ""
     return f"{where}{failure.error}"
-
-
-@contextmanager
-def _progress() -> Iterator[Progress]:
-    """Show on a terminal how far it is; AWS gives 50 events a call and two calls a second."""
-    if not sys.stderr.isatty():
-        yield lambda _done, _all, _events: None
-        return
-    with Console(stderr=True).status("asking AWS …") as status:
-        yield lambda done, all_, events: status.update(f"asking AWS: {done} of {all_} lookups done, {events} events read …")

@@ -4,30 +4,37 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import NoReturn
 
 import click
-from rich import box
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
-from exporter.cli.event_history import from_event_history
-from exporter.cli.options import config_option, existing_store, reports_errors, resolve_config
+from exporter.cli.history_progress import watching
+from exporter.cli.history_table import table_lines
+from exporter.cli.options import config_option, reports_errors, resolve_config
+from exporter.cli.places import PLACES, open_places
 from exporter.config import Config
-from exporter.history import describe_event, format_time, to_csv, to_json
+from exporter.history import format_time, to_csv, to_json, to_ndjson
+from exporter.history.config_items import KINDS
+from exporter.history.places import Answer
+from exporter.history.several import search_all
 from exporter.model import Outcome
-from exporter.posture.entries import is_entry
 from exporter.store.base import HistoryEvent, Query
 from exporter.text import visible
 from exporter.timespan import parse_moment
 
-_PIPED_WIDTH = 160
-_WIDE = 105  # from here on the four columns hold a call and a rule without breaking them
-_MAX_RULES = 1000
-_PLACES = {"store": "the store", "cloudtrail": "Event history"}
+_TITLES = {
+    "store": "the store",
+    "cloudtrail": "Event history",
+    "files": "the trail files",
+    "s3": "the trail's bucket",
+    "athena": "Athena's table",
+    "aws-config": "AWS Config",
+}
+_INTERRUPTED = 130
 
 
 class Moment(click.ParamType[datetime]):
@@ -43,6 +50,14 @@ class Moment(click.ParamType[datetime]):
             return parse_moment(str(value), datetime.now(UTC))
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+_WRITERS: dict[str, Callable[[Sequence[HistoryEvent]], Iterable[str]]] = {
+    "table": table_lines,
+    "json": to_json,
+    "csv": to_csv,
+    "ndjson": to_ndjson,
+}
 
 
 @click.command(short_help="Show who changed security groups, and which rules.")
@@ -65,30 +80,40 @@ class Moment(click.ParamType[datetime]):
     help="Only this outcome. May be repeated.",
 )
 @click.option(
-    "--from",
-    "origin",
-    type=click.Choice(["store", "cloudtrail"]),
-    default="store",
-    show_default=True,
-    help="Where to look: `cloudtrail` asks AWS itself (LookupEvents, 90 days) in every configured account and region, and needs no store.",
+    "--text", default="", help="Only events that hold each of these words, whatever their case: in call, who, from where, groups or rules."
 )
+@click.option("--event-id", "event_ids", multiple=True, help="Only this event. May be repeated.")
 @click.option(
-    "--format", "form", type=click.Choice(["table", "json", "csv"]), default="table", show_default=True, help="Form of the answer."
+    "--from",
+    "origins",
+    multiple=True,
+    type=click.Choice(list(PLACES)),
+    default=["store"],
+    show_default=True,
+    help="Where to look; repeated, one timeline of several places. `cloudtrail` asks AWS itself (LookupEvents, 90 days) and `aws-config` "
+    "what AWS Config recorded of the groups that are named, both in every configured account and region, without a store; `files`, `s3` "
+    "and `athena` read a trail's logs with SQL.",
 )
+@click.option("--format", "form", type=click.Choice(list(_WRITERS)), default="table", show_default=True, help="Form of the answer.")
 @click.option("--limit", type=click.IntRange(1, 1_000_000), default=1000, show_default=True, help="At most so many events, the newest.")
 @reports_errors
 def history(
     groups: tuple[str, ...], config_file: Path | None, since: datetime | None, until: datetime | None, event_names: tuple[str, ...],
     principals: tuple[str, ...], rule_ids: tuple[str, ...], accounts: tuple[str, ...], regions: tuple[str, ...], outcomes: tuple[str, ...],
-    origin: str, form: str, limit: int,
+    text: str, event_ids: tuple[str, ...], origins: tuple[str, ...], form: str, limit: int,
 ) -> None:  # fmt: skip
     """Show who changed the security groups GROUP (all, if none is named), newest first: who, when, from where, and the exact rules.
 
     GROUP may be the id of another resource, too. With --from cloudtrail a call that is named, or that touched what is named, is shown
-    whether it is watched or not; the exit status is 1 if some account or region could not be read.
+    whether it is watched or not. From several places an event comes once, and an item of AWS Config only where it tells what no event does.
+
+    The exit status is 0 if the answer is complete, also if it is empty; 1 if something could not be read, which is said beside all that
+    could; 2 for a wrong option or configuration; 130 if it was interrupted.
     """
     if since and until and until <= since:
         raise click.UsageError(f"--until ({format_time(until)}) must be later than --since ({format_time(since)})")
+    if "aws-config" in origins and not any(group[:3] in KINDS for group in groups):
+        raise click.UsageError("--from aws-config: name the group (sg-…) or prefix list (pl-…) whose timeline is to be shown")
     config, _ = resolve_config(config_file)
     query = Query(
         groups,
@@ -103,89 +128,50 @@ def history(
         limit + 1,
         # What a failed call had asked for stands in the raw record alone.
         raw=form == "table",
+        event_ids=tuple(event_id if event_id.startswith("hash:") else event_id.lower() for event_id in event_ids),
+        text=text,
     )
-    found, status = (_from_store if origin == "store" else from_event_history)(config, query)
-    if len(found) > limit:
-        found = found[:limit]
-        click.echo(f"Only the newest {limit} events are shown; --limit, --since and --until choose others.", err=True)
-    if form == "table" and not found:
-        click.echo(f"No event in {_PLACES[origin]} matches.", err=True)
-    _WRITERS[form](found)
-    sys.exit(status)
-
-
-def _from_store(config: Config, query: Query) -> tuple[list[HistoryEvent], int]:
-    store = existing_store(config)
+    running = threading.enumerate()
     try:
-        return store.search(query), 0
-    finally:
-        store.close()
+        answer = _answer(config, origins, query)
+        for line in _said(answer, origins, limit):
+            click.echo(line, err=True)
+        for line in _WRITERS[form](answer.events[:limit]):
+            sys.stdout.write(line)
+    except KeyboardInterrupt:
+        _interrupted(running)
+    sys.exit(1 if answer.problems else 0)
 
 
-def _write_json(found: Sequence[HistoryEvent]) -> None:
-    for line in to_json(found):
-        sys.stdout.write(line)
+def _interrupted(before: Sequence[threading.Thread]) -> NoReturn:
+    """End with the status of an interrupt, at once: Python would wait for requests under way, which may take a minute to fail."""
+    click.echo("Interrupted.", err=True)
+    if set(threading.enumerate()) - set(before):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(_INTERRUPTED)
+    sys.exit(_INTERRUPTED)
 
 
-def _write_csv(found: Sequence[HistoryEvent]) -> None:
-    for line in to_csv(found):
-        sys.stdout.write(line)
+def _answer(config: Config, origins: Sequence[str], query: Query) -> Answer:
+    names = [name for name in PLACES if name in origins]
+    with watching(names) as told, open_places(config, names, query) as opened:
+        answer = search_all(opened.places, query, datetime.now(UTC), told, opened.beside) if opened.places else Answer()
+    answer.problems[:0] = opened.problems
+    return answer
 
 
-def _write_table(found: Sequence[HistoryEvent]) -> None:
-    if not found:
-        return
-    console = Console(highlight=False, width=None if sys.stdout.isatty() or "COLUMNS" in os.environ else _PIPED_WIDTH)
-    wide = console.width >= _WIDE
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_lines=False)
-    # On 80 columns: an account with its region, a session, and a call, each in a line of its own.
-    when_width, who_width = (None, None) if wide else (22, max(8, (console.width - 30) * 2 // 5))
-    table.add_column("time (UTC)" if wide else "time (UTC), where", no_wrap=wide, overflow="fold", max_width=when_width)
-    table.add_column("who", ratio=3, overflow="fold", max_width=who_width)
-    table.add_column("what", ratio=4, overflow="fold")
-    if wide:
-        table.add_column("where", ratio=3, overflow="fold")
-    for item in found:
-        when, where = _when(item), _where(item)
-        cells = (when, _who(item), _what(item), where) if wide else (Text("\n").join((when, where)), _who(item), _what(item))
-        table.add_row(*cells)
-    with console.capture() as printed:
-        console.print(table)
-    sys.stdout.writelines(f"{line.rstrip()}\n" for line in printed.get().splitlines())
-
-
-def _when(item: HistoryEvent) -> Text:
-    return Text(format_time(item.event.event_time).replace("T", " ").removesuffix("Z"))
-
-
-def _who(item: HistoryEvent) -> Text:
-    principal = item.event.principal
-    text = Text(visible(principal.name, 128), style="bold")
-    detail = [f"session {principal.session}"] if principal.session else []
-    if not is_entry(item.event):
-        detail.append(f"by {item.event.channel.value}")
-    if principal.source_ip:
-        detail.append(f"from {principal.source_ip}")
-    return text.append("".join(f"\n{visible(line, 128)}" for line in detail), style="not bold dim")
-
-
-_COLOURS = {"!": "bold red", "+": "green", "-": "red", "~": "yellow", '"': "yellow"}
-
-
-def _what(item: HistoryEvent) -> Text:
-    event = item.event
-    text = Text(visible(event.event_name, 128))
-    if event.outcome is not Outcome.SUCCESS:
-        text.append(f" [{event.outcome.value}{f': {visible(event.error_code, 128)}' if event.error_code else ''}]", style="red")
-    for line in describe_event(event, _MAX_RULES):
-        text.append(f"\n{visible(line, 400)}", style=_COLOURS.get(line[:1], ""))
-    return text
-
-
-def _where(item: HistoryEvent) -> Text:
-    event = item.event
-    targets = event.security_groups or tuple(f"{resource.type} {resource.id}" for resource in event.resources[:5])
-    return Text("\n".join(visible(line, 256) for line in (*targets, f"{event.account_id} {event.region}")))
-
-
-_WRITERS: dict[str, Callable[[Sequence[HistoryEvent]], None]] = {"table": _write_table, "json": _write_json, "csv": _write_csv}
+def _said(answer: Answer, origins: Sequence[str], limit: int) -> Iterator[str]:
+    """Yield what a person should know besides, for the other stream."""
+    yield from (f"Note: {visible(note, 500)}" for note in answer.notes)
+    yield from (f"Error: {visible(problem, 2000)}" for problem in answer.problems)
+    if answer.problems:
+        yield "The answer is not complete: it lacks what could not be read."
+    if len(answer.events) > limit:
+        oldest = answer.events[limit - 1].event.event_time
+        # `--until` is exclusive: the whole second of the oldest is shown again, and nothing of it is lost.
+        on = format_time(oldest.replace(microsecond=0) + timedelta(seconds=1))
+        yield f"Only the newest {limit} events are shown; --limit, --since and --until choose others, and --until {on} goes on from here."
+    if not answer.events:
+        places = " and ".join(_TITLES[name] for name in PLACES if name in origins)
+        yield f"No event in {places} matches."

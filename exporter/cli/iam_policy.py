@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from exporter.cli.options import config_option, reports_errors, resolve_config
-from exporter.iam import FORMATS, choose, principals
+from exporter.iam import FORMATS, HISTORY, choose, principals
 from exporter.iam.documents import LONGEST_POLICY, check_hub, size
 from exporter.service import require_sources
 
@@ -22,17 +22,22 @@ from exporter.service import require_sources
     "account) or the ARN of a role; all, if none is named.",
 )  # fmt: skip
 @click.option("--hub-arn", default="", metavar="ARN", help="Role or user that the exporter runs as, for the trust policies of its roles.")
+@click.option(
+    "--history", "history", multiple=True, type=click.Choice(list(HISTORY)),
+    help="Also what `history --from` this place calls, for people who ask it with these credentials. May be repeated.",
+)  # fmt: skip
 @reports_errors
-def iam_policy(config_file: Path | None, form: str, name: str, hub_arn: str) -> None:
+def iam_policy(config_file: Path | None, form: str, name: str, hub_arn: str, history: tuple[str, ...]) -> None:
     """Print the least privilege that this very configuration needs, from its sources, accounts and `doctor`. Contacts nobody.
 
     In the forms json and trust several principals come as one object, by name. Statements whose Sid begins with Doctor are for `doctor`
     alone.
     """
     config, path = resolve_config(config_file)
-    require_sources(config, str(path or "the default configuration"))
+    if not history:
+        require_sources(config, str(path or "the default configuration"))
     hub = check_hub(hub_arn)
-    chosen = (choose(config, name, hub),) if name else principals(config, hub)
+    chosen = (choose(config, name, hub, history),) if name else principals(config, hub, history)
     if not chosen:
         click.echo("This configuration reads nothing from AWS, so it needs no permission.", err=True)
         return

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from exporter.history.rows import CSV_COLUMNS, describe_change, describe_event, describe_rule, format_time, row, to_csv, to_json
+from exporter.history.rows import CSV_COLUMNS, describe_change, describe_event, describe_rule, format_time, row, to_csv, to_json, to_ndjson
 
-__all__ = ["CSV_COLUMNS", "describe_change", "describe_event", "describe_rule", "format_time", "row", "to_csv", "to_json"]
+__all__ = ["CSV_COLUMNS", "describe_change", "describe_event", "describe_rule", "format_time", "row", "to_csv", "to_json", "to_ndjson"]

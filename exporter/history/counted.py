@@ -21,8 +21,8 @@ def everything() -> Watch:
 
 
 def is_named(query: Query) -> bool:
-    """Tell whether a query names calls, groups or rules: then what is watched does not matter."""
-    return bool(query.event_names or query.security_groups or query.rule_ids)
+    """Tell whether a query names calls, groups, rules or events: then what is watched does not matter."""
+    return bool(query.event_names or query.security_groups or query.rule_ids or query.event_ids)
 
 
 def counts(event: ChangeEvent, query: Query, watch: Watch) -> bool:

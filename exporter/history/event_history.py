@@ -15,7 +15,7 @@ from exporter.errors import MalformedRecord, SourceError
 from exporter.history.counted import counts, everything
 from exporter.history.lookups import Lookup, lookups
 from exporter.history.matching import Matcher
-from exporter.history.places import Answer, Progress
+from exporter.history.places import Answer, Progress, behind, latest
 from exporter.logs import Logger
 from exporter.model import ChangeEvent, Ignored
 from exporter.parse import RecordParser
@@ -36,16 +36,29 @@ _PATIENCE = 60.0
 
 
 class EventHistory:
-    """Searches Event history as `callers`, several accounts and regions at once. `watch` says what counts where no call is named."""
+    """Searches Event history as `callers`, several accounts and regions at once. `watch` says what counts where no call is named.
 
-    def __init__(self, callers: Sequence[Caller], watch: Watch, opened: Opened, log: Logger, sleep: Sleep = time.sleep) -> None:
-        self._callers, self._watch, self._log, self._sleep = callers, watch, log, sleep
+    `failed` is what could not even be asked: accounts of which nobody knows how to reach them, say.
+    """
+
+    name = SOURCE
+
+    def __init__(
+        self,
+        callers: Sequence[Caller],
+        watch: Watch,
+        opened: Opened,
+        log: Logger,
+        sleep: Sleep = time.sleep,
+        failed: Sequence[str] = (),
+    ) -> None:
+        self._callers, self._watch, self._log, self._sleep, self._failed = callers, watch, log, sleep, tuple(failed)
         self._parser = RecordParser(everything(), opened)
         self._stop = threading.Event()
 
     def search(self, query: Query, now: datetime, progress: Progress = lambda _done, _all, _events: None) -> Answer:
         """Return what matches a query; never raises for what AWS refuses, which is told as a problem instead."""
-        answer, oldest = Answer(), now - KEPT
+        answer, oldest = Answer(problems=list(self._failed)), now - KEPT
         if query.since is not None and query.since < oldest - _HOUR:
             answer.notes.append("Event history keeps 90 days; what is older is in the store, or in a trail's files.")
         wanted = lookups(query, self._watch.names())
@@ -67,6 +80,10 @@ class EventHistory:
         chosen = newest[query.offset : query.offset + query.limit]
         answer.events = [HistoryEvent(event, now, live=False, sources=(SOURCE,)) for event in chosen]
         return answer
+
+    def close(self) -> None:
+        """End a search that is under way; what it holds is its callers'."""
+        self._stop.set()
 
     def _unit(
         self, caller: Caller, wanted: Iterable[Lookup], query: Query, now: datetime, tally: _Tally
@@ -136,7 +153,7 @@ class _Search:
         self._history, self._ask, self._query, self._tally = history, ask, query, tally
         self._matcher = Matcher(query)
         self._start = int(max(query.since or now - KEPT, now - KEPT).timestamp())
-        self._end = int((now if query.until is None else min(query.until, now)).timestamp())
+        self._end = int(latest(query, now).timestamp())
         self.found: dict[str, ChangeEvent] = {}
         self.malformed = 0
 
@@ -146,13 +163,14 @@ class _Search:
             return
         attribute, value = lookup
         walk = Walk(self._start, self._end, (f"{attribute}={value}" if attribute else "",))
-        enough, here = self._query.offset + self._query.limit, 0
+        enough = self._query.offset + self._query.limit
+        here: dict[str, datetime] = {}
         for page in walk.steps(self._ask):
             for event in self._matching(page, listed=attribute == "ResourceName"):
                 _unite(self.found, event)
-                here += 1
+                here.setdefault(event.event_id, event.event_time)
             self._tally.read(page.count)
-            if here >= enough or self._history.stopped:
+            if self._history.stopped or (len(here) >= enough and _past(page, list(here.values())[enough - 1])):
                 return
 
     def _matching(self, page: Page, *, listed: bool) -> Iterator[ChangeEvent]:
@@ -166,8 +184,14 @@ class _Search:
             # AWS lists a group with the calls that change another one whose rules name it: there the record decides.
             if event is None or not self._history.counts(event, self._query):
                 continue
-            if self._matcher.matches(event, listed=listed and event.watch_set != _GROUPS):
+            fits = self._matcher.matches(event, listed=listed and event.watch_set != _GROUPS)
+            if fits and behind(event, self._query.after):
                 yield event if self._query.raw else replace(event, raw=b"")
+
+
+def _past(page: Page, time: datetime) -> bool:
+    """Tell whether a page has left the second of a time: within one second AWS's order is not that of our ids."""
+    return page.oldest is not None and page.oldest < int(time.timestamp())
 
 
 def _unite(found: dict[str, ChangeEvent], event: ChangeEvent) -> None:

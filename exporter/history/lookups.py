@@ -38,13 +38,17 @@ _READS = re.compile(r"(Describe|Get|List|Lookup|Search|Head|Batch|Assume|Decrypt
 def lookups(query: Query, watched: Iterable[tuple[str, str]] | None) -> tuple[Lookup, ...]:
     """Return the lookups whose answers hold all that a query can match; `watched` are the calls of the configuration, None if endless.
 
-    A group or resource is looked up by its name, and by the names of the events in which AWS leaves it out; a rule by the calls that
-    touch rules; patterns of event names by all that changed anything; a principal by what is watched.
+    An event is looked up by its id, whatever else is asked; one whose record has none (`hash:…`) is in no lookup. A group or resource is
+    looked up by its name, and by the names of the events in which AWS leaves it out; a rule by the calls that touch rules; patterns of
+    event names by all that changed anything; a principal by what is watched.
     """
     return tuple(dict.fromkeys(_lookups(query, watched)))
 
 
 def _lookups(query: Query, watched: Iterable[tuple[str, str]] | None) -> Iterator[Lookup]:
+    if query.event_ids:
+        yield from (("EventId", event_id) for event_id in query.event_ids if not event_id.startswith("hash:"))
+        return
     patterns = [name for name in query.event_names if "*" in name]
     names = [name for name in query.event_names if "*" not in name]
     if patterns:

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from exporter.store.base import HistoryEvent, Query
+from exporter.model import ChangeEvent
+from exporter.store.base import HistoryEvent, Position, Query
 
 Progress = Callable[[int, int, int], None]
 """Is told of steps done, of how many (0 while that is not known), and of the events or records read so far."""
@@ -34,6 +35,17 @@ class Place(Protocol):
     def close(self) -> None:
         """Release what is held."""
         ...
+
+
+def behind(event: ChangeEvent, after: Position | None) -> bool:
+    """Tell whether an event comes behind a position in the order of `merged`: newest first, ids deciding within one moment."""
+    return after is None or (event.event_time, event.event_id) < (after.event_time, after.event_id)
+
+
+def latest(query: Query, now: datetime) -> datetime:
+    """Return the latest time that may match a query."""
+    until, after = query.until or now, query.after.event_time if query.after is not None else now
+    return min(until, after, now)
 
 
 def merged(answers: Sequence[Answer], query: Query) -> Answer:

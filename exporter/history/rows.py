@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from exporter.history.config_rows import is_item
 from exporter.model import ChangeEvent, Direction, Rule, RuleAction, RuleChange
 from exporter.parse.asked import asked_changes
 from exporter.posture.entries import is_entry
@@ -19,13 +20,17 @@ from exporter.text import visible
 CSV_COLUMNS = (
     "event_time", "account_id", "region", "event_source", "event_name", "outcome", "error_code", "channel",
     "principal_type", "principal", "session", "arn", "source_ip", "user_agent",
-    "security_groups", "resources", "rule_changes", "content_known", "live", "sources", "recorded_at", "event_id",
+    "security_groups", "resources", "rule_changes", "content_known", "live", "sources", "recorded_at", "event_id", "remarks",
 )  # fmt: skip
 
 
 def row(found: HistoryEvent) -> dict[str, Any]:
-    """Return one event as the JSON object that design and API promise."""
+    """Return one event as the JSON object that design and API promise.
+
+    An item of AWS Config, which no store has, also has the CloudTrail event that it is of, if known, and remarks.
+    """
     event = found.event
+    more = {"shared_event_id": event.shared_event_id, "remarks": list(event.remarks)} if is_item(event) else {}
     return {
         "event_id": event.event_id,
         "event_time": format_time(event.event_time),
@@ -51,6 +56,7 @@ def row(found: HistoryEvent) -> dict[str, Any]:
         "content_known": event.content_known,
         "live": found.live,
         "sources": list(found.sources),
+        **more,
     }
 
 
@@ -129,6 +135,7 @@ def describe_event(event: ChangeEvent, limit: int = 20) -> list[str]:
     if is_entry(event):
         later = event.shared_event_id
         lines.insert(0, f"changed between two readings (explained later by {later})" if later else "! no event explains this change")
+    lines[:0] = event.remarks
     if not event.content_known:
         lines.append("AWS left out what was changed (request over 100 KB)")
     return lines
@@ -137,6 +144,12 @@ def describe_event(event: ChangeEvent, limit: int = 20) -> list[str]:
 def to_json(found: Iterable[HistoryEvent]) -> Iterator[str]:
     """Yield the lines of a JSON array, one row a line."""
     return json_lines(map(row, found))
+
+
+def to_ndjson(found: Iterable[HistoryEvent]) -> Iterator[str]:
+    """Yield one row a line, each a JSON object in ASCII."""
+    for item in found:
+        yield json.dumps(row(item), ensure_ascii=True) + "\n"
 
 
 def json_lines(objects: Iterable[dict[str, Any]]) -> Iterator[str]:
@@ -160,6 +173,7 @@ def to_csv(found: Iterable[HistoryEvent]) -> Iterator[str]:
         data["resources"] = " ".join(f"{resource['type']}/{resource['id']}" for resource in data["resources"])
         data["rule_changes"] = "; ".join(f"{change.action.value} {describe_change(change)[2:]}" for change in item.event.rule_changes)
         data["sources"] = " ".join(data["sources"])
+        data["remarks"] = "; ".join(item.event.remarks)
         yield csv_line(csv_cell(data[column]) for column in CSV_COLUMNS)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from exporter.iam import cloudformation, documents, terraform
-from exporter.iam.grants import HUB, MEMBER
+from exporter.iam.grants import HISTORY, HUB, MEMBER
 from exporter.iam.principals import Principal, choose, principals
 
 FORMATS: Mapping[str, Callable[[tuple[Principal, ...], str], str]] = {
@@ -16,4 +16,4 @@ FORMATS: Mapping[str, Callable[[tuple[Principal, ...], str], str]] = {
 }
 """By name: from principals and the ARN of the hub, "" if not known, to text. Each raises ConfigError where it needs to be told more."""
 
-__all__ = ["FORMATS", "HUB", "MEMBER", "Principal", "choose", "principals"]
+__all__ = ["FORMATS", "HISTORY", "HUB", "MEMBER", "Principal", "choose", "principals"]

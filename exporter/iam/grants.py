@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from exporter.aws import Permission, RoleSettings
+from exporter.aws import Operation, Permission, RoleSettings
+from exporter.aws.operations import GET_CONFIG_HISTORY, LOOKUP_EVENTS
 from exporter.config import Config
 from exporter.doctor import PERMISSIONS as DOCTOR
 from exporter.doctor.base import configured_regions, role_chains, wanted_regions
@@ -18,9 +19,20 @@ HUB = "hub"
 MEMBER = "member"
 
 
-def permissions(config: Config) -> list[Permission]:
-    """Return what the configuration needs; nothing where nothing is read from AWS. sts:GetCallerIdentity needs no permission."""
-    if not config.needs_aws and not config.uses_athena:
+HISTORY: Mapping[str, tuple[Operation, ...]] = {
+    "cloudtrail": (LOOKUP_EVENTS,),
+    # Event history tells who it was that changed what AWS Config recorded.
+    "aws-config": (GET_CONFIG_HISTORY, LOOKUP_EVENTS),
+}
+"""What `history` calls in each watched account, by its `--from`. A person asks so, mostly with other credentials than the exporter's."""
+
+
+def permissions(config: Config, history: Collection[str] = ()) -> list[Permission]:
+    """Return what the configuration needs, and `history` with these of HISTORY as `--from`.
+
+    It is nothing where nothing is read from AWS. sts:GetCallerIdentity needs no permission.
+    """
+    if not config.needs_aws and not config.uses_athena and not history:
         return []
     sources = [settings for settings in config.sources if SOURCES[settings.type].needs_aws]
     needed = [permission for settings in sources for permission in SOURCES[settings.type].permissions(settings)]
@@ -32,7 +44,9 @@ def permissions(config: Config) -> list[Permission]:
     needed += [permission for chain in role_chains(config) for permission in _chain(chain)]
     if _asks_regions(config):
         needed.append(Permission("ec2:DescribeRegions", ("*",), "Discover regions", MEMBER))
-    return [*needed, *DOCTOR]
+    asked = [operation for name, operations in HISTORY.items() if name in history for operation in operations]
+    needed += [Permission(operation.action, ("*",), "History", MEMBER) for operation in dict.fromkeys(asked)]
+    return [*needed, *(DOCTOR if config.needs_aws else ())]
 
 
 def _trail_buckets(config: Config) -> list[str]:

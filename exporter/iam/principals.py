@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -74,13 +74,13 @@ class Principal:
         return f"/{path}/" if path else "/", name
 
 
-def principals(config: Config, hub: str = "") -> tuple[Principal, ...]:
+def principals(config: Config, hub: str = "", history: Collection[str] = ()) -> tuple[Principal, ...]:
     """Return every principal that needs anything, the hub first, then the members, then the other roles in the order of the configuration.
 
     A role that is both an account's and on the way to others stands apart, with all that it needs. `hub` is the ARN of the hub, "" if it
-    is not known.
+    is not known. `history` names the places (HISTORY) that people ask from the command line as these principals.
     """
-    grants = permissions(config)
+    grants = permissions(config, history)
     if not grants:
         return ()
     shared = [permission for permission in grants if permission.who == MEMBER]
@@ -115,9 +115,9 @@ def _watches_itself(config: Config, hub: str) -> bool:
     return own not in organization.exclude and (not own or not organization.include or own in organization.include)
 
 
-def choose(config: Config, name: str, hub: str = "") -> Principal:
+def choose(config: Config, name: str, hub: str = "", history: Collection[str] = ()) -> Principal:
     """Return one principal by its name, or by the ARN of an account's role; raise ConfigError where the configuration has none such."""
-    found = {principal.name: principal for principal in principals(config, hub)}
+    found = {principal.name: principal for principal in principals(config, hub, history)}
     if name in found:
         return found[name]
     member = found.get(MEMBER)
