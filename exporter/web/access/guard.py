@@ -1,0 +1,136 @@
+"""What stands between a request and its handler: limits, login, and pages of others that act in a reader's name."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from http import HTTPStatus
+from typing import Protocol
+from urllib.parse import urlsplit
+
+from exporter.web.access.access import Access
+from exporter.web.access.buckets import Buckets, client_of
+from exporter.web.access.logins import Logins, Outcome
+from exporter.web.access.turnstile import Turnstile
+from exporter.web.headers import Headers
+from exporter.web.http import MAX_QUERY, Request, Response, Route, text
+
+_SEARCHES_AT_ONCE, _SEARCHES_WAITING, _SEARCH_PATIENCE = 8, 4, 1.0
+"""Of the server's threads half stay for /metrics, whatever people search for."""
+_HEALTH = ("/-/healthy", "/-/ready")
+_CHALLENGE = ("WWW-Authenticate", 'Basic realm="aws-change-exporter", charset="UTF-8"')
+
+
+class Switches(Protocol):
+    """What the section `web` of the configuration says of access."""
+
+    @property
+    def external_url(self) -> str: ...
+    @property
+    def metrics_without_login(self) -> bool: ...
+    @property
+    def health_without_login(self) -> bool: ...
+    @property
+    def search_rate(self) -> float: ...
+    @property
+    def search_burst(self) -> int: ...
+
+
+class Guard:
+    """Refuses what must not reach a handler, and counts it: `refused` hears the reason of each."""
+
+    def __init__(
+        self, access: Access, switches: Callable[[], Switches], refused: Callable[[str], None], logins: Logins | None = None
+    ) -> None:
+        self._access, self._switches, self._refused = access, switches, refused
+        self._logins = logins or Logins()
+        self._searches, self._requests = Buckets(), Buckets()
+        self._turnstile = Turnstile(_SEARCHES_AT_ONCE, _SEARCHES_WAITING, _SEARCH_PATIENCE)
+
+    def headers(self) -> Headers:
+        """Return the headers of every answer, which one may bring in another form."""
+        return self._access.headers()
+
+    def last_headers(self) -> Headers:
+        """Return headers that no answer may bring in another form: where people log in, no browser and no proxy keeps what they saw."""
+        return (("Cache-Control", "no-store"),) if self._access.has_users else ()
+
+    def turn(self) -> AbstractContextManager[bool]:
+        """Return a context that yields whether a search may begin now."""
+        return self._turnstile.turn()
+
+    def refusal(self, request: Request, route: Route | None) -> Response | None:
+        """Return the answer to a request that must go no further, None for all others."""
+        client = client_of(str(request.environ.get("REMOTE_ADDR", "")))
+        return (
+            self._past_the_limit()
+            or self._too_long(request)
+            or self._without_login(request, route, client)
+            or self._from_elsewhere(request)
+            or self._searching_too_often(route, client)
+        )
+
+    def busy(self) -> Response:
+        """Return the answer to a search for which there was no place."""
+        return self._refuse("busy", HTTPStatus.SERVICE_UNAVAILABLE, "Too many searches run now. Try again in a moment.", 2.0)
+
+    def _past_the_limit(self) -> Response | None:
+        limit = self._access.rules.settings.rate_limit
+        wait = self._requests.take("", 1 / limit.interval, limit.burst) if limit.interval else 0.0
+        return self._refuse("rate_limit", HTTPStatus.TOO_MANY_REQUESTS, "Too many requests.", wait) if wait else None
+
+    def _too_long(self, request: Request) -> Response | None:
+        if len(str(request.environ.get("QUERY_STRING", ""))) <= MAX_QUERY:
+            return None
+        return self._refuse("query", HTTPStatus.REQUEST_URI_TOO_LONG, f"The query string is longer than {MAX_QUERY} bytes.")
+
+    def _without_login(self, request: Request, route: Route | None, client: str) -> Response | None:
+        users = self._access.rules.settings.basic_auth_users
+        if not users or (route is not None and self._is_open(route)):
+            return None
+        login = self._logins.login(users, request.header("Authorization"), client)
+        if login.outcome is Outcome.RIGHT:
+            return None
+        if login.outcome is Outcome.TOO_OFTEN:
+            return self._refuse(
+                login.outcome.value, HTTPStatus.TOO_MANY_REQUESTS, "Too many attempts to log in. Try again later.", login.wait
+            )
+        self._refused(login.outcome.value)
+        return text(HTTPStatus.UNAUTHORIZED, "Log in to see this.", (_CHALLENGE,))
+
+    def _is_open(self, route: Route) -> bool:
+        switches = self._switches()
+        if route.pattern == "/metrics":
+            return switches.metrics_without_login
+        return route.pattern in _HEALTH and switches.health_without_login
+
+    def _from_elsewhere(self, request: Request) -> Response | None:
+        """Refuse what the page of another site makes a browser send: the browser adds the login that it remembers."""
+        if request.method in ("GET", "HEAD"):
+            return None
+        site, origin = request.header("Sec-Fetch-Site"), request.header("Origin")
+        ours = {(request.header("Host") or "").lower(), urlsplit(self._switches().external_url).netloc.lower()}
+        if site in (None, "same-origin", "none") and (origin is None or _host(origin) in ours):
+            return None
+        return self._refuse("cross_site", HTTPStatus.FORBIDDEN, "A page of another site may not do this. Use curl, or send SIGHUP.")
+
+    def _searching_too_often(self, route: Route | None, client: str) -> Response | None:
+        if route is None or not route.searches:
+            return None
+        switches = self._switches()
+        wait = self._searches.take(client, switches.search_rate, switches.search_burst)
+        if not wait:
+            return None
+        return self._refuse("search_rate", HTTPStatus.TOO_MANY_REQUESTS, "Too many searches from this address. Try again later.", wait)
+
+    def _refuse(self, reason: str, status: HTTPStatus, message: str, wait: float = 0.0) -> Response:
+        self._refused(reason)
+        return text(status, message, (("Retry-After", str(max(1, math.ceil(wait)))),) if wait else ())
+
+
+def _host(origin: str) -> str:
+    try:
+        return urlsplit(origin).netloc.lower() or "null"
+    except ValueError:
+        return "null"
