@@ -14,6 +14,7 @@ MAX_BODY = 8 * 1024
 
 _END = re.compile(rb"\r?\n\r?\n")
 _NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_LINE = re.compile(_NAME.pattern + rb" [^\x00-\x20\x7f]+ HTTP/\d\.\d")
 _LONGEST_END = 4
 
 
@@ -84,6 +85,9 @@ def _length(fields: bytes, head: int, request_line: bytes) -> int | Turned:
 
     What two servers could read in two ways is refused, or a proxy in front would see other requests than we do.
     """
+    request_line = request_line.strip(b"\r\n")
+    if not _LINE.fullmatch(request_line):
+        return _malformed("The request line cannot be read.")
     lines = fields.split(b"\n") if fields else []
     if len(lines) > MAX_HEADERS:
         return Turned("header", HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE, f"There are more than {MAX_HEADERS} headers.")
@@ -99,7 +103,7 @@ def _length(fields: bytes, head: int, request_line: bytes) -> int | Turned:
         if key == b"content-length":
             lengths.add(value.strip(b" \t"))
         hosts += key == b"host"
-    if hosts > 1 or (not hosts and request_line.rstrip(b"\r").endswith(b"HTTP/1.1")):
+    if hosts > 1 or (not hosts and request_line.endswith(b"HTTP/1.1")):
         return _malformed("A request needs one header Host.")
     if not lengths:
         return head

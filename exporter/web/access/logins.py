@@ -73,7 +73,7 @@ class Logins:
         hashed = users.get(user.decode("utf-8", "replace"))
         # An unknown user is checked against the hash of one that there is, always the same, and never passes: as slow, and no other trace.
         against = (hashed or self._stand_in(users, user)).encode()
-        key = self._keyed(user, against, password)
+        key = self._keyed(user, against, password, b"" if hashed is None else b"known")
         known = self._remembered(key)
         if known is not None:
             return Login(Outcome.RIGHT if known and hashed is not None else Outcome.WRONG)
