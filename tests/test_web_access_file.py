@@ -24,6 +24,7 @@ def directory(tmp_path: Path) -> Path:
     Authority(tmp_path).server()
     Authority(tmp_path, "other").server("other-server", passphrase=b"secret")
     (tmp_path / "nothing.pem").write_text("no certificate\n")
+    (tmp_path / "huge").write_bytes(b"x" * (1 << 20) + b"x")
     return tmp_path
 
 
@@ -113,7 +114,10 @@ def test_what_is_not_done_as_written_is_said(directory, text, expected):
         ("tls_server_config:\n  cert_file: nothing.pem\n  key_file: server.key\n", "both must be PEM"),
         ("tls_server_config:\n  cert_file: server.crt\n  key_file: other-server.key\n", "private key is encrypted"),
         ("tls_server_config:\n  cert_file: other-server.crt\n  key_file: server.key\n", "is not that of the certificate"),
-        ("tls_server_config:\n  cert_file: /dev/zero\n  key_file: server.key\n", "longer than 1 MiB"),
+        ("tls_server_config:\n  cert_file: /dev/zero\n  key_file: server.key\n", "/dev/zero is no file"),
+        ("tls_server_config:\n  cert_file: .\n  key_file: server.key\n", ". is no file"),
+        ("tls_server_config:\n  cert_file: huge\n  key_file: server.key\n", "longer than 1 MiB"),
+        ('tls_server_config:\n  cert_file: "a\\0b"\n  key_file: server.key\n', "cannot read a"),
         (f"tls_server_config:\n  {PAIR}\n  client_ca_file: authority.crt\n", "no effect with client_auth_type: NoClientCert"),
         (f"tls_server_config:\n  {PAIR}\n  {CLIENTS.replace('authority.crt', 'nothing.pem')}\n", "holds no certificate"),
         (f"tls_server_config:\n  {PAIR}\n  client_auth_type: RequireAnyClientCert\n", "which this server cannot do"),

@@ -45,7 +45,7 @@ class Site:
             Route("/slow", self.slow, searches=True),
             Route("/group/{name}", self.fine),
         ]
-        self._app = make_app(service, routes, Guard(self.access, lambda: self.switches, self.telemetry.http_refused))
+        self._app = make_app(service, routes, Guard(self.access, lambda: self.switches, self.telemetry.http_refused, service.log))
 
     def fine(self, _request: Request) -> Response:
         """Answer."""
@@ -210,6 +210,18 @@ def test_headers_of_the_file_stand_on_every_answer_in_place_of_ours(tmp_path):
         assert found["Strict-Transport-Security"] == "max-age=60"
         assert found["Content-Security-Policy"].startswith("default-src 'none'")
         assert found["X-Content-Type-Options"] == "nosniff"
+
+
+def test_wrong_passwords_are_logged_by_the_minute_and_without_a_word_of_what_was_sent(tmp_path):
+    """Somebody should know of them; and what was sent may be a password in the place of the user."""
+    site = Site(tmp_path, USERS)
+    for number in range(5):
+        secret = base64.b64encode(f"hunter{number}:hunter".encode()).decode()
+        site.ask("/", HTTP_AUTHORIZATION=f"Basic {secret}")
+        site.ask("/")
+    (line,) = site.log.getvalue().splitlines()
+    assert '"reason":"wrong_credentials","last_from":"192.0.2.1"' in line
+    assert "hunter" not in site.log.getvalue()
 
 
 def test_requests_are_counted_by_pattern_never_by_path(tmp_path):

@@ -8,9 +8,10 @@ import re
 import socket
 import ssl
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -142,7 +143,15 @@ def test_a_certificate_opens_the_door_where_one_is_asked_for(serving, tmp_path):
     assert site.refused == {"certificate": 2}
     for pair in (None, other.client("forged", x509.DNSName("prometheus.example.com")), site.authority.server("other-server")):
         assert answered_nothing(site, pair)
-    assert site.refused["tls"] == 3
+    wait_for(lambda: site.refused["tls"] == 3)
+
+
+def wait_for(condition: Callable[[], object]) -> None:
+    """Wait for what the server does after the client has heard of it."""
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def answered_nothing(site: Site, pair: Pair | None) -> bool:
@@ -198,7 +207,7 @@ def test_plain_http_is_told_to_use_https_and_noise_is_not_answered(serving):
     for _ in range(50):
         with site.connect() as connection:
             asked(connection, b"GET / HTTP/1.0\r\n\r\n")
-    assert site.refused["tls"] >= 52
+    wait_for(lambda: site.refused["tls"] >= 52)
     assert len(site.failed) == 1, "fifty of a kind are one line"
 
 
@@ -228,25 +237,44 @@ def test_clients_that_say_nothing_or_too_little_hold_up_nobody(serving, web_file
                 assert "hello" in asked(connection, request)
 
 
-def test_clients_that_do_not_read_hold_up_nobody_else(serving):
-    """The answer waits in a thread for as long as it is not taken; one address must not have all of them."""
-    page = b"x" * 20_000_000
+@pytest.mark.parametrize("web_file", ["", PAIR], ids=["plain", "tls"])
+def test_clients_that_do_not_read_hold_up_nobody(serving, web_file):
+    """An answer that is not taken waits in a table, not in a thread; and one that is taken slowly comes whole."""
+    page = bytes(range(256)) * 40_000
 
     def app(_environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         start_response("200 OK", [("Content-Length", str(len(page)))])
         return [page]
 
-    site = serving("", app)
+    site = serving(web_file, app)
+    request = b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
     with ExitStack() as stack:
-        for _ in range(30):
-            connection = stack.enter_context(socket.socket())
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            connection.connect(site.place)
-            connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-        other = stack.enter_context(closing(socket.create_connection(site.place, timeout=10, source_address=("127.0.0.2", 0))))
-        other.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
-        assert other.recv(15) == b"HTTP/1.1 200 OK"
-    assert site.refused["busy"] == 18
+        for _ in range(40):
+            connection = stack.enter_context(site.secure() if web_file else site.connect())
+            connection.sendall(request)
+        with site.secure() if web_file else site.connect() as connection:
+            connection.sendall(request)
+            answer = b""
+            while part := connection.recv(100_000):
+                answer += part
+    assert answer.endswith(b"\r\n\r\n" + page)
+    assert site.refused == {}
+
+
+def test_an_answer_that_is_never_taken_is_given_up(serving, monkeypatch):
+    """Or whoever opens enough connections fills the memory with answers."""
+    monkeypatch.setattr("exporter.web.connection._ANSWER_SECONDS", 0.2)
+
+    def app(_environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        start_response("200 OK", [("Content-Length", "20000000")])
+        return [b"x" * 20_000_000]
+
+    site = serving("", app)
+    with site.connect() as connection:
+        connection.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+        wait_for(lambda: site.refused == {"timeout": 1})
+        with pytest.raises((ConnectionError, AssertionError)):
+            assert len(read(connection)) >= 20_000_000
 
 
 def test_connections_are_bounded_and_the_newest_is_served(serving):
@@ -315,6 +343,25 @@ def test_what_the_server_answers_itself_has_the_headers_of_all_answers(serving, 
         assert "Connection: close" in head
         assert bool(body) != request_.startswith(b"HEAD")
         assert not {"cheroot", "python", "passwd", "Traceback"} & set(re.findall(r"\w+", answer))
+
+
+def test_a_fault_is_answered_and_logged_and_the_next_request_too(serving):
+    """Not a connection that ends without a word."""
+
+    def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        if environ["PATH_INFO"] == "/":
+            raise ZeroDivisionError("secret")
+        return hello(environ, start_response)
+
+    site = serving("", app)
+    with site.connect() as connection:
+        answer = asked(connection)
+    assert answer.startswith("HTTP/1.1 500 Internal Server Error")
+    assert "secret" not in answer
+    assert "ZeroDivisionError" in site.failed[0]
+    with site.connect() as connection:
+        assert "hello" in asked(connection, b"GET /x HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+    assert site.refused == {}
 
 
 def test_a_header_with_an_underscore_cannot_pass_for_another(serving):

@@ -72,7 +72,7 @@ def run_service(
     access = Access(web_config_file, logger)
     service = Service(config, path, logger)
     refused = service.telemetry.http_refused
-    guard = Guard(access, lambda: service.pipeline.config.web, refused)
+    guard = Guard(access, lambda: service.pipeline.config.web, refused, logger)
     app = make_app(service, all_routes(service), guard)
     server = WebServer(listen_address, app, lambda message: logger.error("web server", error=message), refused, access.tls, guard.headers)
     access.tell(service.telemetry.web_config_read)

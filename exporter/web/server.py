@@ -6,14 +6,12 @@ Threads answer whole requests; connections that wait, shake hands or dawdle are 
 from __future__ import annotations
 
 import re
-import selectors
 import socket
 import ssl
 import threading
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from cheroot import wsgi
@@ -28,11 +26,9 @@ from exporter.web.inbox import MAX_BODY, MAX_HEAD
 from exporter.web.quiet import Quiet
 
 _THREADS = 24
-_THREADS_OF_ONE = 12
-"""Threads that one client address may hold; only slow readers and slow searches do for long."""
 _BACKLOG = 128
 _MOST_CONNECTIONS, _MOST_OF_ONE = 512, 128
-"""Past these the one that waits longest is closed: of all, or of the address that has too many."""
+"""Past these the one whose time is up first is closed: of all, or of the address that has too many."""
 _ACCEPT_PAUSE = 0.1
 
 
@@ -59,7 +55,7 @@ class _Connections(ConnectionManager):
 
     def _register(self, conn: Connection) -> None:
         with suppress(KeyError, ValueError, OSError):  # closed meanwhile
-            self._selector.register(conn.socket.fileno(), selectors.EVENT_READ, data=conn)
+            self._selector.register(conn.socket.fileno(), conn.waits_for, data=conn)
 
     def _from_server_socket(self, server_socket: socket.socket) -> None:
         """Accept a connection and keep it until its client says something."""
@@ -73,13 +69,17 @@ class _Connections(ConnectionManager):
             time.sleep(_ACCEPT_PAUSE)
             return
         self._make_room(client_of(address[0]))
-        self._register(self.server.connected(sock, address))
+        if self.server.is_full:
+            self.server.turned_away("connections", None, "a connection was refused, because there were too many, all of them in use")
+            sock.close()
+        else:
+            self._register(self.server.connected(sock, address))
 
     def _make_room(self, client: str) -> None:
-        """Close what has waited longest, where there are too many."""
+        """Close the one whose time is up first, where there are too many: one that dawdles before one that is kept."""
         waiting = [(fd, conn) for fd, conn in self._selector.connections if conn is not self.server]
         of_one = [item for item in waiting if client_of(item[1].remote_addr) == client]
-        many = of_one if len(of_one) >= _MOST_OF_ONE else waiting if len(waiting) >= _MOST_CONNECTIONS else []
+        many = of_one if len(of_one) >= _MOST_OF_ONE else waiting if self.server.is_full else []
         if many:
             fd, oldest = min(many, key=lambda item: item[1].deadline)
             self._selector.unregister(fd)
@@ -114,7 +114,7 @@ class Server(wsgi.Server):
         self.answer_headers = headers
         self._quiet = Quiet()
         self._lock = threading.Lock()
-        self._served: Counter[str] = Counter()
+        self._open = 0
 
     def prepare(self) -> None:
         """Listen, and keep connections in our way."""
@@ -124,24 +124,19 @@ class Server(wsgi.Server):
 
     def connected(self, sock: socket.socket, address: tuple[Any, ...]) -> Connection:
         """Return the connection of a socket that was accepted."""
+        with self._lock:
+            self._open += 1
         return Connection(self, sock, address, self._tls())
 
-    @contextmanager
-    def serving(self, address: str) -> Iterator[bool]:
-        """Count a request under way; yield whether its client may have one more thread."""
-        client = client_of(address)
+    @property
+    def is_full(self) -> bool:
+        """Whether there are as many connections as may be, those included that threads have."""
+        return self._open >= _MOST_CONNECTIONS
+
+    def closed(self) -> None:
+        """Hear that a connection is no more."""
         with self._lock:
-            let_in = self._served[client] < _THREADS_OF_ONE
-            self._served[client] += let_in
-        if not let_in:
-            self.turned_away("busy")
-        try:
-            yield let_in
-        finally:
-            with self._lock:
-                self._served[client] -= let_in
-                if not self._served[client]:
-                    del self._served[client]
+            self._open -= 1
 
     def turned_away(self, reason: str, connection: Connection | None = None, message: str = "") -> None:
         """Count what was refused, and log it where there is a message and none of the kind was logged lately."""
@@ -154,9 +149,7 @@ class Server(wsgi.Server):
 
     def lost(self, connection: Connection, error: Exception) -> None:
         """Hear of a connection that broke. Clients go away all the time; only what TLS could not agree on is worth a line."""
-        if isinstance(error, TimeoutError):
-            self.turned_away("timeout")
-        elif isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        if isinstance(error, ssl.SSLError) and not isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
             self.turned_away("tls", connection, f"TLS could not be agreed on with a client: {error.reason or type(error).__name__}")
 
     def error_log(self, msg: str = "", level: int = 20, traceback: bool = False) -> None:

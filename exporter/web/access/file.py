@@ -38,6 +38,8 @@ def load_rules(path: Path, seen: dict[Path, Stamp] | None = None) -> Rules:
     def read(name: Path) -> bytes:
         file = path.parent / name
         seen[file] = stamp(file)
+        if file.exists() and not file.is_file():
+            raise ConfigError(f"{path}: tls_server_config: {name} is no file; name a PEM file")
         with file.open("rb") as stream:
             content = stream.read(_MOST_BYTES + 1)
         if len(content) > _MOST_BYTES:
@@ -67,6 +69,6 @@ def stamp(file: Path) -> Stamp:
     """Return what changes when a file is written, replaced or taken away."""
     try:
         stat = file.stat()
-    except OSError:
+    except (OSError, ValueError):  # ValueError: a path with a NUL
         return 0, 0, 0
     return stat.st_mtime_ns, stat.st_size, stat.st_ino

@@ -5,20 +5,24 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Protocol
 from urllib.parse import urlsplit
 
+from exporter.logs import Logger
 from exporter.web.access.access import Access
 from exporter.web.access.buckets import Buckets, client_of
 from exporter.web.access.logins import Logins, Outcome
 from exporter.web.access.turnstile import Turnstile
 from exporter.web.headers import Headers
 from exporter.web.http import MAX_QUERY, Request, Response, Route, text
+from exporter.web.quiet import Quiet
 
 _SEARCHES_AT_ONCE, _SEARCHES_WAITING, _SEARCH_PATIENCE = 8, 4, 1.0
 """Of the server's threads half stay for /metrics, whatever people search for."""
 _HEALTH = ("/-/healthy", "/-/ready")
+_TOLD = ("wrong_credentials", "login_rate", "cross_site", "rate_limit")
 _CHALLENGE = ("WWW-Authenticate", 'Basic realm="aws-change-exporter", charset="UTF-8"')
 
 
@@ -37,13 +41,22 @@ class Switches(Protocol):
     def search_burst(self) -> int: ...
 
 
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """An answer that ends a request, and the reason that is counted."""
+
+    reason: str
+    response: Response
+
+
 class Guard:
     """Refuses what must not reach a handler, and counts it: `refused` hears the reason of each."""
 
     def __init__(
-        self, access: Access, switches: Callable[[], Switches], refused: Callable[[str], None], logins: Logins | None = None
+        self, access: Access, switches: Callable[[], Switches], refused: Callable[[str], None], log: Logger, logins: Logins | None = None
     ) -> None:
-        self._access, self._switches, self._refused = access, switches, refused
+        self._access, self._switches, self._refused, self._log = access, switches, refused, log
+        self._quiet = Quiet()
         self._logins = logins or Logins()
         self._searches, self._requests = Buckets(), Buckets()
         self._turnstile = Turnstile(_SEARCHES_AT_ONCE, _SEARCHES_WAITING, _SEARCH_PATIENCE)
@@ -63,29 +76,41 @@ class Guard:
     def refusal(self, request: Request, route: Route | None) -> Response | None:
         """Return the answer to a request that must go no further, None for all others."""
         client = client_of(str(request.environ.get("REMOTE_ADDR", "")))
-        return (
+        refusal = (
             self._past_the_limit()
             or self._too_long(request)
             or self._without_login(request, route, client)
             or self._from_elsewhere(request)
             or self._searching_too_often(route, client)
         )
+        if refusal is None:
+            return None
+        self._refused(refusal.reason)
+        self._say(refusal.reason, client)
+        return refusal.response
 
     def busy(self) -> Response:
         """Return the answer to a search for which there was no place."""
-        return self._refuse("busy", HTTPStatus.SERVICE_UNAVAILABLE, "Too many searches run now. Try again in a moment.", 2.0)
+        self._refused("busy")
+        return _refuse("busy", HTTPStatus.SERVICE_UNAVAILABLE, "Too many searches run now. Try again in a moment.", 2.0).response
 
-    def _past_the_limit(self) -> Response | None:
+    def _say(self, reason: str, client: str) -> None:
+        """Log what somebody should know of, a line a minute of a kind, and never what was sent: it may be a password, nearly right."""
+        held = self._quiet.passes(reason) if reason in _TOLD else None
+        if held is not None:
+            self._log.warning("requests are refused", reason=reason, last_from=client, more_since_the_last_line=held)
+
+    def _past_the_limit(self) -> _Refusal | None:
         limit = self._access.rules.settings.rate_limit
         wait = self._requests.take("", 1 / limit.interval, limit.burst) if limit.interval else 0.0
-        return self._refuse("rate_limit", HTTPStatus.TOO_MANY_REQUESTS, "Too many requests.", wait) if wait else None
+        return _refuse("rate_limit", HTTPStatus.TOO_MANY_REQUESTS, "Too many requests.", wait) if wait else None
 
-    def _too_long(self, request: Request) -> Response | None:
+    def _too_long(self, request: Request) -> _Refusal | None:
         if len(str(request.environ.get("QUERY_STRING", ""))) <= MAX_QUERY:
             return None
-        return self._refuse("query", HTTPStatus.REQUEST_URI_TOO_LONG, f"The query string is longer than {MAX_QUERY} bytes.")
+        return _refuse("query", HTTPStatus.REQUEST_URI_TOO_LONG, f"The query string is longer than {MAX_QUERY} bytes.")
 
-    def _without_login(self, request: Request, route: Route | None, client: str) -> Response | None:
+    def _without_login(self, request: Request, route: Route | None, client: str) -> _Refusal | None:
         users = self._access.rules.settings.basic_auth_users
         if not users or (route is not None and self._is_open(route)):
             return None
@@ -93,11 +118,8 @@ class Guard:
         if login.outcome is Outcome.RIGHT:
             return None
         if login.outcome is Outcome.TOO_OFTEN:
-            return self._refuse(
-                login.outcome.value, HTTPStatus.TOO_MANY_REQUESTS, "Too many attempts to log in. Try again later.", login.wait
-            )
-        self._refused(login.outcome.value)
-        return text(HTTPStatus.UNAUTHORIZED, "Log in to see this.", (_CHALLENGE,))
+            return _refuse(login.outcome.value, HTTPStatus.TOO_MANY_REQUESTS, "Too many attempts to log in. Try again later.", login.wait)
+        return _Refusal(login.outcome.value, text(HTTPStatus.UNAUTHORIZED, "Log in to see this.", (_CHALLENGE,)))
 
     def _is_open(self, route: Route) -> bool:
         switches = self._switches()
@@ -105,7 +127,7 @@ class Guard:
             return switches.metrics_without_login
         return route.pattern in _HEALTH and switches.health_without_login
 
-    def _from_elsewhere(self, request: Request) -> Response | None:
+    def _from_elsewhere(self, request: Request) -> _Refusal | None:
         """Refuse what the page of another site makes a browser send: the browser adds the login that it remembers."""
         if request.method in ("GET", "HEAD"):
             return None
@@ -113,20 +135,20 @@ class Guard:
         ours = {(request.header("Host") or "").lower(), urlsplit(self._switches().external_url).netloc.lower()}
         if site in (None, "same-origin", "none") and (origin is None or _host(origin) in ours):
             return None
-        return self._refuse("cross_site", HTTPStatus.FORBIDDEN, "A page of another site may not do this. Use curl, or send SIGHUP.")
+        return _refuse("cross_site", HTTPStatus.FORBIDDEN, "A page of another site may not do this. Use curl, or send SIGHUP.")
 
-    def _searching_too_often(self, route: Route | None, client: str) -> Response | None:
+    def _searching_too_often(self, route: Route | None, client: str) -> _Refusal | None:
         if route is None or not route.searches:
             return None
         switches = self._switches()
         wait = self._searches.take(client, switches.search_rate, switches.search_burst)
         if not wait:
             return None
-        return self._refuse("search_rate", HTTPStatus.TOO_MANY_REQUESTS, "Too many searches from this address. Try again later.", wait)
+        return _refuse("search_rate", HTTPStatus.TOO_MANY_REQUESTS, "Too many searches from this address. Try again later.", wait)
 
-    def _refuse(self, reason: str, status: HTTPStatus, message: str, wait: float = 0.0) -> Response:
-        self._refused(reason)
-        return text(status, message, (("Retry-After", str(max(1, math.ceil(wait)))),) if wait else ())
+
+def _refuse(reason: str, status: HTTPStatus, message: str, wait: float = 0.0) -> _Refusal:
+    return _Refusal(reason, text(status, message, (("Retry-After", str(max(1, math.ceil(wait)))),) if wait else ()))
 
 
 def _host(origin: str) -> str:

@@ -129,10 +129,9 @@ def _content(text: str, file: Path | None, key: str, where: str, read: Callable[
         return text.encode()
     try:
         return read(file)
-    except OSError as error:
-        raise ConfigError(
-            f"{where}: {_PREFIX}.{key}: cannot read {file}: {error.strerror or error}; correct the path, or let the exporter read it"
-        ) from None
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", "") or error
+        raise ConfigError(f"{where}: {_PREFIX}.{key}: cannot read {file}: {why}; correct the path, or let the exporter read it") from None
 
 
 @contextmanager
