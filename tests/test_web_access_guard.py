@@ -44,6 +44,10 @@ class Site:
             Route("/history", self.fine, searches=True),
             Route("/slow", self.slow, searches=True),
             Route("/group/{name}", self.fine),
+            Route("/file.css", lambda _: text(HTTPStatus.OK, "fine", (("Cache-Control", "max-age=60, immutable"),))),
+            Route(
+                "/api", self.fine, searches=True, refuse=lambda status, said, headers: Response(status, said.encode(), "problem", headers)
+            ),
         ]
         self._app = make_app(service, routes, Guard(self.access, lambda: self.switches, self.telemetry.http_refused, service.log))
 
@@ -96,6 +100,14 @@ def test_with_users_every_path_asks_for_a_login(tmp_path, path):
     assert status == (404 if path == "/not-there" else 200)
     assert headers["Cache-Control"] == "no-store", "what needs a login is kept nowhere"
     assert site.refused() == {"no_credentials": 2, "wrong_credentials": 1}
+
+
+def test_files_that_never_change_may_be_kept_and_programs_are_refused_in_their_own_words(tmp_path):
+    """A page would load its style sheet anew at each click; and a client of the API reads JSON only."""
+    site = Site(tmp_path, USERS)
+    assert site.ask("/file.css", **ALICE)[1]["Cache-Control"] == "max-age=60, immutable"
+    status, headers = site.ask("/api")
+    assert (status, headers["Content-Type"], "WWW-Authenticate" in headers) == (401, "problem", True)
 
 
 def test_reload_needs_a_login_whatever_the_switches_say(tmp_path):

@@ -23,8 +23,8 @@ class Gate(Protocol):
     def headers(self) -> Headers:
         """Return the headers of every answer, which one may bring in another form."""
 
-    def last_headers(self) -> Headers:
-        """Return headers that no answer may bring in another form."""
+    def last_headers(self, response: Response) -> Headers:
+        """Return headers that this answer may not bring in another form."""
 
     def refusal(self, request: Request, route: Route | None) -> Response | None:
         """Return the answer to a request that must go no further, None for all others."""
@@ -32,7 +32,7 @@ class Gate(Protocol):
     def turn(self) -> AbstractContextManager[bool]:
         """Return a context that yields whether a search may begin now."""
 
-    def busy(self) -> Response:
+    def busy(self, route: Route) -> Response:
         """Return the answer to a search for which there was no place."""
 
 
@@ -42,7 +42,7 @@ class _NoGate:
     def headers(self) -> Headers:
         return SECURITY_HEADERS
 
-    def last_headers(self) -> Headers:
+    def last_headers(self, _response: Response) -> Headers:
         return ()
 
     def refusal(self, _request: Request, _route: Route | None) -> Response | None:
@@ -51,7 +51,7 @@ class _NoGate:
     def turn(self) -> AbstractContextManager[bool]:
         return nullcontext(True)
 
-    def busy(self) -> Response:
+    def busy(self, _route: Route) -> Response:
         raise AssertionError("there is always a place")
 
 
@@ -69,31 +69,33 @@ def make_app(service: Any, routes: Sequence[Route], gate: Gate | None = None) ->
         route, _ = found
         if request.method not in route.methods:
             allowed = ", ".join(route.methods)
-            return text(HTTPStatus.METHOD_NOT_ALLOWED, f"Use {allowed} here.", (("Allow", allowed),))
+            return route.refuse(HTTPStatus.METHOD_NOT_ALLOWED, f"Use {allowed} here.", (("Allow", allowed),))
         try:
             if not route.searches:
                 return route.handler(request)
             with guard.turn() as let_in:
                 if not let_in:
-                    return guard.busy()
+                    return guard.busy(route)
                 with service.telemetry.watching("search"):
                     return route.handler(request)
         except ExporterError as error:
             service.log.error("a request failed", path=request.path, error=str(error))
-            return text(HTTPStatus.SERVICE_UNAVAILABLE, "The store cannot be read now. The log says why.")
+            return route.refuse(HTTPStatus.SERVICE_UNAVAILABLE, "The store cannot be read now. The log says why.", ())
         except ValueError as error:  # of the query string
-            return text(HTTPStatus.BAD_REQUEST, f"The query string cannot be read: {error}")
+            return route.refuse(HTTPStatus.BAD_REQUEST, f"The query string cannot be read: {error}", ())
         except Exception:
             # The boundary of one request: its fault is in the log, and the others go on.
             service.log.exception("a request failed by a fault of the exporter", path=request.path)
-            return text(HTTPStatus.INTERNAL_SERVER_ERROR, "This is a fault of the exporter. The log says more.")
+            return route.refuse(HTTPStatus.INTERNAL_SERVER_ERROR, "This is a fault of the exporter. The log says more.", ())
 
     def app(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         method, path = environ["REQUEST_METHOD"], _path(environ)
         found = router.find(path)
         response = answer(Request(method, path, found[1] if found else {}, environ), found)
-        about = (("Content-Type", response.content_type), ("Content-Length", str(len(response.body))))
-        headers = joined(about, guard.headers(), response.headers, guard.last_headers())
+        about: Headers = (("Content-Type", response.content_type), ("Content-Length", str(len(response.body))))
+        if response.status is HTTPStatus.NOT_MODIFIED:  # which has no body of its own, and tells nothing of the one that is held
+            about = ()
+        headers = joined(about, guard.headers(), response.headers, guard.last_headers(response))
         service.telemetry.http_request(found[0].pattern if found else _OTHER, response.status.value)
         start_response(f"{response.status.value} {response.status.phrase}", headers)
         return [b"" if method == "HEAD" else response.body]

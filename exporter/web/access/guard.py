@@ -43,10 +43,18 @@ class Switches(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Refusal:
-    """An answer that ends a request, and the reason that is counted."""
+    """Why a request goes no further: the reason that is counted, what is said, and the seconds after which it may come again."""
 
     reason: str
-    response: Response
+    status: HTTPStatus
+    message: str
+    wait: float = 0.0
+    headers: tuple[tuple[str, str], ...] = ()
+
+    def response(self, route: Route | None) -> Response:
+        """Return the answer, in the form in which the route tells of failures."""
+        again = (("Retry-After", str(max(1, math.ceil(self.wait)))),) if self.wait else ()
+        return (route.refuse if route else text)(self.status, self.message, (*again, *self.headers))
 
 
 class Guard:
@@ -65,9 +73,13 @@ class Guard:
         """Return the headers of every answer, which one may bring in another form."""
         return self._access.headers()
 
-    def last_headers(self) -> Headers:
-        """Return headers that no answer may bring in another form: where people log in, no browser and no proxy keeps what they saw."""
-        return (("Cache-Control", "no-store"),) if self._access.has_users else ()
+    def last_headers(self, response: Response) -> Headers:
+        """Return headers that this answer may not bring in another form: where people log in, nothing keeps what they saw.
+
+        Files of the program itself, which never change under their address, say nothing of anybody.
+        """
+        is_file = any(name.lower() == "cache-control" and "immutable" in value for name, value in response.headers)
+        return (("Cache-Control", "no-store"),) if self._access.has_users and not is_file else ()
 
     def turn(self) -> AbstractContextManager[bool]:
         """Return a context that yields whether a search may begin now."""
@@ -87,12 +99,12 @@ class Guard:
             return None
         self._refused(refusal.reason)
         self._say(refusal.reason, client)
-        return refusal.response
+        return refusal.response(route)
 
-    def busy(self) -> Response:
+    def busy(self, route: Route) -> Response:
         """Return the answer to a search for which there was no place."""
         self._refused("busy")
-        return _refuse("busy", HTTPStatus.SERVICE_UNAVAILABLE, "Too many searches run now. Try again in a moment.", 2.0).response
+        return _Refusal("busy", HTTPStatus.SERVICE_UNAVAILABLE, "Too many searches run now. Try again in a moment.", 2.0).response(route)
 
     def _say(self, reason: str, client: str) -> None:
         """Log what somebody should know of, a line a minute of a kind, and never what was sent: it may be a password, nearly right."""
@@ -103,12 +115,12 @@ class Guard:
     def _past_the_limit(self) -> _Refusal | None:
         limit = self._access.rules.settings.rate_limit
         wait = self._requests.take("", 1 / limit.interval, limit.burst) if limit.interval else 0.0
-        return _refuse("rate_limit", HTTPStatus.TOO_MANY_REQUESTS, "Too many requests.", wait) if wait else None
+        return _Refusal("rate_limit", HTTPStatus.TOO_MANY_REQUESTS, "Too many requests.", wait) if wait else None
 
     def _too_long(self, request: Request) -> _Refusal | None:
         if len(str(request.environ.get("QUERY_STRING", ""))) <= MAX_QUERY:
             return None
-        return _refuse("query", HTTPStatus.REQUEST_URI_TOO_LONG, f"The query string is longer than {MAX_QUERY} bytes.")
+        return _Refusal("query", HTTPStatus.REQUEST_URI_TOO_LONG, f"The query string is longer than {MAX_QUERY} bytes.")
 
     def _without_login(self, request: Request, route: Route | None, client: str) -> _Refusal | None:
         users = self._access.rules.settings.basic_auth_users
@@ -118,8 +130,8 @@ class Guard:
         if login.outcome is Outcome.RIGHT:
             return None
         if login.outcome is Outcome.TOO_OFTEN:
-            return _refuse(login.outcome.value, HTTPStatus.TOO_MANY_REQUESTS, "Too many attempts to log in. Try again later.", login.wait)
-        return _Refusal(login.outcome.value, text(HTTPStatus.UNAUTHORIZED, "Log in to see this.", (_CHALLENGE,)))
+            return _Refusal(login.outcome.value, HTTPStatus.TOO_MANY_REQUESTS, "Too many attempts to log in. Try again later.", login.wait)
+        return _Refusal(login.outcome.value, HTTPStatus.UNAUTHORIZED, "Log in to see this.", headers=(_CHALLENGE,))
 
     def _is_open(self, route: Route) -> bool:
         switches = self._switches()
@@ -135,7 +147,7 @@ class Guard:
         ours = {(request.header("Host") or "").lower(), urlsplit(self._switches().external_url).netloc.lower()}
         if site in (None, "same-origin", "none") and (origin is None or _host(origin) in ours):
             return None
-        return _refuse("cross_site", HTTPStatus.FORBIDDEN, "A page of another site may not do this. Use curl, or send SIGHUP.")
+        return _Refusal("cross_site", HTTPStatus.FORBIDDEN, "A page of another site may not do this. Use curl, or send SIGHUP.")
 
     def _searching_too_often(self, route: Route | None, client: str) -> _Refusal | None:
         if route is None or not route.searches:
@@ -144,11 +156,7 @@ class Guard:
         wait = self._searches.take(client, switches.search_rate, switches.search_burst)
         if not wait:
             return None
-        return _refuse("search_rate", HTTPStatus.TOO_MANY_REQUESTS, "Too many searches from this address. Try again later.", wait)
-
-
-def _refuse(reason: str, status: HTTPStatus, message: str, wait: float = 0.0) -> _Refusal:
-    return _Refusal(reason, text(status, message, (("Retry-After", str(max(1, math.ceil(wait)))),) if wait else ()))
+        return _Refusal("search_rate", HTTPStatus.TOO_MANY_REQUESTS, "Too many searches from this address. Try again later.", wait)
 
 
 def _host(origin: str) -> str:
