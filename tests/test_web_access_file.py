@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import ssl
 from pathlib import Path
 
 import pytest
+import yaml
 
 from exporter.errors import ConfigError
 from exporter.web.access import load_rules
@@ -181,3 +183,13 @@ def test_names_of_a_certificate_are_spelled_as_go_spells_them():
     )
     assert list(alternative_names({"subjectAltName": names})) == ["a.example.com", "2001:db8::1", "192.0.2.1", "spiffe://x/y"]
     assert list(alternative_names({})) == []
+
+
+def test_the_examples_of_the_documentation_are_what_they_say(directory, repository):
+    """They are copied before they are read."""
+    blocks = re.findall(r"```yaml\n(.*?)```", (repository / "docs/web-security.md").read_text(), re.DOTALL)
+    rules = loaded(directory, blocks[0].replace("tls.", "server."))
+    assert rules.tls is not None
+    assert list(rules.settings.basic_auth_users) == ["prometheus"]
+    assert rules.cautions == ()
+    assert yaml.safe_load(blocks[1]) == yaml.safe_load((repository / "deploy/prometheus/prometheus-tls.yml").read_text())
