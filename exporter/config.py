@@ -8,18 +8,17 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import yaml
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
 from exporter.aws import AwsSettings
 from exporter.catalog import DEFAULT_WATCH_SETS, WATCH_SETS
 from exporter.checks import STATE_FAMILIES
-from exporter.errors import ConfigError
+from exporter.documents import checked, read_text, read_yaml
 from exporter.families import FAMILIES
 from exporter.forecast import FORECAST_FAMILIES, BaselineSettings
 from exporter.posture.judge import Judge
@@ -115,12 +114,30 @@ class MetricsSettings(Settings):
 
 
 class WebSettings(Settings):
-    """What the web endpoints tell of themselves."""
+    """What the web endpoints tell of themselves, and to whom; TLS and logins are in the file of `--web.config.file`."""
 
     external_url: str = Field(
         default="",
         description="URL under which people reach the exporter, for links in alerts; without it they lead to the address that Prometheus "
         "scrapes.",
+    )
+    metrics_without_login: bool = Field(
+        default=False,
+        description="Whether `/metrics` answers without login where `--web.config.file` names users, so that Prometheus needs no password.",
+    )
+    health_without_login: bool = Field(
+        default=False,
+        description="Whether `/-/healthy` and `/-/ready` answer without login where `--web.config.file` names users: probes cannot log in.",
+    )
+    search_rate: float = Field(
+        default=20.0,
+        ge=0,
+        le=10_000,
+        description="Searches of the history that one client address may make each second in the long run; 0 for any number. "
+        "`/metrics` is never limited.",
+    )
+    search_burst: int = Field(
+        default=60, ge=1, le=100_000, description="Searches that one client address may make at once before `search_rate` holds it back."
     )
 
     @field_validator("external_url")
@@ -177,7 +194,7 @@ class Config(Settings):
         default_factory=AthenaSettings, description="Where Athena finds trail logs, for `query` and `history --from athena`."
     )
     port_classes: PortClassSettings = Field(default_factory=PortClassSettings, description="Which ports belong to which class.")
-    web: WebSettings = Field(default_factory=WebSettings, description="What the web endpoints tell of themselves.")
+    web: WebSettings = Field(default_factory=WebSettings, description="What the web endpoints tell of themselves, and to whom.")
     alerts: AlertSettings = Field(
         default_factory=AlertSettings, description="What the alert rules that `aws-change-exporter rules` prints look like at this site."
     )
@@ -216,123 +233,23 @@ class Config(Settings):
         return self.reads_posture or any(SOURCES[settings.type].needs_aws for settings in self.sources)
 
 
-_SECRET_KEYS = frozenset({"external_id"})
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML, where a key given twice is an error instead of a silent choice."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen: set[Any] = set()
-        for key_node, _ in node.value:
-            key = self.construct_object(key_node, deep=True)
-            if isinstance(key, str | int | float | bool | None) and key in seen:
-                raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} stands twice; keep one", key_node.start_mark)
-            if isinstance(key, str):
-                seen.add(key)
-        return super().construct_mapping(node, deep)
-
-    def construct_date(self, node: yaml.ScalarNode) -> object:
-        """Leave what only looks like a date (2027-02-30) as text, so that it is told with its key path."""
-        try:
-            return self.construct_yaml_timestamp(node)
-        except ValueError:
-            return node.value
-
-
-_Loader.add_constructor("tag:yaml.org,2002:timestamp", _Loader.construct_date)
+_SECRETS = {"external_id": "must be text, in quotes, of at most 1224 characters"}
 
 
 def load(path: Path) -> Config:
     """Read and check a configuration file; raise ConfigError that names file, key path and remedy."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise ConfigError(f"{path}: no such file; correct the path, or write the file") from None
-    except IsADirectoryError:
-        raise ConfigError(f"{path}: is a directory; name a file in it") from None
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path}: cannot be read: not UTF-8 at byte {error.start}; save it as UTF-8 text") from error
-    except OSError as error:
-        raise ConfigError(f"{path}: cannot be read: {error.strerror or error}; let the exporter's user read it") from error
-    return parse(text, str(path))
+    return parse(read_text(path), str(path))
 
 
 def parse(text: str, where: str) -> Config:
     """Return the configuration that YAML text spells; `where` names it in errors."""
-    try:
-        data = yaml.load(text, Loader=_Loader)  # noqa: S506 - _Loader is a SafeLoader
-    except yaml.reader.ReaderError as error:
-        # The reader knows only the position, and people count lines.
-        place = f"{text.count(chr(10), 0, error.position) + 1}:{error.position - text.rfind(chr(10), 0, error.position)}"
-        raise ConfigError(f"{where}:{place}: not valid YAML: the character {text[error.position]!a}; remove it") from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
-        raise ConfigError(f"{where}{line}: not valid YAML: {getattr(error, 'problem', None) or error}") from error
-    except RecursionError:
-        raise ConfigError(f"{where}: not valid YAML: nested too deeply") from None
+    data = read_yaml(text, where)
     return validate({} if data is None else data, where)
 
 
 def validate(data: object, where: str) -> Config:
     """Return the configuration that plain data spells; raise ConfigError with one line for each problem."""
-    if not isinstance(data, dict):
-        raise ConfigError(f"{where}: must be a mapping of sections, such as `sources:`, not {type(data).__name__}")
-    try:
-        return Config.model_validate(data)
-    except ValidationError as error:
-        lines = [f"{where}: {_key_path(item['loc'], data)}: {_remedy(item)}" for item in error.errors(include_url=False)]
-        raise ConfigError("\n".join(dict.fromkeys(lines))) from None
-
-
-def _key_path(loc: Sequence[str | int], data: object) -> str:
-    """Spell a pydantic location as a person would, leaving out the union tags that the file does not have."""
-    path = ""
-    for part in loc:
-        if isinstance(part, int) and not isinstance(data, dict):
-            path += f"[{part}]"
-            data = data[part] if isinstance(data, list | tuple) and part < len(data) else None
-        elif isinstance(data, dict) and part not in data and data.get("type") == part:
-            continue
-        else:
-            path += f".{part}" if path else str(part)
-            data = data.get(part) if isinstance(data, dict) else None
-    return path or "(top level)"
-
-
-def _remedy(item: Any) -> str:
-    kind, context = item["type"], item.get("ctx") or {}
-    if _SECRET_KEYS.intersection(item["loc"]):
-        # Errors end up in logs and tickets, and what is wrong with a secret may be that it is nearly right.
-        return "must be text, in quotes, of at most 1224 characters (what is there is not shown, because it is secret)"
-    if kind == "extra_forbidden":
-        return "unknown key; remove it or correct its spelling"
-    if kind == "missing":
-        return "is required; add it"
-    if kind == "value_error":
-        return str(context.get("error", item["msg"]))
-    if kind in ("union_tag_invalid", "union_tag_not_found"):
-        expected = context.get("expected_tags") or "the source types"
-        given = item["input"].get("type") if isinstance(item["input"], Mapping) else None
-        return f"needs a `type`, one of {expected}" + (f", not {given!r:.80}" if given is not None else "")
-    if kind in ("model_type", "model_attributes_type", "dict_type", "mapping_type"):
-        return f"must be a mapping of keys, not {item['input']!r:.80}"
-    if kind in ("tuple_type", "list_type"):
-        return f"must be a list, not {item['input']!r:.80}"
-    if kind == "string_type" and isinstance(item["input"], int | float):
-        return f"must be text, not the number {item['input']!r:.80}; put it in quotes"
-    if kind in ("bool_type", "bool_parsing"):
-        return f"must be true or false, not {item['input']!r:.80}"
-    if kind in ("int_type", "int_parsing", "int_from_float"):
-        return f"must be a whole number, not {item['input']!r:.80}"
-    if kind == "path_type":
-        return f"must be a path, not {item['input']!r:.80}"
-    if kind == "invalid_key":
-        return "unknown key; remove it or correct its spelling"
-    message = re.sub(r"^(Input|String|Value) should ", "Must ", str(item["msg"]))
-    shown = item.get("input")
-    return f"{message[0].lower()}{message[1:]}" + (f", not {shown!r:.80}" if isinstance(shown, str | int | float | bool | None) else "")
+    return checked(Config, data, where, "sources", _SECRETS)
 
 
 def default_path() -> Path | None:

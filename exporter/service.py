@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -57,6 +57,8 @@ class Service:
         self.telemetry = Telemetry()
         self.store = open_store(config.store.path, logger)
         self.started_at = datetime.now(UTC)
+        # What else is read again with the configuration, and whether that succeeded.
+        self.also_reload: Callable[[], bool] | None = None
         self._stop = threading.Event()
         self._aws = aws
         self._reloading = threading.Lock()
@@ -171,6 +173,9 @@ class Service:
     def reload(self) -> bool:
         """Read the configuration file again; a bad one keeps the old configuration and sets the metric."""
         with self._reloading:
+            rest = self.also_reload is None or self.also_reload()
+            if self.config_file is None and self.also_reload is not None:
+                return rest
             try:
                 if self.config_file is None:
                     raise ConfigError("the exporter was started without --config.file, so there is nothing to reload")
@@ -194,7 +199,7 @@ class Service:
                 old.lease.give_up()
             self.telemetry.config_loaded(time.time())
             self.log.info("configuration reloaded", file=str(self.config_file))
-            return True
+            return rest
 
     def _schedule(self, pipeline: Pipeline) -> None:
         """Poll all units that are known, and ask for those that are not."""

@@ -39,6 +39,8 @@ def test_every_row_of_the_table_can_be_recorded(telemetry):
     telemetry.aws_request(GET_OBJECT, "111122223333", "us-east-1", 0.1, "SlowDown")
     telemetry.config_loaded(50.0)
     telemetry.web_info("https://changes.example.com/")
+    telemetry.web_config_read(True)
+    telemetry.http_request("/", 200)
     telemetry.exceptions({"bastion": 1.0})
     telemetry.expectation(1.0)
     telemetry.store_stats(StoreStats(10, 1, datetime(2020, 1, 1, tzinfo=UTC), datetime(2021, 1, 1, tzinfo=UTC), 1))

@@ -7,17 +7,40 @@ from pathlib import Path
 
 import click
 
-from exporter.cli.options import reports_errors
+from exporter.cli.options import reports_errors, web_config_option
 from exporter.config import load
 from exporter.service import require_sources
 from exporter.snapshots.permissions import reads_from
+from exporter.web.access import load_rules
 
 
 @click.command("check-config", short_help="Check a configuration file.")
-@click.argument("file", type=click.Path(path_type=Path, dir_okay=False))
+@click.argument("file", type=click.Path(path_type=Path, dir_okay=False), required=False)
+@web_config_option
 @reports_errors
-def check_config(file: Path) -> None:
-    """Check a configuration FILE; exit with 0 if it is right, 2 if not. Nothing is contacted or written."""
+def check_config(file: Path | None, web_config_file: Path | None) -> None:
+    """Check a configuration FILE, that of --web.config.file, or both; exit with 0 if all is right, 2 if not.
+
+    Nothing is contacted or written. Certificates and keys are read, as `serve` would read them.
+    """
+    if file is None and web_config_file is None:
+        raise click.UsageError("name a configuration FILE, or one with --web.config.file")
+    if file is not None:
+        _check(file)
+    if web_config_file is not None:
+        _check_web(web_config_file)
+
+
+def _check_web(file: Path) -> None:
+    rules = load_rules(file)
+    users = rules.settings.basic_auth_users
+    encryption = "none" if rules.tls is None else f"client certificates: {rules.settings.tls_server_config.client_auth_type}"
+    click.echo(f"{file}: valid; TLS: {encryption}; logins: {len(users) or 'none, everybody may ask'}")
+    for text in rules.cautions:
+        click.echo(f"Note: {text}", err=True)
+
+
+def _check(file: Path) -> None:
     config = load(file)
     require_sources(config, str(file))
     names = ", ".join(source.name if source.name == source.type else f"{source.name} ({source.type})" for source in config.sources)

@@ -65,7 +65,9 @@ class _Demo:
         path.write_text(yaml.safe_dump(shared | config, sort_keys=False), encoding="utf-8")
         level, form = self._log
         flags = ("--config.file", str(path), "--web.listen-address", address, "--log.level", level, "--log.format", form)
-        child = self.keep(Child("the exporter", [sys.executable, "-P", "-m", "exporter", "serve", *flags], None, environment))
+        # The demo asks its exporter by plain HTTP.
+        plain = {name: value for name, value in environment.items() if name != "AWS_CHANGE_EXPORTER_WEB_CONFIG"}
+        child = self.keep(Child("the exporter", [sys.executable, "-P", "-m", "exporter", "serve", *flags], None, plain))
         child.wait_for(f"http://{address}/-/healthy", _READY_SECONDS, self.done.is_set)
         return child
 

@@ -25,6 +25,14 @@ config_option = click.option(
     type=click.Path(path_type=Path, dir_okay=False),
     help="Configuration in YAML. Default: $AWS_CHANGE_EXPORTER_CONFIG, else ./aws-change-exporter.yml, else all defaults.",
 )
+web_config_option = click.option(
+    "--web.config.file",
+    "web_config_file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    envvar="AWS_CHANGE_EXPORTER_WEB_CONFIG",
+    help="TLS and logins, in the format of Prometheus' web.config.file (docs/web-security.md). "
+    "Default: $AWS_CHANGE_EXPORTER_WEB_CONFIG, else neither.",
+)
 level_option = click.option(
     "--log.level", "log_level", type=click.Choice(LOG_LEVELS), default="info", show_default=True, help="Least severe lines to write."
 )

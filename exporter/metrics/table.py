@@ -175,6 +175,24 @@ AWS_COST_PER_DAY = SelfMetric(
     "What a day costs in US dollars if it goes on as in the last hour.",
     ("account_id", "aws_service"),
 )
+HTTP_REQUESTS = SelfMetric(
+    PREFIX + "http_requests_total",
+    "counter",
+    "Requests answered, by the path's pattern (`other` for paths that there are not) and the status. A scrape shows the scrapes before it.",
+    ("handler", "code"),
+)
+HTTP_REFUSED = SelfMetric(
+    PREFIX + "http_requests_refused_total",
+    "counter",
+    "Requests and connections turned away before any work was done for them, by reason: a flood, a wrong password, a scanner.",
+    ("reason",),
+)
+WEB_CONFIG_SUCCESSFUL = SelfMetric(
+    PREFIX + "web_config_last_reload_successful",
+    "gauge",
+    "Whether the last attempt to read the web configuration file and its certificates succeeded (1), or failed and left the old ones in "
+    "force (0); absent without such a file.",
+)
 
 TELEMETRY: tuple[SelfMetric, ...] = (
     BUILD_INFO,
@@ -202,6 +220,9 @@ TELEMETRY: tuple[SelfMetric, ...] = (
     RELOAD_SUCCESS_TIME,
     RELOADS,
     RELOAD_FAILURES,
+    WEB_CONFIG_SUCCESSFUL,
+    HTTP_REQUESTS,
+    HTTP_REFUSED,
     EXCEPTION_EXPIRY,
     EXPECTATION,
     STORE_SIZE,
@@ -249,3 +270,23 @@ STORE_OPERATIONS = (
 
 What is kept of what stands is read and written under the name of the first, `posture`.
 """
+
+REFUSALS = (
+    "no_credentials",  # no login, where one is needed; what a browser does first
+    "wrong_credentials",
+    "login_rate",  # too many wrong logins
+    "search_rate",  # too many searches by one address
+    "rate_limit",  # rate_limit of the web configuration file
+    "busy",  # too many at once
+    "cross_site",  # made by the page of another site
+    "query",  # a query string that is too long
+    "malformed",  # no HTTP/1.1
+    "line",  # a request line that is too long
+    "header",  # too many headers, or too long ones
+    "body",  # a body that is too long, or of unknown length
+    "timeout",  # slower than a request may come
+    "connections",  # closed because there were too many
+    "tls",  # no TLS, or none that could be agreed on
+    "certificate",  # a client certificate without an allowed name
+)
+"""The values of the label `reason` of the requests refused, all there from the start."""

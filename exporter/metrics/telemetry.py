@@ -21,7 +21,7 @@ from exporter.metrics import table
 from exporter.metrics.cells import Cells
 from exporter.metrics.costs import LastHour
 from exporter.metrics.lines import header, number, prefix
-from exporter.metrics.table import STORE_OPERATIONS, TELEMETRY, SelfMetric
+from exporter.metrics.table import REFUSALS, STORE_OPERATIONS, TELEMETRY, SelfMetric
 from exporter.store.base import StoreStats
 
 _MOST_CALL_UNITS = 4_000
@@ -69,6 +69,8 @@ class Telemetry:
         self._set(table.BUILD_INFO, 1, version, python_version or platform.python_version())
         for operation in STORE_OPERATIONS:
             self._count(table.STORE_ERRORS, 0, operation)
+        for reason in REFUSALS:
+            self._count(table.HTTP_REFUSED, 0, reason)
         self._count(table.RELOADS, 0)
         self._count(table.RELOAD_FAILURES, 0)
         self._touch(table.REFRESH_DURATION)
@@ -213,6 +215,18 @@ class Telemetry:
         self._cells[table.WEB_INFO.name].clear()
         self._set(table.WEB_INFO, 1, external_url)
 
+    def web_config_read(self, succeeded: bool) -> None:
+        """Record an attempt to read the web configuration file."""
+        self._set(table.WEB_CONFIG_SUCCESSFUL, float(succeeded))
+
+    def http_request(self, handler: str, code: int) -> None:
+        """Record a request that was answered; `handler` is a path's pattern. The next refresh shows it: a scrape is no reason for one."""
+        self._count(table.HTTP_REQUESTS, 1, handler, str(code), wake=handler != "/metrics")
+
+    def http_refused(self, reason: str) -> None:
+        """Record a request or a connection that was turned away; `reason` is one of REFUSALS."""
+        self._count(table.HTTP_REFUSED, 1, reason)
+
     def exceptions(self, expiries: Mapping[str, float]) -> None:
         """Record when each exception of the configuration in force ends (epoch), by its name, instead of those before."""
         self._cells[table.EXCEPTION_EXPIRY.name].clear()
@@ -283,9 +297,9 @@ class Telemetry:
         cells = self._cells.get(row.name)
         return _spell(self._observed[row.name].collect(), openmetrics) if cells is None else cells.text(openmetrics)
 
-    def _count(self, row: SelfMetric, amount: float, *labels: str) -> None:
+    def _count(self, row: SelfMetric, amount: float, *labels: str, wake: bool = True) -> None:
         self._cells[row.name].add(labels, amount)
-        self._touch(row)
+        self._touch(row, wake=wake)
 
     def _set(self, row: SelfMetric, value: float, *labels: str, wake: bool = True) -> None:
         self._cells[row.name].set(labels, value)
