@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl
 
-from exporter.web.api.problems import Fault, bad_request
+from exporter.web.api.problems import Fault, Problem, bad_request
 from exporter.web.http import MAX_FIELDS, MAX_QUERY, Request
 
 MOST_VALUES = 50
@@ -116,7 +117,7 @@ def _value(parameter: Parameter, given: list[str]) -> Any:
 def _given(text: str) -> dict[str, list[str]]:
     whole = "the query string"
     if len(text) > MAX_QUERY:
-        raise bad_request(Fault(whole, f"at most {MAX_QUERY} bytes"))
+        raise Problem(HTTPStatus.REQUEST_URI_TOO_LONG, f"The query string may have {MAX_QUERY} bytes.")
     if not text.isascii():
         raise bad_request(Fault(whole, "ASCII; all else percent-encoded as UTF-8"))
     given: dict[str, list[str]] = {}
