@@ -5,26 +5,20 @@ from __future__ import annotations
 import gzip
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
 from exporter.logs import make_logger
 from exporter.metrics.telemetry import Telemetry
-from exporter.model import ChangeEvent, Outcome, Principal, PrincipalType, Resource
-from exporter.posture.judge import Judge
-from exporter.posture.settings import ExceptionSettings
-from exporter.posture.standing import Attachment, Group, Origin, PrefixList, Reading
-from exporter.report import PollReport
-from exporter.store import SqliteStore
+from exporter.model import ChangeEvent
+from exporter.report import Report
+from exporter.sources.base import UnitKey
 from exporter.web.api import api_routes
 from exporter.web.app import make_app
-from tests.store_events import ACCOUNT, GROUP, NOON, REGION, ingest, make_event, rule_change
-from tests.test_surveyor import EVERYONE, RANGES, World, added, rule
-
-__all__ = ["Answered", "Api", "filled"]
+from tests.store_events import ingest
+from tests.test_surveyor import World
 
 HOSTILE = '<script>alert(1)</script>"\\\x00\x1b[31m\u202e\u2028&lt; \U0001f600 {{7*7}} %s \r\nSet-Cookie: a=b'
 """What no consumer may take for anything but text."""
@@ -40,6 +34,7 @@ class Answered:
 
     @property
     def json(self) -> Any:
+        """The body, unpacked and read."""
         body = gzip.decompress(self.body) if self.headers.get("Content-Encoding") == "gzip" else self.body
         return json.loads(body)
 
@@ -49,14 +44,16 @@ class Api:
     """A world of what stands and happened, with the API over it."""
 
     world: World = field(default_factory=World)
-    reports: dict[tuple[str, str, str], Any] = field(default_factory=dict)
+    polls: dict[UnitKey, Report] = field(default_factory=dict)
     log: io.StringIO = field(default_factory=io.StringIO)
     app: Any = None
 
     def __post_init__(self) -> None:
         service: Any = SimpleNamespace(log=make_logger("info", "json", self.log), telemetry=Telemetry())
-        reports = lambda: {**self.reports, **self.world.surveyor.reports}
-        self.app = make_app(service, api_routes(self.world.store, reports, lambda: self.world.judge, lambda: self.world.now))
+        self.app = make_app(service, api_routes(self.world.store, self._reports, lambda: self.world.judge, lambda: self.world.now))
+
+    def _reports(self) -> Mapping[UnitKey, Report]:
+        return {**self.polls, **self.world.surveyor.reports}
 
     def ask(self, url: str, method: str = "GET", **headers: str) -> Answered:
         """Return what a request is answered; headers are named as in WSGI, without HTTP_."""
@@ -68,6 +65,6 @@ class Api:
         ((status, sent),) = started
         return Answered(int(status[:3]), dict(sent), body)
 
-    def store(self, *events: ChangeEvent, **more: Any) -> None:
+    def store(self, *events: ChangeEvent) -> None:
         """Store events as live ones of the source cloudtrail."""
-        self.world.store.append(ingest(*events, source="cloudtrail", at=self.world.now, **more))
+        self.world.store.append(ingest(*events, source="cloudtrail", at=self.world.now))

@@ -65,14 +65,15 @@ FILTERS = (
     _time("since", "Events at or after this time: so long ago, a day or a moment; UTC where it does not say."),
     _time("until", "Events before this time."),
     plain(
-        "text", "Words, each of which stands in the call, who made it, from where, or the ids and rules it touched; whatever their case. "
-        f"Of more than {MAX_WORDS} the first count.", 256, example="198.51.100.7",
+        "text", "Words, each of which stands in the call, who made it, from where, or the ids and rules it touched; "
+        f"whatever their case. Of more than {MAX_WORDS} the first count.", 256, example="198.51.100.7",
     ),
     number("limit", "At most so many events. A page may have fewer, and a `next` nonetheless.", 1, MAX_LIMIT, DEFAULT_LIMIT),
     # What is a cursor cannot be told by a pattern, and one that nearly does would promise too much.
     Parameter(
         "cursor", "Where the page before ended: its `next`.", {"type": "string", "format": "cursor"},
-        "what `next` of an answer held, unchanged", cursor.decode, example=cursor.encode(Position(datetime(2026, 1, 31, 13, tzinfo=UTC), EXAMPLE_ID)),
+        "what `next` of an answer held, unchanged", cursor.decode,
+        example=cursor.encode(Position(datetime(2026, 1, 31, 13, tzinfo=UTC), EXAMPLE_ID)),
     ),
 )  # fmt: skip
 

@@ -67,9 +67,8 @@ def one_of(name: str, description: str, values: Sequence[str], **more: Any) -> P
 
 
 def formed(name: str, description: str, pattern: str, allowed: str, read: Callable[[str], Any] = str, **more: Any) -> Parameter:
-    """Return a parameter whose texts match a pattern; `schema` of `more` is added to that of the pattern."""
-    schema = {"type": "string", "pattern": f"^{pattern}$", **more.pop("schema", {})}
-    return Parameter(name, description, schema, allowed, _formed(pattern, schema.get("maxLength", MAX_QUERY), read), **more)
+    """Return a parameter whose texts match a pattern."""
+    return Parameter(name, description, {"type": "string", "pattern": f"^{pattern}$"}, allowed, _formed(pattern, read), **more)
 
 
 def number(name: str, description: str, least: int, most: int, default: int) -> Parameter:
@@ -154,11 +153,11 @@ def _member(values: Sequence[str]) -> Callable[[str], str]:
     return read
 
 
-def _formed(pattern: str, most: int, read: Callable[[str], Any]) -> Callable[[str], Any]:
+def _formed(pattern: str, read: Callable[[str], Any]) -> Callable[[str], Any]:
     compiled = re.compile(pattern)
 
     def checked(text: str) -> Any:
-        if len(text) > most or compiled.fullmatch(text) is None:
+        if compiled.fullmatch(text) is None:
             raise ValueError
         return read(text)
 
