@@ -117,7 +117,7 @@ def test_a_page_of_long_events_ends_early_and_the_next_goes_on(api: Api) -> None
     pages = walk(api, f"{EVENTS}?limit=1000")
     assert len(pages) > 1
     assert [event for page in pages for event in page] == [event.event_id for event in (events[-1], *events[:-1])]
-    assert all(len(api.ask(f"{EVENTS}?event_id={page[0]}").body) * len(page) < MAX_BYTES * 2 for page in pages)
+    assert len(api.ask(f"{EVENTS}?limit=1000").body) < MAX_BYTES + 1000
 
 
 def test_an_event_longer_than_a_page_is_a_page(api: Api) -> None:
