@@ -187,6 +187,11 @@ def test_what_is_not_stored_is_not_found(api: Api, path: str) -> None:
     assert (answer.status, answer.headers["Content-Type"], answer.json["title"]) == (404, "application/problem+json", "Not Found")
 
 
+def test_a_path_that_there_is_not_is_a_problem_too(api: Api) -> None:
+    """A client reads its typing error in the form of all others."""
+    assert (api.ask("/api/v1/event").status, api.ask("/api/v1/event").headers["Content-Type"]) == (404, "application/problem+json")
+
+
 def test_the_record_comes_as_it_was_stored(api: Api) -> None:
     """It is evidence: what is formatted anew is not what AWS wrote."""
     raw = b'{"eventVersion": "1.11",\n  "userAgent" : "\\u003cscript>alert(1)</script>", "n": 1.50}'

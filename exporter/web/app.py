@@ -7,6 +7,7 @@ from http import HTTPStatus
 from typing import Any
 
 from exporter.errors import ExporterError
+from exporter.web.api.problems import refuse
 from exporter.web.http import Environ, Request, Response, Route, Router, text
 
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
@@ -31,7 +32,8 @@ def make_app(service: Any, routes: Sequence[Route]) -> Callable[[Environ, StartR
     def answer(method: str, path: str, environ: Environ) -> Response:
         found = router.find(path)
         if found is None:
-            return text(HTTPStatus.NOT_FOUND, "Not found. The pages are /, /history and /metrics; /api/v1/openapi.json describes the API.")
+            tell = refuse if path.startswith("/api/") else text
+            return tell(HTTPStatus.NOT_FOUND, "Not found. The pages are /, /history and /metrics; /api/v1/openapi.json describes the API.")
         route, variables = found
         if method not in route.methods:
             allowed = ", ".join(route.methods)

@@ -17,13 +17,14 @@ _HEADERS = {
     "Cache-Control": "no-cache: to be kept, and asked for again before it is used.",
     "Vary": "Accept-Encoding: gzip is sent to whoever takes it.",
 }
-_PROBLEMS = {
+PROBLEMS = {
     "400": "A parameter is unknown or wrong; `errors` says which, and what is allowed.",
     "405": "Only GET and HEAD.",
     "414": f"The query string is longer than {MAX_QUERY} bytes.",
     "500": "A fault of the exporter; its log says more.",
     "503": "The store cannot be read now; the log of the exporter says why.",
 }
+"""What may be answered to any request, beside what was asked for."""
 
 
 def description(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
@@ -43,7 +44,7 @@ def description(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
 
 def _operation(endpoint: Endpoint) -> dict[str, Any]:
     ref = {"$ref": f"#/components/schemas/{endpoint.answers}"}
-    problems = {**_PROBLEMS, **({"404": endpoint.missing} if endpoint.missing else {})}
+    problems = {**PROBLEMS, **({"404": endpoint.missing} if endpoint.missing else {})}
     return {
         "operationId": endpoint.name,
         "summary": endpoint.summary,
