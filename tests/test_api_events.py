@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import quote, urlencode
 
+import orjson
 import pytest
 
 from exporter.history import row
@@ -225,6 +226,13 @@ def test_hostile_text_in_every_field_stays_text(api: Api) -> None:
         json.loads(answer.body)
     (event,) = api.ask(EVENTS).json["events"]
     assert event["principal"]["user_agent"] == event["rule_changes"][0]["description"] == event["region"] == HOSTILE
+
+
+def test_half_a_surrogate_pair_is_no_stumbling_block(api: Api) -> None:
+    """Strict readers, jq among them, refuse a whole answer for one half of a pair; a whole one is a character."""
+    api.store(make_event(1, rule_changes=(rule_change(None, description="a\ud800b \U0001f600 \\ud800"),)))
+    body = api.ask(EVENTS).body
+    assert orjson.loads(body)["events"][0]["rule_changes"][0]["description"] == "a\ufffdb \U0001f600 \\ud800"
 
 
 def test_an_unchanged_answer_is_not_sent_again(api: Api) -> None:

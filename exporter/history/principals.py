@@ -77,16 +77,15 @@ class Principals:
     def _rows(self, name: str) -> list[SeriesRow]:
         with self._lock:
             if self._store.revision() != self._revision:
-                changes = self._store.series(self._revision)
+                changes = self._store.series(self._revision, (_FIRST, _CHANGES))
                 for row in changes.rows:
-                    if row.family in (_FIRST, _CHANGES):
-                        self._series.setdefault(row.labels[2], {})[row.id] = row
+                    self._series.setdefault(row.labels[2], {})[row.id] = row
                 self._revision = changes.revision
             return list(self._series.get(name, {}).values())
 
 
 def principal_facts(store: Store, name: str) -> PrincipalFacts | None:
-    """Return what `Principals.facts` does, reading every series of the store: who asks often keeps a `Principals`."""
+    """Return what `Principals.facts` does, reading the series of all principals: who asks often keeps a `Principals`."""
     return Principals(store).facts(name)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -148,13 +148,13 @@ class SqliteStore:
         # One row by primary key costs as much as PRAGMA data_version would, and needs no cache that may be wrong.
         return int(str(self._database.value("read the revision", "SELECT value FROM meta WHERE key = 'revision'")))
 
-    def series(self, after: int = 0) -> SeriesChanges:
+    def series(self, after: int = 0, only: Collection[str] | None = None) -> SeriesChanges:
         """Return the series that changed after a revision, in order of id, from one consistent reading.
 
         Series of families that this version does not know are left out.
         """
         with self._database.reading("read series") as reader:
-            return series.read(reader, after, self._book.families)
+            return series.read(reader, after, self._book.families, only)
 
     def mark_exposed(self, ids: Sequence[int], at: datetime) -> None:
         """Remember when a scrape first showed these series; those already marked keep their time.

@@ -12,6 +12,7 @@ from typing import Any
 from isal import igzip
 
 from exporter.metrics.negotiation import negotiate
+from exporter.sources.scan import repair_surrogates
 from exporter.web.http import Request, Response
 
 JSON_TYPE = "application/json"
@@ -32,7 +33,9 @@ class Answer:
 
 def to_json(value: Any) -> bytes:
     """Return JSON in ASCII: whatever was put into a name stays text for every reader, and on every terminal."""
-    return json.dumps(value, separators=(",", ":"), allow_nan=False).encode("ascii") + b"\n"
+    body = json.dumps(value, separators=(",", ":"), allow_nan=False).encode("ascii")
+    # Half a surrogate pair, which strict readers refuse, is escaped like the pairs.
+    return (repair_surrogates(body) if b"\\ud" in body else body) + b"\n"
 
 
 def digest(*parts: bytes) -> str:

@@ -78,6 +78,9 @@ def route_of(endpoint: Endpoint, rooms: Rooms) -> Route:
             found = endpoint.handle(rooms, asked)
         except Problem as problem:
             return tell(problem)
+        except ValueError as error:
+            # What is wrong with a request is a Problem, so this is none of whoever asked.
+            raise RuntimeError(f"{endpoint.name} failed: {error}") from error
         return found if isinstance(found, Response) else respond(request, found)
 
     return Route(endpoint.path, answer, searches=endpoint.searches, refuse=refuse)

@@ -18,7 +18,7 @@ from exporter.web.http import Response
 
 MAX_BYTES = 4 << 20
 """A page ends early once its rows are as long as this: a thousand events may name a thousand rules each."""
-_AT_ONCE = 100
+_AT_ONCE = 128
 """Events that are read together: no more than these are in memory beside the page."""
 
 
