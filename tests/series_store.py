@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -55,7 +55,7 @@ class SeriesStore:
         self._check()
         return self._revision
 
-    def series(self, after: int = 0) -> SeriesChanges:
+    def series(self, after: int = 0, only: Collection[str] | None = None) -> SeriesChanges:
         """As Store.series."""
         self._check()
         self.before_series()

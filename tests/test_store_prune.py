@@ -36,7 +36,8 @@ def test_what_is_older_is_forgotten_and_nothing_else(tmp_path: Path) -> None:
     assert store.prune(NOON) == 2
     assert [row.event.event_time for row in store.search(Query())] == [NOON + timedelta(days=2), NOON]
     assert len(store.search(Query(security_groups=(GROUP,)))) == 2
-    assert (values(store.series().rows), store.revision(), store.cursor("files", "a")) == (counts, revision, "1")
+    assert (values(store.series().rows), store.cursor("files", "a")) == (counts, "1")
+    assert store.revision() > revision, "an answer of the API that was kept shows what is gone"
     assert store.prune(NOON) == 0
     store.close()
 

@@ -13,6 +13,7 @@ import pytest
 
 from exporter.catalog import Watch
 from exporter.errors import SourceError, StoreError
+from exporter.history.look import pictures, sightings
 from exporter.logs import make_logger
 from exporter.metrics.telemetry import Telemetry
 from exporter.model import ChangeEvent, Direction, PeerType, Resource, Rule, RuleAction, RuleChange, Unit
@@ -24,7 +25,6 @@ from exporter.snapshots import ReadContext
 from exporter.store import SqliteStore
 from exporter.store.base import PostureChange, Query
 from exporter.surveyor import Surveyor, watched_kinds
-from exporter.surveyor.look import pictures, sightings
 from tests.store_events import ACCOUNT, NOON, REGION, ingest, make_event
 
 WEB, DB = "sg-0123456789abcdef0", "sg-0fedcba9876543210"

@@ -13,9 +13,9 @@ from exporter.model import Direction, PeerType, Rule
 from exporter.posture.chronicle import GROUP, PREFIX_LIST
 from exporter.posture.codec import decode, encode
 from exporter.posture.standing import Attachment, Exposure, Group, Origin, Part, PrefixList, Reading, RecorderLight, Standing, TrailLight
+from exporter.snapshots.documents import PICTURE, Kept, Picture
 from exporter.store import SqliteStore
 from exporter.store.base import PostureChange
-from exporter.surveyor.documents import PICTURE, Kept, Picture
 from exporter.surveyor.merging import Merged, merge
 from tests.store_events import ACCOUNT, NOON, REGION
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from dashboards.render import pages as dashboard_pages
 from exporter.rules import ALERTS, VARIANT, AlertSettings, prometheus_rule, render_alerts, render_recording, render_variant
 from tools.page_alerts import alerts_page
+from tools.page_api import api_page
 from tools.page_cli import cli_page
 from tools.page_configuration import configuration_page
 from tools.page_events import events_page
@@ -34,6 +35,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "deploy/prometheus/anomaly-promql.yml": lambda: render_variant(AlertSettings()),
     "deploy/prometheus/recording.yml": render_recording,
     "docs/alerts.md": lambda: alerts_page(_simulation()),
+    "docs/api.md": api_page,
     "docs/cli.md": cli_page,
     "docs/configuration.md": lambda: configuration_page((ROOT / "example.yml").read_text(encoding="utf-8")),
     "docs/events.md": events_page,

@@ -10,11 +10,11 @@ from exporter.cli.options import existing_store
 from exporter.config import Config
 from exporter.errors import ConfigError
 from exporter.history import format_time
+from exporter.history.look import pictures, sightings
 from exporter.history.open_rows import open_row
 from exporter.posture.judge import Judge
 from exporter.posture.standing import Part, Standing
 from exporter.store import Store
-from exporter.surveyor.look import pictures, sightings
 
 _LATE = 3
 """How many intervals old a picture may be before that is said."""

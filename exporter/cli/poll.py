@@ -11,12 +11,12 @@ import click
 from exporter.cli.options import config_option, log_options, reports_errors, resolve_config
 from exporter.config import Config
 from exporter.errors import ConfigError
+from exporter.history.look import pictures
 from exporter.logs import make_logger
 from exporter.posture.judge import count_rules
 from exporter.report import Report
 from exporter.service import Service, require_sources
 from exporter.store import Store
-from exporter.surveyor.look import pictures
 from exporter.text import visible
 
 OPEN_STATUS = 2

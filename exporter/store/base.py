@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import blake2b
@@ -290,11 +290,11 @@ class Store(Protocol):
         ...
 
     def revision(self) -> int:
-        """Return a number that grows with every change of any series; cheap."""
+        """Return a number that grows with every change of any series, of any event and of what stands open; cheap."""
         ...
 
-    def series(self, after: int = 0) -> SeriesChanges:
-        """Return the series that changed after a revision, in order of id, from one consistent reading."""
+    def series(self, after: int = 0, only: Collection[str] | None = None) -> SeriesChanges:
+        """Return the series (`only` those of some families) that changed after a revision, in order of id, from one consistent reading."""
         ...
 
     def mark_exposed(self, ids: Sequence[int], at: datetime) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
 from hashlib import blake2b
@@ -14,7 +14,7 @@ from exporter.families import POSTURE_FAMILIES, RECORD_FAMILIES, RECORDS, RECORD
 from exporter.model import IGNORED_REASONS, ChangeEvent, Unit
 from exporter.store.base import SeriesChanges, SeriesRow
 from exporter.store.codec import Details, event_id_text
-from exporter.store.dimensions import Dimensions
+from exporter.store.dimensions import Dimensions, find
 
 GREATEST = float(2**53)
 """Beyond it a double no longer counts by ones."""
@@ -50,6 +50,9 @@ _UPDATE = {
 }
 _COLUMNS = "SELECT s.id, f.text, s.labels, s.value, s.event_id, s.event_time, s.exposed_at FROM series s JOIN strings f ON f.id = s.family"
 _ALL = f"{_COLUMNS} ORDER BY s.id"
+_OF_FAMILIES = """SELECT s.id, f.text, s.labels, s.value, s.event_id, s.event_time, s.exposed_at
+    FROM json_each(?) wanted CROSS JOIN series s ON s.family = wanted.value JOIN strings f ON f.id = s.family
+    WHERE s.revision > ? ORDER BY s.id"""
 _STRINGS = "SELECT id, text FROM strings WHERE id IN (SELECT value FROM json_each(?))"
 _CHANGED = f"{_COLUMNS} WHERE s.revision > ? ORDER BY s.id"
 
@@ -285,11 +288,18 @@ def with_details(event: ChangeEvent, details: Details) -> ChangeEvent:
     return replace(event, **{field.name: getattr(details, field.name) for field in fields(details)})
 
 
-def read(connection: sqlite3.Connection, after: int, families: Iterable[Family]) -> SeriesChanges:
-    """Return the series of these families that changed after a revision, inside the reading at hand."""
-    known = {family.name for family in families}
+def read(
+    connection: sqlite3.Connection, after: int, families: Iterable[Family], only: Collection[str] | None = None
+) -> SeriesChanges:  # fmt: skip
+    """Return the series of these families, or `only` of some of them, that changed after a revision, inside the reading at hand."""
+    known = {family.name for family in families if only is None or family.name in only}
     revision = int(connection.execute("SELECT value FROM meta WHERE key = 'revision'").fetchone()[0])
-    found = (connection.execute(_CHANGED, (after,)) if after > 0 else connection.execute(_ALL)).fetchall()
+    if only is not None and after <= 0:
+        # There may be a million series of groups, and a hundred of what is asked for.
+        numbers_of = [number for name in known if (number := find(connection, name)) is not None]
+        found = connection.execute(_OF_FAMILIES, (json.dumps(numbers_of), after)).fetchall()
+    else:
+        found = (connection.execute(_CHANGED, (after,)) if after > 0 else connection.execute(_ALL)).fetchall()
     labels_of = {row[0]: row[2].split(",") for row in found if row[1] in known}
     numbers = {int(number) for labels in labels_of.values() for number in labels}
     texts = {str(number): text for number, text in connection.execute(_STRINGS, (json.dumps(list(numbers)),))}

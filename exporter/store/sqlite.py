@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -147,17 +147,17 @@ class SqliteStore:
         return {key: value for key, value in rows if key.startswith(prefix)}
 
     def revision(self) -> int:
-        """Return a number that grows with every change of any series, by any process; takes microseconds."""
+        """Return a number that grows with every change of any series or event, by any process; takes microseconds."""
         # One row by primary key costs as much as PRAGMA data_version would, and needs no cache that may be wrong.
         return int(str(self._database.value("read the revision", "SELECT value FROM meta WHERE key = 'revision'")))
 
-    def series(self, after: int = 0) -> SeriesChanges:
+    def series(self, after: int = 0, only: Collection[str] | None = None) -> SeriesChanges:
         """Return the series that changed after a revision, in order of id, from one consistent reading.
 
         Series of families that this version does not know are left out.
         """
         with self._database.reading("read series") as reader:
-            return series.read(reader, after, self._book.families)
+            return series.read(reader, after, self._book.families, only)
 
     def mark_exposed(self, ids: Sequence[int], at: datetime) -> None:
         """Remember when a scrape first showed these series; those already marked keep their time.
@@ -220,6 +220,8 @@ class SqliteStore:
             for name, labels, amount in change.counts:
                 tally.posture_count(name, labels, amount)
             self._book.apply(writer, tally)
+            if change.amendments or change.events or change.explained:
+                self._book.raise_revision(writer)
             unit = posture.enter(writer, change.account_id, change.region, change.joined)
             posture.write_documents(writer, unit, documents)
             if samples is not None and samples != (known.samples if known else gauges.NO_SAMPLES):
@@ -266,6 +268,8 @@ class SqliteStore:
         while True:
             with self._database.writing("forget old events") as writer:
                 pruned = prune_chunk(writer, self._dimensions.strings, self._blocks, moment, stored)
+                if pruned:
+                    self._book.raise_revision(writer)
             total += pruned
             if pruned < CHUNK:
                 return total

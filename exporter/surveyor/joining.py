@@ -14,8 +14,8 @@ from exporter.posture.join import REMEMBER, SLACK, join
 from exporter.posture.judge import Judge
 from exporter.posture.ports import PORT_CLASSES
 from exporter.posture.standing import Part, PrefixList, Standing
+from exporter.snapshots.documents import Kept, chronicle_key
 from exporter.store.base import DocumentKey, Query, Store
-from exporter.surveyor.documents import Kept, chronicle_key
 from exporter.surveyor.merging import Merged, rule_entries
 from exporter.surveyor.past import Past
 

@@ -12,8 +12,8 @@ from exporter.posture.chronicle import GROUP, PREFIX_LIST
 from exporter.posture.codec import encode
 from exporter.posture.diff import diff
 from exporter.posture.standing import Group, Origin, Part, PrefixList, Reading, Standing
+from exporter.snapshots.documents import Kept, Picture, normal, part_key
 from exporter.store.base import DocumentKey, digest_of
-from exporter.surveyor.documents import Kept, Picture, normal, part_key
 
 _LONGEST_UNRECORDED = timedelta(hours=26)
 """How long AWS Config may take to show a new resource: a day where it records daily, and some hours."""

@@ -12,8 +12,8 @@ from exporter.posture.chronicle import GROUP, PREFIX_LIST, Chronicle, Version
 from exporter.posture.join import standing_at
 from exporter.posture.memory import extend, pruned
 from exporter.posture.standing import Group, Part, PrefixList
+from exporter.snapshots.documents import Kept
 from exporter.store.base import DocumentKey
-from exporter.surveyor.documents import Kept
 from exporter.surveyor.merging import Merged, entry_rules, rule_entries
 
 

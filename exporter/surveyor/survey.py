@@ -22,9 +22,9 @@ from exporter.posture.settings import NAME, PostureSettings
 from exporter.posture.standing import Reading, Standing
 from exporter.report import SurveyReport
 from exporter.snapshots.base import ReadContext, Reader
+from exporter.snapshots.documents import PICTURE, Kept
 from exporter.sources.base import UnitKey, fields_of
 from exporter.store.base import News, PostureChange, Store
-from exporter.surveyor.documents import PICTURE, Kept
 from exporter.surveyor.joining import Joiner, Outcomes
 from exporter.surveyor.merging import Merged, merge
 from exporter.surveyor.telling import MOST_RULES, named, tell_outcomes, tell_report

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from exporter.posture.standing import Part, Reading
-from exporter.surveyor.documents import Picture
+from exporter.snapshots.documents import Picture
 
 _FIELDS = {
     Part.GROUPS: "groups",

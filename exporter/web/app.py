@@ -8,6 +8,7 @@ from http import HTTPStatus
 from typing import Any, Protocol
 
 from exporter.errors import ExporterError
+from exporter.web.api.problems import refuse
 from exporter.web.headers import SECURITY_HEADERS, Headers, joined
 from exporter.web.http import Environ, Request, Response, Route, Router, text
 
@@ -65,7 +66,8 @@ def make_app(service: Any, routes: Sequence[Route], gate: Gate | None = None) ->
         if refusal is not None:
             return refusal
         if found is None:
-            return text(HTTPStatus.NOT_FOUND, "Not found. The pages are /, /history and /metrics; /api/v1/openapi.json describes the API.")
+            tell = refuse if request.path.startswith("/api/") else text
+            return tell(HTTPStatus.NOT_FOUND, "Not found. The pages are /, /history and /metrics; /api/v1/openapi.json describes the API.")
         route, _ = found
         if request.method not in route.methods:
             allowed = ", ".join(route.methods)

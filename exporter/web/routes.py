@@ -13,4 +13,5 @@ from exporter.web.pages import Pages, page_routes
 def all_routes(service: Any) -> tuple[Route, ...]:
     """Return the routes over a running service: its metrics and health, the pages for people and the API for programs."""
     pages = Pages(service.store, service.reports)
-    return (*core_routes(service), *page_routes(pages), *api_routes(service.store, service.reports))
+    api = api_routes(service.store, service.reports, lambda: service.pipeline.judge)
+    return (*core_routes(service), *page_routes(pages), *api)

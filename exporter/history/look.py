@@ -9,9 +9,9 @@ from datetime import datetime
 from exporter.model import ChangeEvent, Direction, Outcome, PeerType, Rule, RuleAction, RuleChange
 from exporter.posture.diff import Place, place
 from exporter.posture.judge import Judge, OpenRule
-from exporter.posture.standing import Part, Standing
+from exporter.posture.standing import Group, Part, Standing
+from exporter.snapshots.documents import Kept
 from exporter.store.base import HistoryEvent, Query, Store
-from exporter.surveyor.documents import Kept
 
 _MOST_EVENTS = 10_000
 
@@ -57,18 +57,32 @@ def sightings(store: Store, standing: Standing, judge: Judge, now: datetime) -> 
     first = kept.picture.first_read_at.get(Part.GROUPS) if kept.picture else None
     histories: dict[str, list[HistoryEvent]] = {}
     for found in judge.open_rules(standing, now):
-        group = found.group
-        if group.group_id not in histories:
-            histories[group.group_id] = _history(store, standing, group.group_id, group.name)
-        event = _opening(histories[group.group_id], found)
-        yield Sighting(standing.account_id, standing.region, found, Opener(event, None if event else first))
+        yield Sighting(standing.account_id, standing.region, found, opener_of(store, standing, found, first, histories))
 
 
-def _history(store: Store, standing: Standing, group_id: str, name: str) -> list[HistoryEvent]:
-    """Return the successful events of a group, newest first."""
+def opener_of(
+    store: Store, standing: Standing, found: OpenRule, first: datetime | None, histories: dict[str, list[HistoryEvent]] | None = None
+) -> Opener:
+    """Return who opened a rule of a picture. `first` is when groups were first read; `histories` keeps those of groups between calls."""
+    group, rule_id = found.group, found.rule.rule_id
+    if rule_id is not None and found.rule.peer_type is not PeerType.PREFIX_LIST:
+        # Few events name one rule, however many its group has; most rules that stand were made by a call that was told their id.
+        event = _opening(_history(store, standing, group, (rule_id,)), found)
+        if event is not None:
+            return Opener(event)
+    histories = {} if histories is None else histories
+    if group.group_id not in histories:
+        histories[group.group_id] = _history(store, standing, group)
+    event = _opening(histories[group.group_id], found)
+    return Opener(event, None if event else first)
+
+
+def _history(store: Store, standing: Standing, group: Group, rule_ids: tuple[str, ...] = ()) -> list[HistoryEvent]:
+    """Return the successful events of a group, or of some of its rules, newest first."""
     return store.search(
         Query(
-            security_groups=(group_id, f"name:{name}"),
+            security_groups=(group.group_id, f"name:{group.name}"),
+            rule_ids=rule_ids,
             accounts=(standing.account_id,),
             regions=(standing.region,),
             outcomes=(Outcome.SUCCESS,),
