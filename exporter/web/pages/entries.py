@@ -63,11 +63,6 @@ class Entry:
     link: str
     principal_link: str
 
-    @property
-    def unknown_actor(self) -> bool:
-        """Whether nobody knows who did it."""
-        return self.unexplained
-
 
 class Entries:
     """Makes entries of events; asks the store for what only it knows (names of groups, records of attempts)."""
@@ -84,9 +79,7 @@ class Entries:
         if not vain:
             return found
         raws = {item.event.event_id: item.event.raw for item in self._store.search(Query(event_ids=vain, limit=len(vain), raw=True))}
-        return [
-            replace(item, event=replace(item.event, raw=raws[item.event.event_id])) if item.event.event_id in raws else item for item in found
-        ]
+        return [replace(item, event=replace(item.event, raw=raws.get(item.event.event_id, b""))) for item in found]
 
     def entries(self, found: Sequence[HistoryEvent], *, whole: bool = False) -> list[Entry]:
         """Return the entries of events; `whole` leaves out no group and no resource."""

@@ -146,15 +146,13 @@ def _traffic(found: OpenRule) -> str:
 def rule_tables(facts: GroupFacts) -> list[Mapping[str, object]]:
     """Return the rules of a group as two tables, what comes in and what goes out, each row with how it is exposed if it is open."""
     opened = {found.rule: found for found in reversed(facts.open)}
-    tables = []
+    tables: list[Mapping[str, object]] = []
     for title, direction, peer in (("Ingress", Direction.INGRESS, "From"), ("Egress", Direction.EGRESS, "To")):
-        rows = [
-            {**rule_cells(rule), "open": rule in opened, **_exposed(opened.get(rule))}
-            for rule in facts.rules or ()
-            if rule.direction is direction
-        ]
+        rules = [rule for rule in facts.rules or () if rule.direction is direction]
         # What the internet may use comes first, the rest as the reading has it.
-        tables.append({"title": title, "peer": peer, "rows": sorted(rows, key=lambda row: not row["open"])})
+        rules.sort(key=lambda rule: rule not in opened)
+        rows = [{**rule_cells(rule), "open": rule in opened, **_exposed(opened.get(rule))} for rule in rules]
+        tables.append({"title": title, "peer": peer, "rows": rows})
     return tables
 
 

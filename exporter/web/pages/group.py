@@ -39,7 +39,9 @@ def group_page(context: Context, parameters: Parameters) -> Page:
         account_id, region = (units[0].account_id, units[0].region) if units else ("", "")
     facts = context.facts.of_group(account_id, region, group_id) if account_id else None
     if facts is None:
-        return context.sorry("No such group is known", "It stands in no reading and no stored event names it. A new group is known within minutes.")
+        return context.sorry(
+            "No such group is known", "It stands in no reading and no stored event names it. A new group is known within minutes."
+        )
     query = Query(security_groups=(group_id,), accounts=(account_id,), regions=(region,), limit=_LOOKED_AT)
     found = context.entries.search(query)
     who = Counter(item.event.principal.name for item in found).most_common(_MOST_WHO)

@@ -74,11 +74,14 @@ def _parts(sign: str, words: Mapping[str, str], other: Mapping[str, str] | None 
     for name, word in words.items():
         differs = other is not None and name != "id" and other.get(name) != word
         text, marked = runs[-1]
+        space = "" if text == sign else " "
         if differs is marked:
-            runs[-1] = (text + word if text == sign else f"{text} {word}", marked)
-        else:
-            runs[-1] = (text if text == sign else f"{text} ", marked)
+            runs[-1] = (f"{text}{space}{word}", marked)
+        elif differs:  # the space between belongs to what is not marked
+            runs[-1] = (text + space, marked)
             runs.append((word, differs))
+        else:
+            runs.append((space + word, differs))
     return tuple(runs)
 
 

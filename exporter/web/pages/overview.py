@@ -16,7 +16,6 @@ _OPEN = 8
 _SOURCES = 100
 _LATE_SECONDS = 3600
 """A poll that was complete but is older than this is late, whatever its interval is: units poll every some seconds to minutes."""
-_WORDS = {"public": "reachable from the internet", "unknown": "of unknown exposure", "attached": "attached", "unattached": "unattached"}
 
 
 def overview_page(context: Context) -> Page:
@@ -32,7 +31,8 @@ def overview_page(context: Context) -> Page:
         days=by_day(context.entries.entries(context.entries.search(Query(limit=_LATEST)))),
         open_groups=context.facts.open_groups(facts.open, _OPEN),
         open_total=facts.open_groups,
-        exposures=[(name, _WORDS[name], number) for name, number in facts.open_groups_by_exposure.items() if number],
+        reachable=facts.open_groups_by_exposure.get("public", 0),
+        unknown=facts.open_groups_by_exposure.get("unknown", 0),
         watched=_watched(facts),
         hours=context.today.hours(),
         sources=sources[:_SOURCES],

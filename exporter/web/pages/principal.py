@@ -30,7 +30,9 @@ def principal_page(context: Context, parameters: Parameters) -> Page:
         return context.sorry("Which principal?", "Name it: /principal?principal=role/Deploy.", HTTPStatus.BAD_REQUEST)
     facts = context.principals.facts(name)
     if facts is None:
-        return context.sorry("No such principal is known", "No stored event names it. A session or an ARN is found by the history's search.")
+        return context.sorry(
+            "No such principal is known", "No stored event names it. A session or an ARN is found by the history's search."
+        )
     found = [item for item in context.entries.search(Query(principals=(name,), limit=_SHOWN + 1)) if item.event.principal.name == name]
     body = context.render(
         "principal.html",

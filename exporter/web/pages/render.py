@@ -51,6 +51,15 @@ def _amount(seconds: int) -> str:
     return f"{seconds // (365 * 86400)} years"
 
 
+def _visible(value: object, limit: int = _MOST_TEXT) -> str:
+    return visible(str(value), limit)
+
+
+def _day(moment: datetime) -> str:
+    utc = moment.astimezone(UTC)
+    return f"{utc:%A} {utc.day} {utc:%B %Y}"
+
+
 class Renderer:
     """Renders the templates; they are read and compiled once."""
 
@@ -65,11 +74,11 @@ class Renderer:
             auto_reload=False,
         )
         self._environment.filters |= {
-            "visible": lambda value, limit=_MOST_TEXT: visible(str(value), limit),
+            "visible": _visible,
             "iso": format_time,
-            "stamp": lambda moment: moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S"),
-            "clock": lambda moment: moment.astimezone(UTC).strftime("%H:%M:%S"),
-            "day": lambda moment: f"{moment.astimezone(UTC):%A} {moment.astimezone(UTC).day} {moment.astimezone(UTC):%B %Y}",
+            "stamp": lambda moment: f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S}",
+            "clock": lambda moment: f"{moment.astimezone(UTC):%H:%M:%S}",
+            "day": _day,
         }
         self._environment.globals |= {"address": address, "version": __version__, "static": static.addresses}
 
