@@ -20,6 +20,7 @@ from exporter.metrics.exposition import Exposition
 from exporter.metrics.telemetry import Telemetry
 from exporter.parse import RecordParser
 from exporter.poller import Poller, utc_now
+from exporter.posture.judge import Judge
 from exporter.posture.open_ingress import OpenedIngress
 from exporter.posture.settings import NAME, PostureSettings
 from exporter.report import PollReport, Report, SurveyReport
@@ -80,6 +81,7 @@ class Pipeline:
     exposition: Exposition
     forecaster: Forecaster
     lease: Lease | None
+    judge: Judge
 
     @property
     def polled(self) -> tuple[tuple[Polled, PolledSettings], ...]:
@@ -146,9 +148,8 @@ def build_pipeline(
     posture = config.posture
     parser = RecordParser(watch, OpenedIngress(config.port_classes.ranges(), posture.internet))
     poller = Poller(store, parser, watch, telemetry, logger, stopping=stopping)
-    surveyor = Surveyor(
-        store, config.judge(), posture, telemetry, logger, poller.read_until, utc_now, stopping, watched_kinds(watch.wanted)
-    )
+    judge = config.judge()
+    surveyor = Surveyor(store, judge, posture, telemetry, logger, poller.read_until, utc_now, stopping, watched_kinds(watch.wanted))
     lease = _lease(config, telemetry, previous, aws)
     units = [_units(settings, config.aws.discovery_interval, lease, logger, previous) for settings in config.sources]
     if config.reads_posture and lease is not None:
@@ -166,7 +167,7 @@ def build_pipeline(
         states=config.reads_posture,
         forecaster=forecaster,
     )
-    pipeline = Pipeline(config, tuple(units), poller, surveyor, exposition, forecaster, lease)
+    pipeline = Pipeline(config, tuple(units), poller, surveyor, exposition, forecaster, lease, judge)
     for source, settings in pipeline.polled:
         telemetry.register_source(source.name, source.account_id, source.region, settings.longest_between.total_seconds())
     telemetry.web_info(config.web.external_url)

@@ -19,7 +19,7 @@ from exporter.store.base import Store, StoredSample, StoreStats
 
 _OPEN, _EXCEPTED, _SNAPSHOT, _GROUPS, _RULES = OPEN.name, EXCEPTED.name, SNAPSHOT.name, GROUPS.name, RULES.name
 _KEPT = frozenset({_OPEN, _EXCEPTED, _GROUPS, _RULES, _SNAPSHOT})
-_WORST_FIRST = {name.value: at for at, name in enumerate((Exposure.PUBLIC, Exposure.UNKNOWN, Exposure.ATTACHED, Exposure.UNATTACHED))}
+WORST_FIRST = {name.value: at for at, name in enumerate((Exposure.PUBLIC, Exposure.UNKNOWN, Exposure.ATTACHED, Exposure.UNATTACHED))}
 _MOST = 1000
 
 
@@ -85,6 +85,11 @@ class _Seen:
     rules: int | None = None
     read_at: Mapping[str, datetime] = field(default_factory=dict)
 
+    @property
+    def open_groups(self) -> int:
+        """How many groups are open, those aside of which an exception covers all."""
+        return len({count.security_group_id for count in self.open if not count.excepted})
+
 
 class Overviews:
     """Tells the overview; remembers the gauges, and reads only those of units that changed since. Safe to use from several threads."""
@@ -103,11 +108,19 @@ class Overviews:
             tuple(found[:_MOST]),
             len(found),
             len({key[:3] for key in bad}),
-            {name: len({key[:3] for key in bad if key[3] == name}) for name in _WORST_FIRST},
-            tuple(_unit_facts(unit, seen) for unit, seen in sorted(units.items(), key=lambda item: (item[0].account_id, item[0].region))),
+            {name: len({key[:3] for key in bad if key[3] == name}) for name in WORST_FIRST},
+            _unit_facts(units),
             source_facts(reports),
             self._store.stats(),
         )
+
+    def open_counts(self) -> dict[Unit, tuple[OpenCount, ...]]:
+        """Return what is open by unit; the tuple of a unit is the same object until the unit is read again. Raises StoreError."""
+        return {unit: seen.open for unit, seen in self._current().items()}
+
+    def units(self) -> tuple[UnitFacts, ...]:
+        """Return what stands in each unit, by account and region. Raises StoreError."""
+        return _unit_facts(self._current())
 
     def _current(self) -> dict[Unit, _Seen]:
         with self._lock:
@@ -150,11 +163,13 @@ def _seen(samples: Iterable[StoredSample]) -> _Seen:
     return _Seen(tuple(counts), numbers.get(_GROUPS), numbers.get(_RULES), read_at)
 
 
-def _unit_facts(unit: Unit, seen: _Seen) -> UnitFacts:
-    open_groups = len({count.security_group_id for count in seen.open if not count.excepted})
-    return UnitFacts(unit.account_id, unit.region, seen.groups, seen.rules, open_groups, seen.read_at)
+def _unit_facts(units: Mapping[Unit, _Seen]) -> tuple[UnitFacts, ...]:
+    return tuple(
+        UnitFacts(unit.account_id, unit.region, seen.groups, seen.rules, seen.open_groups, seen.read_at)
+        for unit, seen in sorted(units.items(), key=lambda item: (item[0].account_id, item[0].region))
+    )
 
 
 def _gravity(count: OpenCount) -> tuple[object, ...]:
     where = count.account_id, count.region, count.security_group_id, count.port_class, count.protocol, count.ip_version
-    return count.excepted, _WORST_FIRST.get(count.exposure, len(_WORST_FIRST)), *where
+    return count.excepted, WORST_FIRST.get(count.exposure, len(WORST_FIRST)), *where

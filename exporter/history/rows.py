@@ -55,10 +55,11 @@ def row(found: HistoryEvent) -> dict[str, Any]:
 
 
 def _rule_change(change: RuleChange) -> dict[str, Any]:
-    return {"action": change.action.value, **_rule(change.rule), "before": _rule(change.before) if change.before else None}
+    return {"action": change.action.value, **rule_object(change.rule), "before": rule_object(change.before) if change.before else None}
 
 
-def _rule(rule: Rule) -> dict[str, Any]:
+def rule_object(rule: Rule) -> dict[str, Any]:
+    """Return one rule as a JSON object; what is not told is null."""
     return {
         "direction": rule.direction.value if rule.direction else None,
         "rule_id": rule.rule_id,

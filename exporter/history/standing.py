@@ -7,20 +7,18 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from exporter.history.look import Opener, opener_of
 from exporter.history.overview import OpenCount, Overview, Overviews, SourceFacts, UnitFacts, overview_facts
 from exporter.history.principals import PrincipalFacts, Principals, principal_facts
-from exporter.model import ChangeEvent, Outcome, PeerType, Rule, Unit
-from exporter.posture.chronicle import GROUP, PREFIX_LIST, Chronicle
-from exporter.posture.codec import decode
+from exporter.history.unit_documents import UnitDocuments
+from exporter.model import ChangeEvent, Outcome, Rule, Unit
+from exporter.posture.chronicle import GROUP, Chronicle
 from exporter.posture.judge import Judge, OpenRule
-from exporter.posture.standing import Attachment, Exposure, Group, Part, PrefixList, Standing
-from exporter.snapshots.documents import PICTURE, Picture, chronicle_key, part_key
-from exporter.store.base import DocumentKey, Query, Store
-
-T = TypeVar("T")
+from exporter.posture.standing import Attachment, Exposure, Part
+from exporter.snapshots.documents import chronicle_key
+from exporter.store.base import Query, Store
 
 _BORN, _GONE = "CreateSecurityGroup", "DeleteSecurityGroup"
 
@@ -67,12 +65,12 @@ def group_facts(
     store: Store, judge: Judge, account_id: str, region: str, group_id: str, now: datetime | None = None
 ) -> GroupFacts | None:  # fmt: skip
     """Return what is known of a group; None where it neither stands nor ever changed. Raises StoreError."""
-    documents = _Documents(store, account_id, region)
-    group = documents.one((GROUP, group_id), Group)
+    documents = UnitDocuments(store, account_id, region)
+    standing = documents.standing_of((group_id,))
     born, gone = _life(store, account_id, region, group_id)
-    if group is None:
+    if not standing.groups:
         return _gone(documents, group_id, born, gone) or _only_events(store, account_id, region, group_id)
-    standing = documents.standing_of(group)
+    (group,) = standing.groups
     deleted = gone.event_time if gone else None
     open_rules = () if deleted else tuple(judge.open_rules(standing, now or datetime.now(UTC)))
     attachment = (standing.attachments or {}).get(group_id, Attachment())
@@ -97,7 +95,7 @@ def group_facts(
     )
 
 
-def _gone(documents: _Documents, group_id: str, born: ChangeEvent | None, gone: ChangeEvent | None) -> GroupFacts | None:
+def _gone(documents: UnitDocuments, group_id: str, born: ChangeEvent | None, gone: ChangeEvent | None) -> GroupFacts | None:
     """Return what is remembered of a group that does not stand."""
     chronicle = documents.one(chronicle_key(GROUP, group_id), Chronicle)
     if chronicle is None and born is None and gone is None:
@@ -156,36 +154,6 @@ def _asked(born: ChangeEvent | None) -> Mapping[str, Any]:
 
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) and value else None
-
-
-class _Documents:
-    """The documents of one unit, each read when it is asked for: never all of its groups."""
-
-    def __init__(self, store: Store, account_id: str, region: str) -> None:
-        self._store, self.account_id, self.region = store, account_id, region
-        picture = self.one(PICTURE, Picture)
-        self._read_at = picture.read_at if picture else {}
-        self.first_read_at = picture.first_read_at.get(Part.GROUPS) if picture else None
-        self.read_at = self._read_at.get(Part.GROUPS)
-
-    def one(self, key: DocumentKey, kind: type[T]) -> T | None:
-        """Return one document, None where there is none."""
-        body = self._store.documents(self.account_id, self.region, key[0], (key[1],)).get(key[1])
-        return None if body is None else decode(body, kind)
-
-    def standing_of(self, group: Group) -> Standing:
-        """Return the picture as if nothing else stood in it."""
-        named = {rule.peer for rule in group.rules if rule.peer_type is PeerType.PREFIX_LIST and rule.peer}
-        lists = self._store.documents(self.account_id, self.region, PREFIX_LIST, named) if named else {}
-        return Standing(
-            self.account_id,
-            self.region,
-            groups=(group,),
-            prefix_lists={name: decode(body, PrefixList) for name, body in lists.items()},
-            attachments=self.one(part_key(Part.INTERFACES), dict[str, Attachment]),
-            balanced=self.one(part_key(Part.LOAD_BALANCERS), frozenset[str]),
-            read_at=self._read_at,
-        )
 
 
 __all__ = [

@@ -290,7 +290,7 @@ class Store(Protocol):
         ...
 
     def revision(self) -> int:
-        """Return a number that grows with every change of any series; cheap."""
+        """Return a number that grows with every change of any series, of any event and of what stands open; cheap."""
         ...
 
     def series(self, after: int = 0) -> SeriesChanges:

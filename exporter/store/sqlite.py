@@ -144,7 +144,7 @@ class SqliteStore:
         return {key: value for key, value in rows if key.startswith(prefix)}
 
     def revision(self) -> int:
-        """Return a number that grows with every change of any series, by any process; takes microseconds."""
+        """Return a number that grows with every change of any series or event, by any process; takes microseconds."""
         # One row by primary key costs as much as PRAGMA data_version would, and needs no cache that may be wrong.
         return int(str(self._database.value("read the revision", "SELECT value FROM meta WHERE key = 'revision'")))
 
@@ -217,6 +217,8 @@ class SqliteStore:
             for name, labels, amount in change.counts:
                 tally.posture_count(name, labels, amount)
             self._book.apply(writer, tally)
+            if change.amendments or change.events or change.explained:
+                self._book.raise_revision(writer)
             unit = posture.enter(writer, change.account_id, change.region, change.joined)
             posture.write_documents(writer, unit, documents)
             if samples is not None and samples != (known.samples if known else gauges.NO_SAMPLES):
@@ -263,6 +265,8 @@ class SqliteStore:
         while True:
             with self._database.writing("forget old events") as writer:
                 pruned = prune_chunk(writer, self._dimensions.strings, self._blocks, moment, stored)
+                if pruned:
+                    self._book.raise_revision(writer)
             total += pruned
             if pruned < CHUNK:
                 return total

@@ -35,7 +35,7 @@ def make_app(service: Any, routes: Sequence[Route]) -> Callable[[Environ, StartR
         route, variables = found
         if method not in route.methods:
             allowed = ", ".join(route.methods)
-            return text(HTTPStatus.METHOD_NOT_ALLOWED, f"Use {allowed} here.", (("Allow", allowed),))
+            return route.refuse(HTTPStatus.METHOD_NOT_ALLOWED, f"Use {allowed} here.", (("Allow", allowed),))
         request = Request(method, path, variables, environ)
         try:
             if not route.searches:
@@ -44,23 +44,20 @@ def make_app(service: Any, routes: Sequence[Route]) -> Callable[[Environ, StartR
                 return route.handler(request)
         except ExporterError as error:
             service.log.error("a request failed", path=path, error=str(error))
-            return text(HTTPStatus.SERVICE_UNAVAILABLE, "The store cannot be read now. The log says why.")
+            return route.refuse(HTTPStatus.SERVICE_UNAVAILABLE, "The store cannot be read now. The log says why.", ())
         except ValueError as error:  # of the query string
-            return text(HTTPStatus.BAD_REQUEST, f"The query string cannot be read: {error}")
+            return route.refuse(HTTPStatus.BAD_REQUEST, f"The query string cannot be read: {error}", ())
         except Exception:
             # The boundary of one request: its fault is in the log, and the others go on.
             service.log.exception("a request failed by a fault of the exporter", path=path)
-            return text(HTTPStatus.INTERNAL_SERVER_ERROR, "This is a fault of the exporter. The log says more.")
+            return route.refuse(HTTPStatus.INTERNAL_SERVER_ERROR, "This is a fault of the exporter. The log says more.", ())
 
     def app(environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         method = environ["REQUEST_METHOD"]
         response = answer(method, _path(environ), environ)
-        headers = [
-            ("Content-Type", response.content_type),
-            ("Content-Length", str(len(response.body))),
-            *_SECURITY_HEADERS,
-            *response.headers,
-        ]
+        headers = [*_SECURITY_HEADERS, *response.headers]
+        if response.status is not HTTPStatus.NOT_MODIFIED:  # which has no body of its own, and tells nothing of the one that is held
+            headers += [("Content-Type", response.content_type), ("Content-Length", str(len(response.body)))]
         start_response(f"{response.status.value} {response.status.phrase}", headers)
         return [b"" if method == "HEAD" else response.body]
 

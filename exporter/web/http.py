@@ -50,6 +50,12 @@ class Response:
 
 
 Handler = Callable[[Request], Response]
+Refusal = Callable[[HTTPStatus, str, tuple[tuple[str, str], ...]], Response]
+
+
+def text(status: HTTPStatus, message: str, headers: tuple[tuple[str, str], ...] = ()) -> Response:
+    """Return a plain-text answer."""
+    return Response(status, f"{message}\n".encode(), headers=headers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,11 +67,8 @@ class Route:
     methods: tuple[str, ...] = ("GET", "HEAD")
     # What reads the store is watched by the telemetry of searches, and is bounded in rate.
     searches: bool = False
-
-
-def text(status: HTTPStatus, message: str, headers: tuple[tuple[str, str], ...] = ()) -> Response:
-    """Return a plain-text answer."""
-    return Response(status, f"{message}\n".encode(), headers=headers)
+    # How a request is refused, or a failure of the handler told: for people unless the route is for programs.
+    refuse: Refusal = text
 
 
 class Router:
