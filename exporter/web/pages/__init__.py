@@ -28,6 +28,8 @@ from exporter.web.pages.search import found_by
 from exporter.web.pages.static import Static
 from exporter.web.pages.today import Today
 
+Headers = tuple[tuple[str, str], ...]
+
 
 class Pages:
     """Renders the pages from the store and from what the poller last reported. Safe to use from several threads."""
@@ -74,24 +76,34 @@ class Pages:
         """Return the page of one event."""
         return event_page(self._context, parameters)
 
+    def sorry(self, status: HTTPStatus, message: str) -> Page:
+        """Return the page that says that a request could not be answered; it asks nothing of the store."""
+        return self._context.sorry(status.phrase, message, status)
+
 
 def page_routes(pages: Pages) -> tuple[Route, ...]:
     """Return the routes of the pages and of their static files."""
 
-    def html(page: Page) -> Response:
+    def html(page: Page, headers: Headers = ()) -> Response:
         status, body = page
         # An old answer to "what stands open now" is worse than a slow one.
-        return Response(status, body, "text/html; charset=utf-8", (("Cache-Control", "no-cache"),))
+        return Response(status, body, "text/html; charset=utf-8", (("Cache-Control", "no-cache"), *headers))
+
+    def refuse(status: HTTPStatus, message: str, headers: Headers) -> Response:
+        return html(pages.sorry(status, message), headers)
+
+    def page(path: str, answer: Callable[[Parameters], Page]) -> Route:
+        return Route(path, lambda request: html(answer(request.parameters())), searches=True, refuse=refuse)
 
     def search(request: Request) -> Response:
         return Response(HTTPStatus.SEE_OTHER, b"", headers=(("Location", found_by(request.parameters())),))
 
     return (
-        Route("/", lambda _request: html(pages.overview()), searches=True),
-        Route("/history", lambda request: html(pages.history(request.parameters())), searches=True),
-        Route("/group", lambda request: html(pages.group(request.parameters())), searches=True),
-        Route("/principal", lambda request: html(pages.principal(request.parameters())), searches=True),
-        Route("/event", lambda request: html(pages.event(request.parameters())), searches=True),
-        Route("/search", search),
+        page("/", lambda _parameters: pages.overview()),
+        page("/history", pages.history),
+        page("/group", pages.group),
+        page("/principal", pages.principal),
+        page("/event", pages.event),
+        Route("/search", search, refuse=refuse),
         *pages.static.routes(),
     )

@@ -12,7 +12,7 @@ from exporter.posture.codec import decode
 from exporter.posture.entries import is_entry
 from exporter.store.base import HistoryEvent, Query, Store
 from exporter.web.pages.agents import CHANNELS, short_agent
-from exporter.web.pages.lines import Diff, diff_of
+from exporter.web.pages.lines import LISTED_RULES, MOST_RULES, Diff, diff_of
 from exporter.web.pages.render import address
 
 _SHOWN = 6
@@ -127,7 +127,7 @@ def _entry(item: HistoryEvent, names: Mapping[tuple[Unit, str], str], *, whole: 
         explained_by=(event.shared_event_id or "") if unexplained else "",
         how=CHANNELS[event.channel],
         agent=short_agent(event.principal.user_agent),
-        diff=diff_of(event),
+        diff=diff_of(event, MOST_RULES if whole else LISTED_RULES),
         groups=tuple(_touched(unit, group, names) for group in event.security_groups[:shown]),
         more_groups=max(0, len(event.security_groups) - shown),
         resources=event.resources if whole else () if event.security_groups else event.resources[:_SHOWN],

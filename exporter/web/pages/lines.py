@@ -12,7 +12,10 @@ from exporter.parse.asked import asked_changes
 UNTOLD = "a rule that the record does not tell"
 _LINES = 20
 """Lines shown at once; the rest unfolds. One line alone is not worth folding."""
-MOST_RULES = 1000
+LISTED_RULES = 100
+"""Rules of one change in a list: fifty changes of a thousand rules each would be a page of megabytes."""
+MOST_RULES = 5000
+"""Rules of one change on its own page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,14 +44,14 @@ class Diff:
     attempted: bool = False
 
 
-def diff_of(event: ChangeEvent, shown: int = _LINES) -> Diff:
-    """Return what an event changed, or had asked for in vain (of which only the raw record tells)."""
+def diff_of(event: ChangeEvent, most: int = LISTED_RULES) -> Diff:
+    """Return what an event changed, or had asked for in vain (of which only the raw record tells); at most so many rules."""
     changes, attempted = event.rule_changes, False
     if not changes:
         changes, attempted = asked_changes(event), True
-    lines = [line for change in changes[:MOST_RULES] for line in _lines(change)]
-    at_once = shown if len(lines) > shown + 1 else len(lines)
-    return Diff(tuple(lines[:at_once]), tuple(lines[at_once:]), max(0, len(changes) - MOST_RULES), attempted and bool(changes))
+    lines = [line for change in changes[:most] for line in _lines(change)]
+    at_once = _LINES if len(lines) > _LINES + 1 else len(lines)
+    return Diff(tuple(lines[:at_once]), tuple(lines[at_once:]), max(0, len(changes) - most), attempted and bool(changes))
 
 
 def _lines(change: RuleChange) -> Iterator[Line]:
