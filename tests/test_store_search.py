@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from exporter.model import ChangeEvent, Outcome, Resource
 from exporter.store import SqliteStore
 from exporter.store.base import BEGINNING, Query
-from exporter.store.search import glob
+from exporter.store.glob import glob
 from tests.store_events import ACCOUNT, GROUP, NOON, REGION, ingest, made_up, make_event, rule_change
 
 
@@ -107,7 +107,7 @@ def test_one_event_is_found_without_reading_the_others(store: SqliteStore) -> No
     store._database._writer.set_trace_callback(said.append)
     assert found(store, event_ids=(make_event(7).event_id,)) == [make_event(7).event_id]
     store._database._writer.set_trace_callback(None)
-    statement = next(text for text in said if text.startswith("SELECT e.id FROM events"))
+    statement = next(text for text in said if "json_each" in text and "JOIN events" in text)
     plans = [row[3] for row in store._database._writer.execute(f"EXPLAIN QUERY PLAN {statement}")]
     assert any("SEARCH e USING INTEGER PRIMARY KEY" in plan for plan in plans), plans
     assert not any(plan.startswith("SCAN e") for plan in plans), plans
@@ -208,7 +208,7 @@ def test_the_newest_of_a_group_are_read_from_the_index(store: SqliteStore) -> No
     store.search(Query(limit=5))
     writer.set_trace_callback(None)
     plans = [[row[3] for row in writer.execute(f"EXPLAIN QUERY PLAN {statement}")] for statement in said if "event_time DESC" in statement]
-    assert ["PRIMARY KEY (string=?)" in plans[0][0], "events_by_time" in plans[1][0]] == [True, True]
+    assert ["PRIMARY KEY (string=?" in plans[0][0], "events_by_time" in plans[1][0]] == [True, True]
     assert not any("TEMP B-TREE" in step for plan in plans for step in plan), "everything would be sorted to show five"
 
 

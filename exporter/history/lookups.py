@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator
 
 from exporter.catalog import DIRECTIONS, WATCH_SETS, Kind
 from exporter.store.base import Query
-from exporter.store.search import glob
+from exporter.store.glob import glob
 
 SWEEP = ("ReadOnly", "false")
 EVERYTHING = ("", "")

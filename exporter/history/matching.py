@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 
 from exporter.model import ChangeEvent
 from exporter.store.base import Query
-from exporter.store.search import glob
+from exporter.store.glob import glob
 from exporter.store.words import holds, words
 
 Test = Callable[[str], bool]

@@ -10,14 +10,14 @@ from datetime import datetime
 from exporter.errors import StoreError
 from exporter.model import ChangeEvent, Unit
 from exporter.posture.chronicle import EVENT_SOURCE, Amendment
-from exporter.store import touched
+from exporter.store import runs, touched
 from exporter.store.append import Appender, New
 from exporter.store.blocks import Blocks
 from exporter.store.codec import LIVE, Details, decode_details, encode_details, event_key, to_microseconds
 from exporter.store.dimensions import Dimensions
+from exporter.store.events import load
 from exporter.store.kept import NOTHING, Kept, keep, load_kept, together, with_groups
 from exporter.store.known import Known, Stored
-from exporter.store.search import load
 from exporter.store.series import LIVE_EVENT, PAST_EVENT, Book, Tally, with_details
 
 
@@ -106,4 +106,5 @@ class Amender:
         number = found.stored.number
         touched.forget(connection, self._dimensions.strings, ((number, found.event_time, found.shown),))
         touched.remember(connection, self._dimensions.strings, ((number, found.event_time, details),))
+        runs.amend(connection, self._dimensions.strings, number, found.event_time, found.shown, details)
         self._blocks.replace(connection, number, encode_details(details))

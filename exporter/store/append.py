@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from exporter.errors import StoreError
 from exporter.families import LATE_EVENTS, RECORDS, RECORDS_READ
 from exporter.model import ChangeEvent, Unit
-from exporter.store import touched
+from exporter.store import lexicon, runs, touched
 from exporter.store.base import Ingest, IngestResult, StoredEvent
 from exporter.store.blocks import Blocks
 from exporter.store.codec import details_of, encode_details, event_key, floor_to_second, to_microseconds
@@ -140,23 +140,25 @@ class Appender:
         first = next_number(connection)
         number = self._dimensions.strings.number
         sources = number(connection, json.dumps([source]))
-        seen, rows, details, items = [], [], [], []
+        seen, rows, details, items, entries = [], [], [], [], []
         for at, (key, met) in enumerate(new.items(), first):
             event, principal = met.event, met.event.principal
+            unit = self._dimensions.units.number(connection, event.account_id, event.region)
+            call = self._dimensions.calls.number(connection, event.event_source, event.event_name, event.watch_set)
+            caller = self._dimensions.principals.number(
+                connection, principal.type, principal.name, principal.arn, principal.session, principal.account_id, principal.invoked_by
+            )
+            outcome, error_code = number(connection, event.outcome), number(connection, event.error_code)
+            source_ip, user_agent = number(connection, principal.source_ip), number(connection, principal.user_agent)
             seen.append((at, key, met.fingerprint, met.addendum))
             rows.append((
-                at, met.event_time, recorded_at,
-                self._dimensions.units.number(connection, event.account_id, event.region),
-                self._dimensions.calls.number(connection, event.event_source, event.event_name, event.watch_set),
-                self._dimensions.principals.number(
-                    connection, principal.type, principal.name, principal.arn, principal.session, principal.account_id, principal.invoked_by
-                ),
-                number(connection, event.outcome), number(connection, event.channel), number(connection, event.error_code),
-                number(connection, principal.source_ip), number(connection, principal.user_agent), sources,
-                flags(met.live, met.details),
+                at, met.event_time, recorded_at, unit, call, caller, outcome, number(connection, event.channel), error_code, source_ip,
+                user_agent, sources, flags(met.live, met.details),
             ))  # fmt: skip
             detail = details_of(met.details)
             details.append((at, met.event_time, detail))
+            who = tuple(number(connection, text) for text in (principal.name, principal.session, principal.arn))
+            entries.append(runs.Entry(at, met.event_time, detail, unit, call, outcome, who, (error_code, source_ip, user_agent)))
             items.append((encode_details(detail), met.details.raw))
             if met.details is not met.event:
                 more = met.revealed or met.event
@@ -165,6 +167,8 @@ class Appender:
         connection.executemany(_INSERT_SEEN, seen)
         connection.executemany(_INSERT_EVENT, rows)
         touched.remember(connection, self._dimensions.strings, details)
+        runs.enter(connection, self._dimensions.strings, entries)
+        lexicon.pack(connection)
         self._blocks.write(connection, first, items)
         connection.execute(_COUNT_EVENTS, (len(rows),))
 

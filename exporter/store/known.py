@@ -8,13 +8,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from exporter.model import ChangeEvent
-from exporter.store import touched
+from exporter.store import runs, touched
 from exporter.store.base import StoredEvent
 from exporter.store.blocks import Blocks
 from exporter.store.codec import ADDENDUM, CONTENT_KNOWN, LIVE, decode_details, details_of, encode_details
 from exporter.store.dimensions import Dimensions
+from exporter.store.events import load
 from exporter.store.kept import amended_anew, keep, load_kept, revise, together
-from exporter.store.search import load
 from exporter.store.series import CONFLICT, LIVE_EVENT, PAST_EVENT, PROMOTED_EVENT, SUPERSEDED, Tally, with_details
 
 _FIND = """SELECT s.id, s.fingerprint, s.addendum, e.event_time, e.flags, l.text
@@ -117,6 +117,7 @@ class Known:
         shown = amended_anew(before, kept, details)
         touched.forget(connection, self._dimensions.strings, ((stored.number, stored.event_time, before),))
         touched.remember(connection, self._dimensions.strings, ((stored.number, stored.event_time, shown),))
+        runs.amend(connection, self._dimensions.strings, stored.number, stored.event_time, before, shown)
         self._blocks.replace(connection, stored.number, encode_details(shown), event.raw)
         stored.flags = flags(live, event)
         connection.execute("UPDATE events SET flags = ? WHERE id = ?", (stored.flags, stored.number))

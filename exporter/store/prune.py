@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 
-from exporter.store import touched
+from exporter.store import runs, touched
 from exporter.store.blocks import Blocks
 from exporter.store.codec import decode_details
 from exporter.store.dimensions import Strings
@@ -28,5 +28,6 @@ def prune_chunk(connection: sqlite3.Connection, strings: Strings, blocks: Blocks
     for statement in (_DELETE, _DELETE_KEPT):
         connection.execute(statement, (json.dumps(list(rows)),))
     blocks.drop_empty(connection, rows)
+    runs.drop_empty(connection, rows)
     connection.execute("UPDATE meta SET value = value - ? WHERE key = 'events'", (len(rows),))
     return len(rows)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 
 from exporter.errors import StoreError
 from exporter.store.dictionary import TRAIL
+from exporter.store.reindex import index_all
 
 APPLICATION_ID = 0x41574345
 """Marks a file as ours ("AWCE"); PRAGMA application_id, bytes 68-71 of the SQLite header."""
@@ -137,7 +138,22 @@ def _fourth(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
 
 
-MIGRATIONS: tuple[Migration, ...] = (_first, _second, _third, _fourth)
+_TABLES_5 = (
+    # Which events have what, for every search that no other table answers (runs.py). id: the number of the run times 4096, and the row.
+    """CREATE TABLE runs (id INTEGER PRIMARY KEY, oldest INTEGER NOT NULL, newest INTEGER NOT NULL, heads BLOB NOT NULL,
+        rules BLOB NOT NULL, tails BLOB NOT NULL)""",
+    # The strings first..last in lower case, a line each (lexicon.py).
+    "CREATE TABLE lexicon (last INTEGER PRIMARY KEY, first INTEGER NOT NULL, body BLOB NOT NULL)",
+)
+
+
+def _fifth(connection: sqlite3.Connection) -> None:
+    for statement in _TABLES_5:
+        connection.execute(statement)
+    index_all(connection)
+
+
+MIGRATIONS: tuple[Migration, ...] = (_first, _second, _third, _fourth, _fifth)
 """Append only: position n brings a file from version n to n + 1, and files in the field have run the earlier ones."""
 
 

@@ -1,0 +1,161 @@
+"""Searching the index of runs: every filter becomes the bits of the events of a run that match it."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from exporter.store import lexicon, runs
+from exporter.store.dimensions import find
+from exporter.store.filters import Bounds, Filters, Place
+from exporter.store.numbers import Numbers
+from exporter.store.rule_digits import Needle, needle_of
+from exporter.store.sections import CALL, OUTCOME, RUN, TEXT, TOUCHED, UNIT, WHO, Head, Tails, places_of
+
+_HEADS = "SELECT id, heads FROM runs WHERE id BETWEEN ? AND ?"
+_TAILS = "SELECT tails FROM runs WHERE id = ?"
+_RULES = "SELECT rules FROM runs WHERE id = ?"
+_UNITS = "SELECT json_group_array(id), json_group_array(account_id), json_group_array(region) FROM units"
+_CALLS = "SELECT json_group_array(id), json_group_array(event_source), json_group_array(event_name) FROM calls"
+
+
+_ALL = (1 << RUN) - 1
+
+
+@dataclass(slots=True)
+class _Condition:
+    """An event matches if it has one of the numbers in the section that they are of, or a rule id that one of the needles is in."""
+
+    numbers: dict[int, Numbers] = field(default_factory=dict)
+    needles: tuple[Needle, ...] = ()
+
+    @property
+    def impossible(self) -> bool:
+        return not self.needles and not any(self.numbers.values())
+
+
+@dataclass(slots=True)
+class _Row:
+    """A row of a run, of which only what is needed is read."""
+
+    number: int
+    head: Head
+    tails: Tails | None = None
+    rules: bytes | None = None
+
+
+class Indexed:
+    """Finds what matches by the index; of principals' patterns and words it finds what may, for the events tell."""
+
+    def __init__(self, connection: sqlite3.Connection, filters: Filters) -> None:
+        self._connection, self._filters = connection, filters
+        self._conditions = [
+            _Condition({section: Numbers(numbers)})
+            for section, numbers in (
+                (UNIT, filters.units), (CALL, filters.calls), (OUTCOME, filters.outcomes), (WHO, filters.principals),
+                (TOUCHED, filters.groups),
+            )
+            if numbers is not None
+        ]  # fmt: skip
+        if filters.rules is not None:
+            self._conditions.append(_rules(connection, filters.rule_ids))
+        if filters.patterns:
+            self._conditions += _principals(connection, filters.patterns)
+        if filters.words:
+            self._conditions += _words(connection, filters.words)
+        self._extents: list[runs.Extent] | None = None
+
+    def newest(self, bounds: Bounds, count: int) -> list[Place]:
+        """Return where the newest events stand within bounds that may match, up to a count."""
+        if any(condition.impossible for condition in self._conditions):
+            return []
+        if self._extents is None:
+            self._extents = runs.extents(self._connection)
+        oldest, newest = bounds.oldest(), bounds.newest()
+        found: list[Place] = []
+        for extent in self._extents:
+            if extent.newest < oldest or (len(found) == count and found[-1][0] > extent.newest):
+                break
+            if extent.oldest > newest:
+                continue
+            numbers = self._numbers(extent.run)
+            if numbers:
+                found += self._filters.among(numbers, bounds, count)
+                found.sort(reverse=True)
+                del found[count:]
+        return found
+
+    def _numbers(self, run: int) -> list[int]:
+        """Return the numbers of the events of a run that may match."""
+        rows = [_Row(number, Head(heads)) for number, heads in self._connection.execute(_HEADS, runs.rows_of(run))]
+        # All heads are looked at before any list is read: most often some condition matches nothing.
+        hits = [[self._hits(row, condition) for row in rows] for condition in self._conditions]
+        for condition, of_rows in zip(self._conditions, hits, strict=True):
+            if not condition.needles and not any(of_rows):
+                return []
+        mask = _ALL
+        for condition, of_rows in zip(self._conditions, hits, strict=True):
+            bits = 0
+            for row, positions in zip(rows, of_rows, strict=True):
+                if positions:
+                    bits |= self._tails(row).mask(positions)
+                for needle in condition.needles:
+                    bits |= needle.mask(self._rules(row))
+            mask &= bits
+            if not mask:
+                return []
+        return [run * RUN + place for place in places_of(mask)]
+
+    @staticmethod
+    def _hits(row: _Row, condition: _Condition) -> list[int]:
+        return [at for section, numbers in condition.numbers.items() if numbers for at in row.head.find(section, numbers)]
+
+    def _tails(self, row: _Row) -> Tails:
+        if row.tails is None:
+            row.tails = Tails(self._connection.execute(_TAILS, (row.number,)).fetchone()[0])
+        return row.tails
+
+    def _rules(self, row: _Row) -> bytes:
+        if row.rules is None:
+            row.rules = self._connection.execute(_RULES, (row.number,)).fetchone()[0]
+        return row.rules
+
+
+def _rules(connection: sqlite3.Connection, rule_ids: Iterable[str]) -> _Condition:
+    numbers, needles = [], []
+    for rule_id in dict.fromkeys(rule_ids):
+        number, needle = find(connection, rule_id), needle_of(rule_id)
+        numbers += [number] if number is not None else []
+        needles += [needle] if needle is not None else []
+    return _Condition({TEXT: Numbers(numbers)}, tuple(needles))
+
+
+def _words(connection: sqlite3.Connection, words: Sequence[str]) -> Iterable[_Condition]:
+    """Return for each word what holds it."""
+    units = [json.loads(column) for column in connection.execute(_UNITS).fetchone()]
+    calls = [json.loads(column) for column in connection.execute(_CALLS).fetchone()]
+    for word, strings in zip(words, lexicon.find(connection, words), strict=True):
+        numbers = {UNIT: _of_rows(units, strings), CALL: _of_rows(calls, strings), WHO: strings, TOUCHED: strings, TEXT: strings}
+        needle = needle_of(word)
+        yield _Condition(numbers, () if needle is None else (needle,))
+
+
+def _of_rows(columns: Sequence[Sequence[int]], strings: Numbers) -> Numbers:
+    """Return the numbers of the rows, whose first column this is, that have one of these strings."""
+    return Numbers(number for number, *texts in zip(*columns, strict=True) if any(text in strings for text in texts))
+
+
+def _principals(connection: sqlite3.Connection, patterns: Sequence[str]) -> list[_Condition]:
+    """Return what may match one of the patterns: whoever has, in any case, the longest piece of one that stands between stars.
+
+    Only pieces of ASCII: the lower case of other letters may depend on what stands beside them.
+    """
+    pieces = {max((piece for piece in pattern.lower().split("*") if piece.isascii()), key=len, default="") for pattern in patterns}
+    if "" in pieces:
+        return []
+    wanted = Numbers()
+    for numbers in lexicon.find(connection, sorted(pieces)):
+        wanted.unite(numbers)
+    return [_Condition({WHO: wanted})]
