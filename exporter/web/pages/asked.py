@@ -90,8 +90,8 @@ class Asked:
         return chips
 
     def newest(self) -> str:
-        """Return the link to the first page."""
-        return address("history", **self.given)
+        """Return the link to the first page; that of all changes where the filters are too long for one."""
+        return address("history", **self.given) or "history"
 
     def newer(self) -> str:
         """Return the link to the page before, empty where that is not remembered."""

@@ -14,7 +14,7 @@ from exporter.text import visible
 from exporter.web.pages.static import Static
 
 _MOST_TEXT = 512
-_LONGEST_LINK = 3000
+_LONGEST_LINK = 4000
 _AGES = (
     (60, 1, "s"),
     (3600, 60, "min"),
