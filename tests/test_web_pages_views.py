@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from exporter.errors import TookTooLong
 from exporter.model import Outcome, RuleAction, RuleChange
 from exporter.posture.entries import unexplained_event
 from exporter.posture.standing import Group
@@ -250,6 +251,31 @@ def test_no_page_says_a_hostile_text_as_it_came(pages: Pages, estate: tuple[Stor
         assert not re.search(r"href=\"(?!event|history|group|principal|metrics|\.|#|-/|api/|style|favicon)", page)
         assert not re.search(r"[\x00-\x08\x0b-\x1f\u202a-\u202e\u2066-\u2069]", page)
         assert len(page) < 200_000
+
+
+def test_a_search_that_takes_too_long_says_to_ask_for_less(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """ "The store cannot be read" sends the person on call to the disk, when a shorter time would have answered."""
+
+    def slow(_query: object) -> list[object]:
+        raise TookTooLong("/var/lib/x/state.db: cannot search events: interrupted")
+
+    monkeypatch.setattr(store, "search", slow)
+    routes = {route.pattern: route for route in page_routes(Pages(store, dict, lambda: NOW))}
+    answer = routes["/history"].handler(Request("GET", "/history", {}, {"QUERY_STRING": "text=x"}))
+    said = text((answer.status, answer.body), HTTPStatus.SERVICE_UNAVAILABLE)
+    assert "Ask for less: a shorter time" in said
+    assert "/var/lib" not in said
+
+
+def test_what_goes_wrong_is_a_page_too(pages: Pages) -> None:
+    """A bare line of text has no way on."""
+    refused = next(route for route in page_routes(pages) if route.pattern == "/history").refuse
+    answer = refused(HTTPStatus.INTERNAL_SERVER_ERROR, "This is a fault of the exporter. <b>", (("Allow", "GET"),))
+    assert ("Allow", "GET") in answer.headers
+    assert answer.content_type == "text/html; charset=utf-8"
+    assert "Internal Server Error This is a fault of the exporter. <b> All changes" in text(
+        (answer.status, answer.body), HTTPStatus.INTERNAL_SERVER_ERROR
+    )
 
 
 def test_a_lone_surrogate_ends_no_page(store: Store) -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from http import HTTPStatus
 
 from exporter.config import Config
+from exporter.errors import TookTooLong
 from exporter.history.overview import Overviews
 from exporter.history.principals import Principals
 from exporter.posture.judge import Judge
@@ -93,7 +94,16 @@ def page_routes(pages: Pages) -> tuple[Route, ...]:
         return html(pages.sorry(status, message), headers)
 
     def page(path: str, answer: Callable[[Parameters], Page]) -> Route:
-        return Route(path, lambda request: html(answer(request.parameters())), searches=True, refuse=refuse)
+        def handler(request: Request) -> Response:
+            try:
+                return html(answer(request.parameters()))
+            except TookTooLong:
+                message = (
+                    "The search was cut off because it took too long. Ask for less: a shorter time, a whole name in place of a part of one."
+                )
+                return refuse(HTTPStatus.SERVICE_UNAVAILABLE, message, ())
+
+        return Route(path, handler, searches=True, refuse=refuse)
 
     def search(request: Request) -> Response:
         return Response(HTTPStatus.SEE_OTHER, b"", headers=(("Location", found_by(request.parameters())),))
