@@ -208,7 +208,8 @@ def test_the_newest_of_a_group_are_read_from_the_index(store: SqliteStore) -> No
     store.search(Query(limit=5))
     writer.set_trace_callback(None)
     plans = [[row[3] for row in writer.execute(f"EXPLAIN QUERY PLAN {statement}")] for statement in said if "event_time DESC" in statement]
-    assert ["PRIMARY KEY (string=?" in plans[0][0], "events_by_time" in plans[1][0]] == [True, True]
+    assert any("PRIMARY KEY (string=?" in step for step in plans[0]), plans
+    assert any("events_by_time" in step for step in plans[1]), plans
     assert not any("TEMP B-TREE" in step for plan in plans for step in plan), "everything would be sorted to show five"
 
 

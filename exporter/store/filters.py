@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 from exporter.errors import StoreError
 from exporter.model import Principal
+from exporter.store.at_once import all_rows
 from exporter.store.base import Position, Query
 from exporter.store.codec import event_key, hash_of, to_microseconds
 from exporter.store.dimensions import find
@@ -24,7 +25,7 @@ Place = tuple[int, int]
 _GREATEST = 2**63 - 1
 
 _SEEN = "SELECT s.id, e.event_time FROM seen s LEFT JOIN events e ON e.id = s.id WHERE s.event_id = ?"
-_UNITS = "SELECT json_group_array(id) FROM units WHERE"
+_UNITS = "SELECT id FROM units WHERE"
 _CALLS = "SELECT c.id, n.text FROM calls c JOIN strings n ON n.id = c.event_name"
 _GIVEN = "IN (SELECT value FROM json_each(?))"
 _COUNT_GROUPS = "SELECT count(*) FROM (SELECT 1 FROM touched WHERE string IN (SELECT value FROM json_each(?)) LIMIT ?)"
@@ -180,8 +181,8 @@ class Filters:
         limits, limit_values = bounds.conditions(table)
         order = "t.event_time DESC, t.event DESC" if table == "t" else "e.event_time DESC, e.id DESC"
         statement = f"{' AND '.join((*parts, *limits))} ORDER BY {order} LIMIT ?"
-        rows = self._connection.execute(statement, (*values, *limit_values, min(count, _GREATEST)))
-        return [(time, number) for time, number in rows]
+        rows = all_rows(self._connection, statement, 2, (*values, *limit_values, min(count, _GREATEST)))
+        return sorted(((time, number) for time, number in rows), reverse=True)
 
     def _few_rules(self) -> bool:
         return self.rules is not None and self._count(_COUNT_RULES, self.rules) <= FEW
@@ -219,8 +220,7 @@ def _units(connection: sqlite3.Connection, query: Query) -> list[int] | None:
             values.append(json.dumps(numbers))
     if not conditions:
         return None
-    units: list[int] = json.loads(connection.execute(f"{_UNITS} {' AND '.join(conditions)}", values).fetchone()[0])
-    return units
+    return [row[0] for row in all_rows(connection, f"{_UNITS} {' AND '.join(conditions)}", 1, values)]
 
 
 def _calls(connection: sqlite3.Connection, patterns: Iterable[str]) -> list[int]:

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from exporter.store import lexicon, runs
+from exporter.store.at_once import all_rows
 from exporter.store.dimensions import find
 from exporter.store.filters import Bounds, Filters, Place
 from exporter.store.numbers import Numbers
 from exporter.store.rule_digits import Needle, needle_of
 from exporter.store.sections import CALL, OUTCOME, RUN, TEXT, TOUCHED, UNIT, WHO, Head, Tails, places_of
 
-_HEADS = "SELECT id, heads FROM runs WHERE id BETWEEN ? AND ?"
+# Of small rows all is read at once: most of them are of the newest run, where much is found.
+_HEADS = """SELECT id, heads, CASE WHEN length(tails) < 16384 THEN tails END, CASE WHEN length(tails) < 16384 THEN rules END
+    FROM runs WHERE id BETWEEN ? AND ?"""
 _TAILS = "SELECT tails FROM runs WHERE id = ?"
 _RULES = "SELECT rules FROM runs WHERE id = ?"
-_UNITS = "SELECT json_group_array(id), json_group_array(account_id), json_group_array(region) FROM units"
-_CALLS = "SELECT json_group_array(id), json_group_array(event_source), json_group_array(event_name) FROM calls"
+_UNITS = "SELECT id, account_id, region FROM units"
+_CALLS = "SELECT id, event_source, event_name FROM calls"
 
 
 _ALL = (1 << RUN) - 1
@@ -65,6 +67,7 @@ class Indexed:
             self._conditions += _principals(connection, filters.patterns)
         if filters.words:
             self._conditions += _words(connection, filters.words)
+        self._conditions.sort(key=_cost)
         self._extents: list[runs.Extent] | None = None
 
     def newest(self, bounds: Bounds, count: int) -> list[Place]:
@@ -89,12 +92,17 @@ class Indexed:
 
     def _numbers(self, run: int) -> list[int]:
         """Return the numbers of the events of a run that may match."""
-        rows = [_Row(number, Head(heads)) for number, heads in self._connection.execute(_HEADS, runs.rows_of(run))]
+        rows = [
+            _Row(number, Head(heads), None if tails is None else Tails(tails), rules)
+            for number, heads, tails, rules in self._connection.execute(_HEADS, runs.rows_of(run))
+        ]
         # All heads are looked at before any list is read: most often some condition matches nothing.
-        hits = [[self._hits(row, condition) for row in rows] for condition in self._conditions]
-        for condition, of_rows in zip(self._conditions, hits, strict=True):
+        hits: list[list[list[int]]] = []
+        for condition in self._conditions:
+            of_rows = [self._hits(row, condition) for row in rows]
             if not condition.needles and not any(of_rows):
                 return []
+            hits.append(of_rows)
         mask = _ALL
         for condition, of_rows in zip(self._conditions, hits, strict=True):
             bits = 0
@@ -132,19 +140,24 @@ def _rules(connection: sqlite3.Connection, rule_ids: Iterable[str]) -> _Conditio
     return _Condition({TEXT: Numbers(numbers)}, tuple(needles))
 
 
+def _cost(condition: _Condition) -> tuple[bool, int]:
+    """Return what is small for a condition that takes little time and leaves little."""
+    many = [numbers for numbers in condition.numbers.values() if numbers.few is None]
+    return bool(condition.needles), len(many)
+
+
 def _words(connection: sqlite3.Connection, words: Sequence[str]) -> Iterable[_Condition]:
     """Return for each word what holds it."""
-    units = [json.loads(column) for column in connection.execute(_UNITS).fetchone()]
-    calls = [json.loads(column) for column in connection.execute(_CALLS).fetchone()]
+    units, calls = all_rows(connection, _UNITS, 3), all_rows(connection, _CALLS, 3)
     for word, strings in zip(words, lexicon.find(connection, words), strict=True):
         numbers = {UNIT: _of_rows(units, strings), CALL: _of_rows(calls, strings), WHO: strings, TOUCHED: strings, TEXT: strings}
         needle = needle_of(word)
         yield _Condition(numbers, () if needle is None else (needle,))
 
 
-def _of_rows(columns: Sequence[Sequence[int]], strings: Numbers) -> Numbers:
+def _of_rows(rows: Iterable[Sequence[int]], strings: Numbers) -> Numbers:
     """Return the numbers of the rows, whose first column this is, that have one of these strings."""
-    return Numbers(number for number, *texts in zip(*columns, strict=True) if any(text in strings for text in texts))
+    return Numbers(number for number, *texts in rows if any(text in strings for text in texts))
 
 
 def _principals(connection: sqlite3.Connection, patterns: Sequence[str]) -> list[_Condition]:

@@ -23,10 +23,9 @@ def index_all(connection: sqlite3.Connection) -> None:
     while first <= last:
         rows = connection.execute(_EVENTS, (first, first + RUN - 1)).fetchall()
         bodies = blocks.read(connection, [row[0] for row in rows], raw=False)
-        runs.enter(
-            connection,
-            strings,
-            (runs.Entry(row[0], row[1], decode_details(bodies[row[0]][0]), row[2], row[3], row[4], row[5:8], row[8:11]) for row in rows),
+        entries = (
+            runs.Entry(row[0], row[1], decode_details(bodies[row[0]][0]), row[2], row[3], row[4], row[5:8], row[8:11]) for row in rows
         )
+        runs.enter(connection, strings, entries, runs.WHOLE)
         first += RUN
     lexicon.pack(connection)

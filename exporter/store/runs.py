@@ -1,35 +1,38 @@
-"""The index of what events have, by runs of RUN event numbers: written with the events, merged row by row, dropped with the last of a run.
+"""The index of what events have, by runs of RUN event numbers: written with the events, merged bit by bit, dropped with the last of a run.
 
-A transaction enters its events as a row of its own, whatever it enters of a run; rows are merged once they are many or the run is full,
-so that storing an event costs no more the more there are, and searching a run reads one row. A row may tell of an event more than is true
-(an amendment took a rule away, or the event is forgotten), never less: what is found is looked at before it is shown.
+A transaction enters its events as a row of its own. WIDTH rows of one tier become one of the next, and all of a run become one when the
+next run begins: an event is rewritten a few times however small the transactions are, and a search reads one row of most runs. A row may
+tell of an event more than is true (an amendment took a rule away, or the event is forgotten), never less: what is found is looked at
+before it is shown.
 """
 
 from __future__ import annotations
 
-import json
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from exporter.store import lexicon
+from exporter.store.at_once import all_rows
 from exporter.store.codec import Details
 from exporter.store.dimensions import Strings
 from exporter.store.rule_digits import digits_of
 from exporter.store.sections import CALL, OUTCOME, RUN, TEXT, TOUCHED, UNIT, WHO, Gathered, Packed
 
-ROWS = 4096
+ROWS = 65_536
 """Numbers of rows that a run has to itself."""
-MERGED = 48
-"""So many rows of a run become one."""
+WIDTH = 16
+"""So many rows of a tier become one of the next."""
+WHOLE = 9
+"""The tier of what is merged no more, but when a run that was amended since is followed by a new one."""
 
-_NEXT = "SELECT coalesce(max(id) + 1, ?1), count(*) FROM runs WHERE id BETWEEN ?1 AND ?2"
-_BEFORE = "SELECT max(id) FROM runs WHERE id < ?"
-_INSERT = "INSERT INTO runs (id, oldest, newest, heads, rules, tails) VALUES (?, ?, ?, ?, ?, ?)"
-_OF_RUN = "SELECT oldest, newest, heads, rules, tails FROM runs WHERE id BETWEEN ? AND ? ORDER BY id"
-_DELETE = "DELETE FROM runs WHERE id BETWEEN ? AND ?"
-_DROP = """DELETE FROM runs WHERE id BETWEEN ? AND ? AND NOT EXISTS (SELECT 1 FROM events WHERE id BETWEEN ? AND ?)"""
-_EXTENTS = "SELECT json_group_array(json_array(id, oldest, newest)) FROM runs"
+_TIERS = "SELECT id, tier FROM runs WHERE id BETWEEN ? AND ? ORDER BY id"
+_BEFORE = "SELECT id, tier FROM runs WHERE id < ? ORDER BY id DESC LIMIT 1"
+_INSERT = "INSERT INTO runs (id, tier, oldest, newest, heads, rules, tails) VALUES (?, ?, ?, ?, ?, ?, ?)"
+_ROW = "SELECT oldest, newest, heads, rules, tails FROM runs WHERE id = ?"
+_DELETE = "DELETE FROM runs WHERE id = ?"
+_DROP = "DELETE FROM runs WHERE id BETWEEN ? AND ? AND NOT EXISTS (SELECT 1 FROM events WHERE id BETWEEN ? AND ?)"
+_EXTENTS = "SELECT id, oldest, newest FROM runs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +58,16 @@ class Extent:
     newest: int
 
 
-def enter(connection: sqlite3.Connection, strings: Strings, entries: Iterable[Entry]) -> None:
+def enter(connection: sqlite3.Connection, strings: Strings, entries: Iterable[Entry], tier: int = 0) -> None:
     """Index events, or what an event has beside what was indexed of it; they must come in order of their numbers."""
     part: list[Entry] = []
     for entry in entries:
         if part and entry.number // RUN != part[0].number // RUN:
-            _enter(connection, strings, part)
+            _enter(connection, strings, part, tier)
             part = []
         part.append(entry)
     if part:
-        _enter(connection, strings, part)
+        _enter(connection, strings, part, tier)
 
 
 def amend(connection: sqlite3.Connection, strings: Strings, number: int, event_time: int, before: Details, after: Details) -> None:
@@ -83,7 +86,7 @@ def drop_empty(connection: sqlite3.Connection, ids: Iterable[int]) -> None:
 def extents(connection: sqlite3.Connection) -> list[Extent]:
     """Return all runs that are indexed, that with the newest event first."""
     found: dict[int, Extent] = {}
-    for row, oldest, newest in json.loads(connection.execute(_EXTENTS).fetchone()[0]):
+    for row, oldest, newest in all_rows(connection, _EXTENTS, 3):
         known = found.get(row // ROWS)
         if known is None:
             found[row // ROWS] = Extent(row // ROWS, oldest, newest)
@@ -120,40 +123,45 @@ def gather(strings: Strings, connection: sqlite3.Connection, entries: Sequence[E
         gathered.rules.extend((place, found) for found in digits)
 
 
-def _enter(connection: sqlite3.Connection, strings: Strings, entries: Sequence[Entry]) -> None:
+def _enter(connection: sqlite3.Connection, strings: Strings, entries: Sequence[Entry], tier: int) -> None:
     gathered = Gathered()
     gather(strings, connection, entries, gathered)
-    run = entries[0].number // RUN
-    first, last = rows_of(run)
-    row, count = connection.execute(_NEXT, (first, last)).fetchone()
-    if count == 0:
+    first, last = rows_of(entries[0].number // RUN)
+    rows = connection.execute(_TIERS, (first, last)).fetchall()
+    if not rows:
         _merge_before(connection, first)
     times = [entry.event_time for entry in entries]
-    _insert(connection, row, min(times), max(times), gathered.pack())
-    if count + 1 >= MERGED:
-        _merge(connection, run)
+    row = rows[-1][0] + 1 if rows else first
+    _insert(connection, row, tier, min(times), max(times), gathered.pack())
+    rows.append((row, tier))
+    while tier < WHOLE and len(of_tier := [number for number, its in rows if its == tier]) >= WIDTH:
+        tier += 1
+        _merge(connection, of_tier, tier)
+        rows = [found for found in rows if found[0] not in of_tier] + [(of_tier[0], tier)]
 
 
 def _merge_before(connection: sqlite3.Connection, first: int) -> None:
     """Make one row of the run before one that is begun now."""
-    last = connection.execute(_BEFORE, (first,)).fetchone()[0]
-    if last is not None and last % ROWS:
-        _merge(connection, last // ROWS)
+    before = connection.execute(_BEFORE, (first,)).fetchone()
+    if before is not None and before[1] != WHOLE:
+        rows = connection.execute(_TIERS, rows_of(before[0] // ROWS)).fetchall()
+        _merge(connection, [number for number, _ in rows], WHOLE)
 
 
-def _merge(connection: sqlite3.Connection, run: int) -> None:
-    first, last = rows_of(run)
+def _merge(connection: sqlite3.Connection, numbers: Sequence[int], tier: int) -> None:
+    """Make one row of some of a run, which takes the number of the first."""
     gathered, oldest, newest = Gathered(), [], []
-    for row in connection.execute(_OF_RUN, (first, last)):
+    for number in numbers:
+        row = connection.execute(_ROW, (number,)).fetchone()
         oldest.append(row[0])
         newest.append(row[1])
         gathered.merge(Packed(*row[2:]))
-    connection.execute(_DELETE, (first, last))
-    _insert(connection, first, min(oldest), max(newest), gathered.pack())
+        connection.execute(_DELETE, (number,))
+    _insert(connection, numbers[0], tier, min(oldest), max(newest), gathered.pack())
 
 
-def _insert(connection: sqlite3.Connection, row: int, oldest: int, newest: int, packed: Packed) -> None:
-    connection.execute(_INSERT, (row, oldest, newest, packed.heads, packed.rules, packed.tails))
+def _insert(connection: sqlite3.Connection, row: int, tier: int, oldest: int, newest: int, packed: Packed) -> None:
+    connection.execute(_INSERT, (row, tier, oldest, newest, packed.heads, packed.rules, packed.tails))
 
 
 def rows_of(run: int) -> tuple[int, int]:

@@ -139,9 +139,10 @@ def _fourth(connection: sqlite3.Connection) -> None:
 
 
 _TABLES_5 = (
-    # Which events have what, for every search that no other table answers (runs.py). id: the number of the run times 4096, and the row.
-    """CREATE TABLE runs (id INTEGER PRIMARY KEY, oldest INTEGER NOT NULL, newest INTEGER NOT NULL, heads BLOB NOT NULL,
-        rules BLOB NOT NULL, tails BLOB NOT NULL)""",
+    # Which events have what, for every search that no other table answers (runs.py). id: the number of the run times 65,536, and the row;
+    # oldest, newest: no event of the row is before or after.
+    """CREATE TABLE runs (id INTEGER PRIMARY KEY, tier INTEGER NOT NULL, oldest INTEGER NOT NULL, newest INTEGER NOT NULL,
+        heads BLOB NOT NULL, rules BLOB NOT NULL, tails BLOB NOT NULL)""",
     # The strings first..last in lower case, a line each (lexicon.py).
     "CREATE TABLE lexicon (last INTEGER PRIMARY KEY, first INTEGER NOT NULL, body BLOB NOT NULL)",
 )

@@ -32,36 +32,49 @@ def search(connection: sqlite3.Connection, blocks: Blocks, query: Query) -> list
     if limit == 0 or filters.impossible:
         return []
     found = _Found(connection, blocks, filters, limit + offset)
-    bounds = filters.bounds
     if filters.leads_to_few():
-        found.take(filters.direct, bounds)
+        found.take(filters.direct, filters.bounds)
     else:
-        floor = filters.floor(bounds, READ if filters.must_read else LOOKED_AT)
-        found.take(filters.walk, bounds.down_to(floor))
-        if floor is not None and not found.full:
-            found.take(Indexed(connection, filters).newest, bounds.behind(floor))
+        _newest(connection, filters, found)
     return load(connection, blocks, found.numbers[offset : offset + limit], query.raw)
+
+
+def _newest(connection: sqlite3.Connection, filters: Filters, found: _Found) -> None:
+    """Find the newest that match: among the newest of all, as long as many of them do, and by the index from there on."""
+    bounds = filters.bounds
+    step, looked_at = READ if filters.must_read else LOOKED_AT, 0
+    while True:
+        floor = filters.floor(bounds, step)
+        found.take(filters.walk, bounds.down_to(floor))
+        looked_at += step
+        if floor is None or found.full:
+            return
+        bounds = bounds.behind(floor)
+        # At the rate so far, how many would have to be looked at for all that is wanted.
+        if found.wanted * looked_at > LOOKED_AT * len(found.numbers):
+            break
+    found.take(Indexed(connection, filters).newest, bounds)
 
 
 class _Found:
     """The numbers of matching events, up to a page."""
 
     def __init__(self, connection: sqlite3.Connection, blocks: Blocks, filters: Filters, wanted: int) -> None:
-        self._connection, self._blocks, self._filters, self._wanted = connection, blocks, filters, wanted
+        self._connection, self._blocks, self._filters, self.wanted = connection, blocks, filters, wanted
         self.numbers: list[int] = []
 
     @property
     def full(self) -> bool:
         """Whether there are as many as are wanted."""
-        return len(self.numbers) >= self._wanted
+        return len(self.numbers) >= self.wanted
 
     def take(self, take: Take, bounds: Bounds) -> None:
         """Add what is taken within bounds and matches, until there is enough or nothing is left to take."""
         if not self._filters.must_read:
-            self.numbers += [number for _, number in take(bounds, self._wanted - len(self.numbers))]
+            self.numbers += [number for _, number in take(bounds, self.wanted - len(self.numbers))]
             return
         while not self.full:
-            asked = min(self._wanted - len(self.numbers), _MOST)
+            asked = min(self.wanted - len(self.numbers), _MOST)
             taken = take(bounds, asked)
             self.numbers += self._matching([number for _, number in taken])
             if len(taken) < asked:

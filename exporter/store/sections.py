@@ -20,12 +20,13 @@ UNIT, CALL, OUTCOME, WHO, TOUCHED, TEXT = range(6)
 all else that a word may stand in and that is told by none of the others."""
 
 SECTIONS = 6
-RUN = 4096
+RUN = 16_384
 """Places in a run."""
 
 _BITMAP = RUN // 8 + 1  # one more than needed: no list of two bytes each has an odd length
 _PLACE, _NUMBER = "H", "I"
 _ID_BYTES = 8
+_ZEROS, _ONE = b"0" * RUN, ord("1")
 _SWAP = sys.byteorder == "big"
 
 
@@ -90,7 +91,7 @@ class Head:
         """Return where the wanted numbers stand that a section has."""
         begin, end = self.starts[section], self.starts[section + 1]
         if wanted.few is None:
-            return [at for at, number in enumerate(self.numbers[begin:end], begin) if number in wanted]
+            return list(wanted.positions(self.numbers, begin, end))
         found = []
         for number in wanted.few:
             at = bisect_left(self.numbers, number, begin, end)
@@ -127,10 +128,10 @@ class Tails:
 
 def mask_of(places: Iterable[int]) -> int:
     """Return the bits of places."""
-    listed = bytearray(RUN // 8)
+    digits = bytearray(_ZEROS)
     for place in places:
-        listed[place >> 3] |= 1 << (place & 7)
-    return int.from_bytes(listed, "little")
+        digits[~place] = _ONE
+    return int(digits, 2)
 
 
 def places_of(mask: int) -> list[int]:
