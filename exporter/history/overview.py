@@ -33,7 +33,7 @@ class OpenCount:
     security_group_id: str
     protocol: str
     port_class: str
-    ip_version: str
+    ip_version: int
     exposure: str
     rules: int
     excepted: bool
@@ -154,7 +154,9 @@ def _seen(samples: Iterable[StoredSample]) -> _Seen:
         if family in (_OPEN, _EXCEPTED):
             account_id, region, vpc_id, group_id, protocol, port_class, ip_version, exposure = labels
             counts.append(
-                OpenCount(account_id, region, vpc_id, group_id, protocol, port_class, ip_version, exposure, int(value), family == _EXCEPTED)
+                OpenCount(
+                    account_id, region, vpc_id, group_id, protocol, port_class, int(ip_version), exposure, int(value), family == _EXCEPTED
+                )
             )
         elif family == _SNAPSHOT:
             read_at[labels[2]] = datetime.fromtimestamp(value, UTC)

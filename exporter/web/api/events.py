@@ -11,7 +11,7 @@ from exporter.history import cursor, format_time, row
 from exporter.store.base import HistoryEvent, Position, Query
 from exporter.web.api.answers import Answer, digest, held, to_json, unchanged
 from exporter.web.api.endpoint import Asked, Endpoint, Rooms
-from exporter.web.api.filters import FILTERS, is_relative, query_of
+from exporter.web.api.filters import EXAMPLE_ID, FILTERS, is_relative, query_of
 from exporter.web.api.parameters import Parameter
 from exporter.web.api.problems import Problem
 from exporter.web.http import Response
@@ -99,8 +99,7 @@ def _record(rooms: Rooms, asked: Asked) -> Answer:
 
 _NO_EVENT = "No event of this id is stored: it never came, or is older than store.retention."
 _NO_RECORD = "No record brought this event: it is what a reading of the rules found changed."
-_EXAMPLE = "6c604d53-0000-4000-8000-000000000000"
-_ID = Parameter("event_id", "The id of the event.", {"type": "string"}, "the id of an event", in_path=True, example=_EXAMPLE)
+_ID = Parameter("event_id", "The id of the event.", {"type": "string"}, "the id of an event", in_path=True, example=EXAMPLE_ID)
 
 EVENTS = (
     Endpoint(
@@ -119,7 +118,7 @@ EVENTS = (
     ),
     Endpoint(
         "/api/v1/events/{event_id}", "getEvent", "One change", "The same row as in a search.", "Event", _event, (_ID,), _NO_EVENT,
-        examples=(f"/api/v1/events/{_EXAMPLE}",),
+        examples=(f"/api/v1/events/{EXAMPLE_ID}",),
     ),
     Endpoint(
         "/api/v1/events/{event_id}/record",
@@ -130,6 +129,6 @@ EVENTS = (
         _record,
         (_ID,),
         f"{_NO_EVENT} Or: {_NO_RECORD}",
-        examples=(f"/api/v1/events/{_EXAMPLE}/record",),
+        examples=(f"/api/v1/events/{EXAMPLE_ID}/record",),
     ),
 )  # fmt: skip

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from exporter.history import cursor
 from exporter.model import Outcome
-from exporter.store.base import Query
+from exporter.store.base import Position, Query
 from exporter.store.words import MAX_WORDS
 from exporter.timespan import parse_moment
 from exporter.web.api.endpoint import Asked
@@ -17,10 +17,10 @@ from exporter.web.api.problems import Fault, bad_request
 
 MAX_LIMIT, DEFAULT_LIMIT = 1000, 100
 EVENT_ID = r"(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|hash:[0-9a-f]{32})"
+EXAMPLE_ID = "6c604d53-0000-4000-8000-000000000000"
 _DURATION = r"(?:[0-9]{1,5}(?:ms|[smhdwy])){1,4}"
 _DAY = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
 _MOMENT = rf"{_DAY}[Tt][0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}(?:\.[0-9]{{1,9}})?(?:[Zz]|[+-][0-9]{{2}}:[0-9]{{2}})"
-_WORDS = rf"\s*\S+(?:\s+\S+){{0,{MAX_WORDS - 1}}}\s*"
 
 
 def moment(text: str, now: datetime) -> datetime:
@@ -60,18 +60,20 @@ FILTERS = (
     one_of("outcome", "This outcome.", [outcome.value for outcome in Outcome], repeated=True),
     formed(
         "event_id", "This event.", EVENT_ID, "a lower-case UUID, or hash: and 32 hexadecimal digits", repeated=True,
-        example="6c604d53-0000-4000-8000-000000000000",
+        example=EXAMPLE_ID,
     ),
     _time("since", "Events at or after this time: so long ago, a day or a moment; UTC where it does not say."),
     _time("until", "Events before this time."),
-    formed(
-        "text", "Words, each of which stands in the call, who made it, from where, or the ids and rules it touched; whatever their case.",
-        _WORDS, f"1 to {MAX_WORDS} words, of 256 characters together", schema={"maxLength": 256}, example="198.51.100.7",
+    plain(
+        "text", "Words, each of which stands in the call, who made it, from where, or the ids and rules it touched; "
+        f"whatever their case. Of more than {MAX_WORDS} the first count.", 256, example="198.51.100.7",
     ),
     number("limit", "At most so many events. A page may have fewer, and a `next` nonetheless.", 1, MAX_LIMIT, DEFAULT_LIMIT),
-    formed(
-        "cursor", "Where the page before ended: its `next`.", "[A-Za-z0-9_-]+", "what `next` of an answer held, unchanged", cursor.decode,
-        schema={"maxLength": 128, "format": "cursor"},
+    # What is a cursor cannot be told by a pattern, and one that nearly does would promise too much.
+    Parameter(
+        "cursor", "Where the page before ended: its `next`.", {"type": "string", "format": "cursor"},
+        "what `next` of an answer held, unchanged", cursor.decode,
+        example=cursor.encode(Position(datetime(2026, 1, 31, 13, tzinfo=UTC), EXAMPLE_ID)),
     ),
 )  # fmt: skip
 

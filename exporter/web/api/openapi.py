@@ -10,6 +10,7 @@ from exporter.web.api.answers import JSON_TYPE
 from exporter.web.api.endpoint import Endpoint
 from exporter.web.api.problems import PROBLEM_TYPE
 from exporter.web.api.schemas import SCHEMAS
+from exporter.web.http import MAX_QUERY
 
 _HEADERS = {
     "ETag": "Stands for the answer; sent back as If-None-Match it gets 304 while nothing changed.",
@@ -19,6 +20,7 @@ _HEADERS = {
 _PROBLEMS = {
     "400": "A parameter is unknown or wrong; `errors` says which, and what is allowed.",
     "405": "Only GET and HEAD.",
+    "414": f"The query string is longer than {MAX_QUERY} bytes.",
     "500": "A fault of the exporter; its log says more.",
     "503": "The store cannot be read now; the log of the exporter says why.",
 }

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import parse_qsl
 
-from exporter.web.api.problems import Fault, bad_request
+from exporter.web.api.problems import Fault, Problem, bad_request
 from exporter.web.http import MAX_FIELDS, MAX_QUERY, Request
 
 MOST_VALUES = 50
@@ -66,9 +67,8 @@ def one_of(name: str, description: str, values: Sequence[str], **more: Any) -> P
 
 
 def formed(name: str, description: str, pattern: str, allowed: str, read: Callable[[str], Any] = str, **more: Any) -> Parameter:
-    """Return a parameter whose texts match a pattern; `schema` of `more` is added to that of the pattern."""
-    schema = {"type": "string", "pattern": f"^{pattern}$", **more.pop("schema", {})}
-    return Parameter(name, description, schema, allowed, _formed(pattern, schema.get("maxLength", MAX_QUERY), read), **more)
+    """Return a parameter whose texts match a pattern."""
+    return Parameter(name, description, {"type": "string", "pattern": f"^{pattern}$"}, allowed, _formed(pattern, read), **more)
 
 
 def number(name: str, description: str, least: int, most: int, default: int) -> Parameter:
@@ -116,7 +116,7 @@ def _value(parameter: Parameter, given: list[str]) -> Any:
 def _given(text: str) -> dict[str, list[str]]:
     whole = "the query string"
     if len(text) > MAX_QUERY:
-        raise bad_request(Fault(whole, f"at most {MAX_QUERY} bytes"))
+        raise Problem(HTTPStatus.REQUEST_URI_TOO_LONG, f"The query string may have {MAX_QUERY} bytes.")
     if not text.isascii():
         raise bad_request(Fault(whole, "ASCII; all else percent-encoded as UTF-8"))
     given: dict[str, list[str]] = {}
@@ -153,11 +153,11 @@ def _member(values: Sequence[str]) -> Callable[[str], str]:
     return read
 
 
-def _formed(pattern: str, most: int, read: Callable[[str], Any]) -> Callable[[str], Any]:
+def _formed(pattern: str, read: Callable[[str], Any]) -> Callable[[str], Any]:
     compiled = re.compile(pattern)
 
     def checked(text: str) -> Any:
-        if len(text) > most or compiled.fullmatch(text) is None:
+        if compiled.fullmatch(text) is None:
             raise ValueError
         return read(text)
 

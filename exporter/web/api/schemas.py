@@ -226,7 +226,7 @@ SCHEMAS: Mapping[str, Schema] = {
             "security_group_id": _text(),
             "protocol": _text(),
             "port_class": _of(PORT_CLASSES),
-            "ip_version": _of(("4", "6")),
+            "ip_version": {"type": "integer", "enum": [4, 6]},
             "exposure": _enum(Exposure),
             "rules": _whole(),
             "excepted": _truth("Whether an exception covers them."),
