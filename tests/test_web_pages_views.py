@@ -105,6 +105,7 @@ def test_a_group_has_its_rules_with_what_lets_the_internet_in_first(pages: Pages
     assert f"VPC {VPC}" in said
     assert "tcp 22 0.0.0.0/0 open, reachable from the internet" in said
     assert "all traffic 0.0.0.0/0 sgr-00000000000000003" in said, "egress is no opening"
+    assert f"aws-change-exporter history {BASTION} --from aws-config" in said
     assert re.search(r"Who changes it sso/AdministratorAccess 4 Of all 4 stored events", said)
     assert "tcp 443 from 0.0.0.0/0 reachable from the internet web ports, since before 2026-01-31 12:00:00" in said
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -17,6 +18,7 @@ from exporter.web.pages.entries import by_day
 from exporter.web.pages.facts import open_lines, rule_tables
 from exporter.web.pages.render import address
 
+_ID = re.compile(r"sg-[0-9a-f]{8,17}")
 EVENT_NAMES = tuple(sorted({spec.event_name for spec in WATCH_SETS["security_groups"]}))
 """What the field of the event's name proposes."""
 
@@ -66,6 +68,8 @@ def group_head(facts: GroupFacts) -> dict[str, Any]:
         "group": facts,
         "open": open_lines(facts),
         "tables": rule_tables(facts),
+        # To be pasted into a shell, so nothing but an id of EC2's form.
+        "config": f"aws-change-exporter history {facts.group_id} --from aws-config" if _ID.fullmatch(facts.group_id) else "",
         "link": address("group", **where),
         "history": address("history", **where),
     }
