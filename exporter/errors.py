@@ -8,6 +8,7 @@ ExporterError
 │   └── SqlRefused       a statement is none that is run: it is not one SELECT over the table
 ├── MalformedRecord      one record cannot be understood: `reason` is one of MALFORMED_REASONS
 └── StoreError           the store cannot be opened, read or written
+    └── TookTooLong      a search was cut off: ask for less
 """
 
 from __future__ import annotations
@@ -75,3 +76,7 @@ class MalformedRecord(ExporterError):
 
 class StoreError(ExporterError):
     """The store cannot be opened, read or written."""
+
+
+class TookTooLong(StoreError):
+    """A search was cut off at its time limit: nothing is wrong with the store, and asking for less helps."""

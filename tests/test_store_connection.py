@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from exporter.errors import StoreError
+from exporter.errors import StoreError, TookTooLong
 from exporter.store import SqliteStore, Store, open_store
 from exporter.store.base import Query
 from exporter.store.connection import Database
@@ -148,7 +148,7 @@ def test_a_search_that_takes_too_long_is_stopped(tmp_path: Path) -> None:
     """A question over years must not hold a thread for minutes."""
     store = SqliteStore(tmp_path / "state.db", search_timeout=timedelta(0))
     store.append(ingest(*map(make_event, range(2000))))
-    with pytest.raises(StoreError, match="cannot search events: interrupted; it took too long: ask for less"):
+    with pytest.raises(TookTooLong, match="cannot search events: interrupted; it took too long: ask for less"):
         store.search(Query(limit=2000))
     assert store.stats().events == 2000, "the limit must not stay with the connection"
     store.close()

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import html
+import json
 import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from http import HTTPStatus
 from pathlib import Path
+from urllib.parse import parse_qs
 
 import pytest
 
@@ -38,7 +41,9 @@ def pages(store: Store) -> Pages:
 def fill(store: Store, *records: dict[str, object]) -> None:
     """Store records as a poll would."""
     parser = RecordParser(Watch(DEFAULT_WATCH_SETS, ()), lambda _: ())
-    events = [parsed for parsed in (parser.parse(record, b"{}") for record in records) if isinstance(parsed, ChangeEvent)]
+    events = [
+        parsed for parsed in (parser.parse(record, json.dumps(record).encode()) for record in records) if isinstance(parsed, ChangeEvent)
+    ]
     store.append(Ingest("files", NOW, events, read=len(events)))
 
 
@@ -61,10 +66,10 @@ def test_a_link_to_one_event_shows_that_event_alone(store: Store, pages: Pages) 
     """The exemplar of a count names the event behind it; a list of all changes would leave the search to the reader."""
     fill(store, authorize(1), authorize(2), authorize(3))
     event_id = str(authorize(2)["eventID"])
-    body = pages.history({"event_id": event_id})[1].decode()
-    assert body.count('class="head"') == 1
-    assert f"<dd>{event_id}</dd>" in body
-    status, body_of_none = pages.history({"event_id": '"><script>'})
+    body = pages.history({"event_id": [event_id]})[1].decode()
+    assert body.count("<article") == 1
+    assert f'href="event?event_id={event_id}"' in body
+    status, body_of_none = pages.history({"event_id": ['"><script>']})
     assert status is HTTPStatus.OK
     assert b"No change is stored that matches." in body_of_none
     assert b"<script>" not in body_of_none
@@ -73,14 +78,14 @@ def test_a_link_to_one_event_shows_that_event_alone(store: Store, pages: Pages) 
 @pytest.mark.parametrize(
     ("parameters", "remedy"),
     [
-        ({"page": "abc"}, "is no number of a page; 0 is the first"),
-        ({"page": "-1"}, "is no number of a page; 0 is the first"),
-        ({"page": "\u0661"}, "is no number of a page; 0 is the first"),
-        ({"since": "yesterday"}, "is no time; write it as 90d"),
-        ({"since": "90d", "until": "120d"}, "until must be later than since"),
+        ({"after": ["abc"]}, "the link to this page of the history is damaged"),
+        ({"after": ["MS4w"]}, "the link to this page of the history is damaged"),
+        ({"since": ["yesterday"]}, "is no time; write it as 90d"),
+        ({"since": ["90d"], "until": ["120d"]}, "until must be later than since"),
+        ({"outcome": ["forbidden"]}, "is no outcome; choose success, noop, denied, failed, dry_run"),
     ],
 )
-def test_a_wrong_question_is_an_error_with_a_remedy(pages: Pages, parameters: dict[str, str], remedy: str) -> None:
+def test_a_wrong_question_is_an_error_with_a_remedy(pages: Pages, parameters: dict[str, list[str]], remedy: str) -> None:
     """An empty list would read as "nobody changed anything"."""
     status, body = pages.history(parameters)
     assert status is HTTPStatus.BAD_REQUEST
@@ -89,16 +94,84 @@ def test_a_wrong_question_is_an_error_with_a_remedy(pages: Pages, parameters: di
     assert "invalid literal" not in body.decode()
 
 
-def test_the_links_between_pages_keep_what_was_asked(store: Store, pages: Pages) -> None:
-    """The second page of one account must not be that of all accounts."""
-    fill(store, *(authorize(number, when=NOW - timedelta(minutes=number)) for number in range(1, 203)))
-    asked = {"account_id": "111122223333"}
-    first = pages.history(asked)[1].decode()
-    assert 'rel="next" href="history?account_id=111122223333&amp;page=1"' in first
-    assert 'rel="prev"' not in first
-    second = pages.history({**asked, "page": "1"})[1].decode()
-    assert 'rel="prev" href="history?account_id=111122223333&amp;page=0"' in second
-    last = pages.history({**asked, "page": "2"})[1].decode()
-    assert 'rel="next"' not in last
-    assert last.count('class="head"') == 2
-    assert pages.history({"page": "9" * 5000})[0] is HTTPStatus.OK
+def test_what_is_wrong_is_said_at_its_field(pages: Pages) -> None:
+    """A screen reader tells of a field that is wrong only where the field itself says so, and a closed form hides it from everybody."""
+    body = pages.history({"since": ["yesterday"], "region": ["us-east-1"]})[1].decode()
+    assert re.search(r'<input name="since"[^>]* value="yesterday"[^>]* aria-invalid="true" aria-describedby="error-since"', body)
+    assert 'id="error-since"' in body
+    assert '<details class="filters" open>' in body
+    assert re.search(r'<input name="region"[^>]* value="us-east-1"', body), "what was right is kept"
+    assert body.count("aria-invalid") == 1
+
+
+def link(body: str, rel: str) -> dict[str, list[str]] | None:
+    """Return the query string of the link to the next or previous page, None where there is none."""
+    found = re.search(rf'rel="{rel}" href="history\?([^"]*)"', body)
+    return parse_qs(html.unescape(found.group(1))) if found else None
+
+
+def ids(body: str) -> list[str]:
+    """Return the ids of the events of a page, in order."""
+    return re.findall(r'<div class="when"><a href="event\?event_id=([^"]+)"', body)
+
+
+def test_pages_show_every_event_once_in_order_whatever_comes_meanwhile(store: Store, pages: Pages) -> None:
+    """A page that begins by counting from the newest shows events twice, or leaves some out, as soon as a new one is stored."""
+    fill(store, *(authorize(number, when=NOW - timedelta(minutes=number)) for number in range(1, 125)))
+    body = pages.history({"account_id": ["111122223333"]})[1].decode()
+    assert link(body, "prev") is None
+    seen = ids(body)
+    fill(store, authorize(999, when=NOW))
+    asked = link(body, "next")
+    assert asked is not None
+    assert asked["account_id"] == ["111122223333"], "the second page of one account must not be that of all accounts"
+    second = pages.history(asked)[1].decode()
+    seen += ids(second)
+    third = pages.history(link(second, "next") or {})[1].decode()
+    seen += ids(third)
+    assert seen == [str(authorize(number)["eventID"]) for number in range(1, 125)]
+    assert link(third, "next") is None
+
+    back = link(third, "prev")
+    assert back is not None
+    assert ids(pages.history(back)[1].decode()) == ids(second)
+    first = link(pages.history(back)[1].decode(), "prev")
+    assert first is not None
+    assert ids(pages.history(first)[1].decode())[0] == str(authorize(999)["eventID"]), "the newest is new"
+
+
+def test_the_way_back_is_bounded(store: Store, pages: Pages) -> None:
+    """A link that grows with each page would end up longer than a request may be, and the reader stuck at page forty."""
+    fill(store, *(authorize(number, when=NOW - timedelta(minutes=number)) for number in range(1, 1102)))
+    asked: dict[str, list[str]] | None = {}
+    longest, last = 0, ""
+    for _ in range(22):
+        last = pages.history(asked or {})[1].decode()
+        asked = link(last, "next")
+        longest = max(longest, *(len(found) for found in re.findall(r'href="(history[^"]*)"', last)))
+        if asked is None:
+            break
+    assert longest < 2000
+    assert link(last, "prev") is not None
+    assert '<a href="history">Newest</a>' in last
+
+
+def test_filters_of_a_link_are_chips_that_can_be_taken_away_one_by_one(store: Store, pages: Pages) -> None:
+    """The form is folded so that the answer is seen at once; then the chips must say what was asked, and undo it."""
+    fill(store, authorize(1))
+    body = pages.history({"account_id": ["111122223333"], "region": ["us-east-1"], "principal": ["user/a", "user/b"]})[1].decode()
+    chips = html.unescape(body[body.index('<ul class="chips"') : body.index("</ul>", body.index('<ul class="chips"'))])
+    assert '<details class="filters">' in body
+    assert 'href="history?account_id=111122223333&principal=user%2Fa&principal=user%2Fb"' in chips
+    assert 'href="history?account_id=111122223333&region=us-east-1&principal=user%2Fb"' in chips
+    assert "Remove the filter Principal user/a" in chips
+
+
+def test_an_attempt_shows_what_it_was_for(store: Store, pages: Pages) -> None:
+    """That somebody was denied says little; that it was ssh for everyone says all, and only the raw record tells."""
+    fill(store, authorize(1, errorCode="Client.UnauthorizedOperation", errorMessage="You are not authorized", responseElements=None))
+    body = pages.history({})[1].decode()
+    assert "Asked for, not done:" in body
+    assert "+ ingress tcp 22 from 0.0.0.0/0" in body
+    assert "Denied: <bdi>Client.UnauthorizedOperation</bdi>" in body
+    assert "Opened to the internet" not in body

@@ -98,21 +98,26 @@ def describe_change(change: RuleChange) -> str:
 
 def describe_rule(rule: Rule) -> str:
     """Return one rule as a person would say it, leaving out what the record does not tell."""
-    words: list[str] = []
+    return " ".join(rule_words(rule).values()) or "a rule that the record does not tell"
+
+
+def rule_words(rule: Rule) -> dict[str, str]:
+    """Return what is said of a rule by what it is of: direction, protocol, ports, peer, id, description, in this order."""
+    words: dict[str, str] = {}
     if rule.direction:
-        words.append(rule.direction.value)
+        words["direction"] = rule.direction.value
     if rule.protocol:
-        words.append("all traffic" if rule.protocol == "all" else rule.protocol)
+        words["protocol"] = "all traffic" if rule.protocol == "all" else rule.protocol
     if (rule.from_port is not None or rule.to_port is not None) and rule.protocol in ("tcp", "udp", "icmp", "icmpv6", None):
-        words.append(_ports(rule))
+        words["ports"] = _ports(rule)
     if rule.peer:
         preposition = {Direction.INGRESS: "from", Direction.EGRESS: "to"}.get(rule.direction, "peer") if rule.direction else "peer"
-        words.append(f"{preposition} {rule.peer}")
+        words["peer"] = f"{preposition} {rule.peer}"
     if rule.rule_id:
-        words.append(f"({rule.rule_id})")
+        words["id"] = f"({rule.rule_id})"
     if rule.description:
-        words.append(f"“{rule.description}”")
-    return " ".join(words) or "a rule that the record does not tell"
+        words["description"] = f"“{rule.description}”"
+    return words
 
 
 def _ports(rule: Rule) -> str:

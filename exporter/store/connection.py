@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from exporter.errors import StoreError
+from exporter.errors import StoreError, TookTooLong
 from exporter.logs import Logger
 from exporter.store import schema
 
@@ -42,7 +42,8 @@ def translate(path: str, what: str, error: sqlite3.Error) -> StoreError:
     """Return the StoreError that says file, what failed and what to do about it."""
     code = getattr(error, "sqlite_errorcode", None)
     remedy = _REMEDIES.get(code & 0xFF) if isinstance(code, int) else None
-    return StoreError(f"{path}: cannot {what}: {error}" + (f"; {remedy}" if remedy else ""))
+    kind = TookTooLong if remedy is _REMEDIES[sqlite3.SQLITE_INTERRUPT] else StoreError
+    return kind(f"{path}: cannot {what}: {error}" + (f"; {remedy}" if remedy else ""))
 
 
 def refuse_foreign_file(path: str) -> None:

@@ -1,141 +1,119 @@
-"""The HTML pages; every value passes Jinja2's autoescape, and control characters are made visible first."""
+"""The pages for people: overview, history, one group, one principal, one event. Rendered here, they need no JavaScript."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
-from importlib.resources import files
-from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
-
-from exporter import __version__
-from exporter.history import describe_event, row
-from exporter.posture.entries import is_entry
+from exporter.config import Config
+from exporter.errors import TookTooLong
+from exporter.history.overview import Overviews
+from exporter.history.principals import Principals
+from exporter.posture.judge import Judge
 from exporter.report import Report
 from exporter.sources.base import UnitKey
-from exporter.store.base import Query, Store
-from exporter.text import visible
-from exporter.timespan import parse_moment
+from exporter.store.base import Store
 from exporter.web.http import Request, Response, Route
+from exporter.web.pages.asked import Parameters
+from exporter.web.pages.base import Context, Page
+from exporter.web.pages.entries import Entries
+from exporter.web.pages.event import event_page
+from exporter.web.pages.facts import Facts
+from exporter.web.pages.group import group_page
+from exporter.web.pages.history import history_page
+from exporter.web.pages.overview import overview_page
+from exporter.web.pages.principal import principal_page
+from exporter.web.pages.render import Renderer
+from exporter.web.pages.search import found_by
+from exporter.web.pages.static import Static
+from exporter.web.pages.today import Today
 
-_PAGE = 100
-_LAST_PAGE = 10_000
-_LINES = 20  # of rules shown at once; the rest unfolds
-_MAX_LINES = 1000
+Headers = tuple[tuple[str, str], ...]
 
 
 class Pages:
-    """Renders the pages from the store and from what the poller last reported."""
+    """Renders the pages from the store and from what the poller last reported. Safe to use from several threads."""
 
     def __init__(
-        self, store: Store, reports: Callable[[], Mapping[UnitKey, Report]], now: Callable[[], datetime] = lambda: datetime.now(UTC)
-    ) -> None:
-        self._store, self._reports, self._now = store, reports, now
-        self._templates = Environment(
-            loader=PackageLoader("exporter.web", "templates"),
-            autoescape=select_autoescape(["html"]),
-            undefined=StrictUndefined,
-            trim_blocks=True,
-        )
-        self._templates.filters["visible"] = lambda value: visible(str(value), 512)
-
-    def stylesheet(self) -> bytes:
-        """Return the style sheet of all pages."""
-        return files("exporter.web").joinpath("templates/style.css").read_bytes()
-
-    def landing(self) -> bytes:
-        """Return the page at `/`: what this is, how the sources are, where the rest is."""
-        reports = [
-            {
-                "source": report.source,
-                "unit": " ".join(filter(None, (report.account_id, report.region))),
-                "complete": report.complete,
-                "age": f"{max(0, int((self._now() - report.started_at).total_seconds()))} s ago",
-                "brought": visible(report.counts(), 300),
-                "reason": report.reason or "",
-            }
-            for _, report in sorted(dict(self._reports()).items())  # a poller may add one meanwhile
-        ]
-        return self._render("landing.html", reports=reports)
-
-    def history(self, parameters: Mapping[str, str]) -> tuple[HTTPStatus, bytes]:
-        """Return the changes that the query string asks for, newest first; alerts link here."""
-        names = ("account_id", "region", "security_group_id", "event_name", "principal", "since", "until", "event_id")
-        filters = {name: parameters.get(name, "").strip() for name in names}
-        try:
-            page = _page_number(parameters.get("page", "0"))
-            since, until = (parse_moment(filters[name], self._now()) if filters[name] else None for name in ("since", "until"))
-            if since and until and until <= since:
-                raise ValueError("until must be later than since")
-            query = Query(
-                security_groups=_one(filters["security_group_id"]),
-                event_names=_one(filters["event_name"]),
-                principals=_one(filters["principal"]),
-                accounts=_one(filters["account_id"]),
-                regions=_one(filters["region"]),
-                since=since,
-                until=until,
-                event_ids=_one(filters["event_id"]),
-                limit=_PAGE + 1,
-                offset=page * _PAGE,
-                raw=True,
-            )
-        except ValueError as error:
-            return HTTPStatus.BAD_REQUEST, self._listing(filters, error=str(error))
-        found = self._store.search(query)
-        events = [{**row(item), **_folded(describe_event(item.event, _MAX_LINES)), "entry": is_entry(item.event)} for item in found[:_PAGE]]
-        asked = {name: value for name, value in filters.items() if value}
-        newer = {**asked, "page": page - 1} if page else None
-        older = {**asked, "page": page + 1} if len(found) > _PAGE else None
-        return HTTPStatus.OK, self._listing(filters, events, newer=newer, older=older)
-
-    def _listing(
         self,
-        filters: Mapping[str, str],
-        events: Sequence[Mapping[str, Any]] = (),
-        error: str = "",
-        newer: Mapping[str, Any] | None = None,
-        older: Mapping[str, Any] | None = None,
-    ) -> bytes:
-        return self._render("history.html", filters=filters, events=events, error=error, newer=newer, older=older)
+        store: Store,
+        reports: Callable[[], Mapping[UnitKey, Report]],
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        judge: Callable[[], Judge] | None = None,
+    ) -> None:
+        """`judge` gives that of the configuration in force; without it, what is open is judged by the defaults."""
+        self.static = Static()
+        default = Config().judge()
+        self._context = Context(
+            store,
+            reports,
+            now,
+            Renderer(self.static, now),
+            Entries(store),
+            Facts(store, judge or (lambda: default), now),
+            Today(store, now),
+            Overviews(store),
+            Principals(store),
+        )
 
-    def _render(self, template: str, **values: Any) -> bytes:
-        return self._templates.get_template(template).render(version=__version__, **values).encode()
+    def overview(self) -> Page:
+        """Return the page at `/`."""
+        return overview_page(self._context)
+
+    def history(self, parameters: Parameters) -> Page:
+        """Return the changes that the query string asks for, newest first; alerts link here."""
+        return history_page(self._context, parameters)
+
+    def group(self, parameters: Parameters) -> Page:
+        """Return the page of one security group."""
+        return group_page(self._context, parameters)
+
+    def principal(self, parameters: Parameters) -> Page:
+        """Return the page of one principal."""
+        return principal_page(self._context, parameters)
+
+    def event(self, parameters: Parameters) -> Page:
+        """Return the page of one event."""
+        return event_page(self._context, parameters)
+
+    def sorry(self, status: HTTPStatus, message: str) -> Page:
+        """Return the page that says that a request could not be answered; it asks nothing of the store."""
+        return self._context.sorry(status.phrase, message, status)
 
 
 def page_routes(pages: Pages) -> tuple[Route, ...]:
-    """Return the routes of the pages."""
+    """Return the routes of the pages and of their static files."""
 
-    def html(body: bytes, status: HTTPStatus = HTTPStatus.OK) -> Response:
-        return Response(status, body, "text/html; charset=utf-8")
+    def html(page: Page, headers: Headers = ()) -> Response:
+        status, body = page
+        # An old answer to "what stands open now" is worse than a slow one.
+        return Response(status, body, "text/html; charset=utf-8", (("Cache-Control", "no-cache"), *headers))
 
-    def history(request: Request) -> Response:
-        status, body = pages.history({name: values[-1] for name, values in request.parameters().items()})
-        return html(body, status)
+    def refuse(status: HTTPStatus, message: str, headers: Headers) -> Response:
+        return html(pages.sorry(status, message), headers)
 
-    def stylesheet(_request: Request) -> Response:
-        return Response(HTTPStatus.OK, pages.stylesheet(), "text/css; charset=utf-8", (("Cache-Control", "max-age=3600"),))
+    def page(path: str, answer: Callable[[Parameters], Page]) -> Route:
+        def handler(request: Request) -> Response:
+            try:
+                return html(answer(request.parameters()))
+            except TookTooLong:
+                message = (
+                    "The search was cut off because it took too long. Ask for less: a shorter time, a whole name in place of a part of one."
+                )
+                return refuse(HTTPStatus.SERVICE_UNAVAILABLE, message, ())
+
+        return Route(path, handler, searches=True, refuse=refuse)
+
+    def search(request: Request) -> Response:
+        return Response(HTTPStatus.SEE_OTHER, b"", headers=(("Location", found_by(request.parameters())),))
 
     return (
-        Route("/", lambda _request: html(pages.landing())),
-        Route("/history", history, searches=True),
-        Route("/style.css", stylesheet),
+        page("/", lambda _parameters: pages.overview()),
+        page("/history", pages.history),
+        page("/group", pages.group),
+        page("/principal", pages.principal),
+        page("/event", pages.event),
+        Route("/search", search, refuse=refuse),
+        *pages.static.routes(),
     )
-
-
-def _page_number(text: str) -> int:
-    if not text.isascii() or not text.isdigit():
-        raise ValueError(f"{text!r:.60} is no number of a page; 0 is the first")
-    return min(int(text[:9]), _LAST_PAGE)
-
-
-def _folded(lines: list[str]) -> dict[str, list[str]]:
-    """Return the lines to show at once and those that unfold; one line alone is not worth folding."""
-    shown = _LINES if len(lines) > _LINES + 1 else len(lines)
-    return {"lines": lines[:shown], "more_lines": lines[shown:]}
-
-
-def _one(value: str) -> tuple[str, ...]:
-    return (value,) if value else ()
