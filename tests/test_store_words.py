@@ -135,7 +135,8 @@ def asked(dice: random.Random, everything: Sequence[HistoryEvent]) -> Query:
         "rule_ids": (dice.choice((*rule_ids, "sgr-0123456789abcdef0")),),
         "event_names": (dice.choice((about.event_name, "*Egress", "*Σ", "Create*", "*")),),
         "principals": tuple(
-            dice.choice((text, f"{text[:3]}*", f"*{text[2:]}", "*", "*Σ", "role/*")) for text in who[: dice.choice((1, 3))]
+            dice.choice((text, f"{text[:3]}*", f"*{text[2:]}", f"{text[:5].swapcase()}*", "*", "*Σ", "role/*"))
+            for text in who[: dice.choice((1, 3))]
         ),
         "accounts": (about.account_id,),
         "regions": (dice.choice((about.region, "mars-1")),),
