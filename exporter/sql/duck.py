@@ -137,12 +137,12 @@ class DuckEngine:
             "autoload_known_extensions": False,
             "allow_community_extensions": False,
             "python_enable_replacements": False,
-            # It is written to standard output, into the answer.
-            "enable_progress_bar": False,
         }
         connection = duckdb.connect(":memory:" if needed.once else str(scratch / "logs.duckdb"), config=settings)
         with self._lock:
             self._connection = connection
+        # It would be written to standard output, into the answer.
+        connection.execute("SET enable_progress_bar = false")
         for macro in MACROS:
             connection.execute(f"CREATE MACRO {macro}")
         return connection
