@@ -11,6 +11,7 @@ import pytest
 from exporter.config import validate
 from exporter.doctor.athena import athena
 from exporter.doctor.base import Examination
+from exporter.doctor.checks import examine
 from exporter.iam import principals
 from exporter.sources import SOURCES
 from exporter.sources.base import Diagnosis
@@ -56,8 +57,10 @@ def test_all_that_is_right_is_said(sandbox: Sandbox) -> None:
 
 def test_nothing_is_looked_at_where_nothing_is_configured(sandbox: Sandbox) -> None:
     """Nobody who has no Athena must read of it."""
-    with opened(sandbox.url) as aws:
-        assert list(athena(Examination(validate({"sources": []}, "test.yml"), "test.yml", aws))) == []
+    for given, expected in (({}, False), ({"athena": {"output_location": OUTPUT}}, True)):
+        config = validate({"sources": [], "aws": {"regions": [REGION]}, **given}, "test.yml")
+        with opened(sandbox.url) as aws:
+            assert any(one.check == "athena" for one in examine(Examination(config, "test.yml", aws))) is expected
 
 
 def test_a_workgroup_that_runs_nothing_is_told_with_what_to_do(sandbox: Sandbox) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
@@ -455,3 +456,16 @@ def test_a_real_query_is_stopped_at_aws(aws_environment: pytest.MonkeyPatch) -> 
             engine.run(Statement(ALL), Limits(), no_progress)
         (query,) = slow.athena.runs._known
         assert client(slow, "athena").get_query_execution(QueryExecutionId=query)["QueryExecution"]["Status"]["State"] == "CANCELLED"
+
+
+def test_the_prices_of_the_page_are_those_that_are_counted(repository) -> None:
+    """Somebody decides by that table whether to turn the source on."""
+    page = (repository / "docs" / "athena.md").read_text(encoding="utf-8")
+    table = re.findall(r"^\| [^|]+ \| ([\d.]+) GB \| \$([\d.]+) \|$", page, re.MULTILINE)
+    assert len(table) == 5
+    for gigabytes, dollars in table:
+        assert cost(int(float(gigabytes) * 10**9), AthenaSettings().price_per_terabyte) == pytest.approx(float(dollars), rel=0.001)
+    for every, scanned in ((1, 37), (6, 7)):
+        # At each poll what there is of the day, and all of the day before until six hours after the poll before were of today.
+        polls = [2 * hour / 24 + (2 if hour - every - 6 < 0 else 0) for hour in range(0, 24, every)]
+        assert sum(polls) == scanned

@@ -13,5 +13,4 @@ from exporter.sql.athena_access import caller_of
 def athena(examination: Examination) -> Iterator[Diagnosis]:
     """Look at them; the sources of type `athena` look at their own."""
     config = examination.config
-    if config.uses_athena:
-        yield from diagnose(config.athena, caller_of(config.athena, examination.aws, configured_regions(config)), "athena")
+    yield from diagnose(config.athena, caller_of(config.athena, examination.aws, configured_regions(config)), "athena")

@@ -19,12 +19,13 @@ from exporter.sources.base import Diagnosis, SourceSettings
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One check; `needs` names those that must have found no failure before it makes sense to run it."""
+    """One check; `needs` names those that must have found no failure before it makes sense to run it, `wanted` tells whether it is."""
 
     name: str
     run: Callable[[Examination], Iterator[Diagnosis]]
     needs: tuple[str, ...] = ()
     of_aws: bool = True
+    wanted: Callable[[Examination], bool] = lambda _examination: True
 
 
 CHECKS: tuple[Check, ...] = (
@@ -38,7 +39,7 @@ CHECKS: tuple[Check, ...] = (
     Check("trails", trails, ("credentials", "region")),
     Check("aws_config", recorder, ("credentials", "region")),
     Check("posture", standing, ("credentials", "region")),
-    Check("athena", athena, ("credentials", "region")),
+    Check("athena", athena, ("credentials", "region"), wanted=lambda examination: examination.config.uses_athena),
 )
 """Every check but those of the sources, which are as many as are configured and come last."""
 
@@ -47,7 +48,7 @@ def examine(examination: Examination) -> Iterator[Finding]:
     """Yield what each check finds, in their order; a check that fails by our own fault is a failure too."""
     failed: set[str] = set()
     for check in (*CHECKS, *(_source_check(settings) for settings in examination.config.sources)):
-        if check.of_aws and not examination.needs_aws:
+        if (check.of_aws and not examination.needs_aws) or not check.wanted(examination):
             continue
         missing = [name for name in check.needs if name in failed]
         if missing:
