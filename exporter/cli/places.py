@@ -99,7 +99,7 @@ def _s3(opening: Opening) -> Place:
 
 
 def _athena(opening: Opening) -> Place:
-    return _elsewhere("exporter.history.trail_places", "open_athena")(opening.config, opening.aws)
+    return _elsewhere("exporter.history.athena_place", "open_athena")(opening.config, opening.aws)
 
 
 def _elsewhere(module: str, name: str) -> Callable[..., Place]:
