@@ -208,7 +208,8 @@ def test_wrong_use_is_told_from_failure(stored):
 
 def test_a_place_that_is_not_installed_says_what_to_install(stored, monkeypatch):
     """Its engine is an extra of the package."""
-    monkeypatch.setitem(sys.modules, "exporter.history.trail_places", None)
+    for module in ("trail_places", "athena_place"):
+        monkeypatch.setitem(sys.modules, f"exporter.history.{module}", None)
     for name in ("files", "s3", "athena"):
         result = run(beside(stored, "http://127.0.0.1:9", stored.parent), "--from", name)
         assert result.exit_code == 2

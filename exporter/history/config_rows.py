@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from hashlib import blake2b
 
 from exporter.history.config_items import Item
@@ -29,6 +30,12 @@ ITEM = "ConfigurationItem"
 NAMES = frozenset({ITEM, *_NAMES.values()})
 UNKNOWN = Principal(PrincipalType.UNKNOWN, "AWS Config (actor unknown)")
 """Who did what no related event tells of."""
+
+NAMED = tuple(
+    ChangeEvent("hash:", datetime.min.replace(tzinfo=UTC), "", "", EVENT_SOURCE, name, Outcome.SUCCESS, Channel.OTHER, UNKNOWN)
+    for name in sorted(NAMES)
+)
+"""A row of each name that says nothing, to ask whether a name is wanted."""
 
 _BIRTHS = frozenset({"CreateSecurityGroup", "CreateManagedPrefixList", "CreateVpc", "CreateDefaultVpc", "CreateVpcResourceCreation"})
 """Calls after which all that AWS Config finds is new."""
@@ -215,4 +222,4 @@ def _parts(change: RuleChange) -> Iterator[tuple[bool, object, str]]:
         yield True, place(change.rule), change.rule.description or ""
 
 
-__all__ = ["EVENT_SOURCE", "ITEM", "NAMES", "UNKNOWN", "Row", "is_item", "likely_events", "row_of", "told_by"]
+__all__ = ["EVENT_SOURCE", "ITEM", "NAMED", "NAMES", "UNKNOWN", "Row", "is_item", "likely_events", "row_of", "told_by"]

@@ -12,15 +12,15 @@ from exporter.aws import Caller
 from exporter.errors import AwsError, SourceError
 from exporter.history.config_actors import Actors
 from exporter.history.config_items import KINDS
-from exporter.history.config_rows import NAMES
+from exporter.history.config_rows import NAMED
 from exporter.history.config_walk import SOURCE, Walk
+from exporter.history.matching import Matcher
 from exporter.history.places import Answer, Progress
 from exporter.parse.record import Opened
 from exporter.snapshots.asking import Asker, Stopping, Wait, wait
 from exporter.snapshots.base import ReadContext
 from exporter.snapshots.config_shapes import SECURITY_GROUP
 from exporter.store.base import HistoryEvent, Query
-from exporter.store.search import glob
 from exporter.text import visible
 
 _AT_ONCE = 8
@@ -73,7 +73,7 @@ class ConfigTimeline:
             return answer
         if others:
             answer.notes.append(f"AWS Config was not asked for {', '.join(others[:_MOST_NAMED])}: it is asked for sg-… and pl-… alone.")
-        if query.event_names and not any(glob(pattern)(name) for pattern in query.event_names for name in NAMES):
+        if not any(map(Matcher(Query(event_names=query.event_names)).matches, NAMED)):
             return answer
         steps = _Steps(len(self._callers), progress)
         with ThreadPoolExecutor(_AT_ONCE, "aws-config") as pool:
