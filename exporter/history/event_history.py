@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from exporter.aws import Caller
 from exporter.catalog import WATCH_SETS, Watch
 from exporter.errors import MalformedRecord, SourceError
-from exporter.history.lookups import Lookup, lookups
+from exporter.history.lookups import Lookup, attaching, lookups
 from exporter.history.matching import Matcher
 from exporter.history.places import Answer, Progress
 from exporter.logs import Logger
@@ -55,7 +55,7 @@ class EventHistory:
         answer, oldest = Answer(), now - KEPT
         if query.since is not None and query.since < oldest - _HOUR:
             answer.notes.append("Event history keeps 90 days; what is older is in the store, or in a trail's files.")
-        wanted = lookups(query, self._watch.names())
+        wanted = lookups(query, self._watch.names(), attaching(self._watch.wanted))
         tally = _Tally(len(wanted) * len(self._callers), progress)
         found: dict[str, ChangeEvent] = {}
         with ThreadPoolExecutor(_AT_ONCE, "event-history") as pool:
