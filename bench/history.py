@@ -126,17 +126,18 @@ class _Figures:
                 ]
             )
         over = [row[0].removesuffix(" !") for row in rows if row[0].endswith("!")]
+        scrapes = f"{self.scrapes.median(SCRAPE):.1f} ms (p50), {max(self.scrapes.taken[SCRAPE]):.1f} ms at most"
+        pace, load = f"{self.stored / self.seconds:.0f} a second", os.getloadavg()[0]
         show(
             f"Answers in ms at {self._events:,} events: one client, then {PEOPLE} people at once",
-            ["", "p50", "p95", "p99", "p50 of 8", "p95 of 8", "p99 of 8", "of empty", f"of {SMALL:,}", "kB"],
+            ["", "p50", "p95", "p99", f"p50 of {PEOPLE}", f"p95 of {PEOPLE}", f"p99 of {PEOPLE}", "of empty", f"of {SMALL:,}", "kB"],
             rows,
             [
                 f"Goal: p95 under {GOAL:.0f} ms. " + (f"Over it, marked !: {'; '.join(over)}." if over else "All are."),
-                f"Each kind {self._each} times, in mixed order. Each of the people looks at a page for {LOOK} s on average before the next.",
+                f"Each kind {self._each} times, in mixed order. Each person looks at an answer for {LOOK} s on average before the next.",
                 f"`of empty`: median of one client, of that of an empty page; `of {SMALL:,}`: of that with {SMALL:,} events in the store.",
-                f"Meanwhile {self.stored:,.0f} events were stored, {self.stored / self.seconds:.0f} a second; scrapes took "
-                f"{self.scrapes.median(SCRAPE):.1f} ms (p50), {max(self.scrapes.taken[SCRAPE]):.1f} ms at most.",
-                f"Without a pause {PEOPLE} clients got {self.a_second:,.0f} answers a second of all kinds. Load now {os.getloadavg()[0]:.1f}.",
+                f"Meanwhile {self.stored:,.0f} events were stored, {pace}; scrapes took {scrapes}.",
+                f"Without a pause {PEOPLE} clients got {self.a_second:,.0f} answers a second of all kinds. Load now {load:.1f}.",
             ],
         )
         show(

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Self
 
 from bench.history_asks import SCRAPE, Asked
 
@@ -122,7 +123,7 @@ class Beside:
         self._stop = threading.Event()
         self._threads = [threading.Thread(target=work, daemon=True) for work in (self._scrape, self._sample)]
 
-    def __enter__(self) -> Beside:
+    def __enter__(self) -> Self:
         """Begin."""
         for thread in self._threads:
             thread.start()
