@@ -50,7 +50,7 @@ def all_asked(found: Sequence[HistoryEvent], newest: datetime, get: Get) -> list
     history, api = _filtered("/history", found, newest), _filtered("/api/v1/events", found, newest)
     deep = [urlencode({"until": format_time(item.event.event_time)}) for item in found[:10]]
     pages = [f"/history?after={_cursor(_AFTER, get(f'/history?{query}'))}" for query in deep]
-    answers = [f"/api/v1/events?after={_cursor(_NEXT, get(f'/api/v1/events?{query}'))}" for query in deep]
+    answers = [f"/api/v1/events?cursor={_cursor(_NEXT, get(f'/api/v1/events?{query}'))}" for query in deep]
     return [
         Asked("/", ("/",)),
         *history,
