@@ -28,8 +28,14 @@ class Client:
 
     def get(self, path: str, headers: dict[str, str] | None = None) -> bytes:
         """Return the body of an answer; raise RuntimeError for anything but a success."""
-        self._connection.request("GET", path, headers=headers or {})
-        answer = self._connection.getresponse()
+        try:
+            self._connection.request("GET", path, headers=headers or {})
+            answer = self._connection.getresponse()
+        except (http.client.RemoteDisconnected, ConnectionResetError):
+            # The server closes a connection that was idle for half a minute; browsers ask again.
+            self._connection.close()
+            self._connection.request("GET", path, headers=headers or {})
+            answer = self._connection.getresponse()
         body = answer.read()
         if answer.status != http.client.OK:
             raise RuntimeError(f"{path} is answered with {answer.status}: {body[:300].decode(errors='replace')}")
