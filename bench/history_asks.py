@@ -49,8 +49,8 @@ def all_asked(found: Sequence[HistoryEvent], newest: datetime, get: Get) -> list
     """Return every kind of request; `get` asks once for each cursor, which only a server makes."""
     history, api = _filtered("/history", found, newest), _filtered("/api/v1/events", found, newest)
     deep = [urlencode({"until": format_time(item.event.event_time)}) for item in found[:10]]
-    pages = [f"/history?after={_cursor(_AFTER, get(f'/history?{query}'))}" for query in deep]
-    answers = [f"/api/v1/events?cursor={_cursor(_NEXT, get(f'/api/v1/events?{query}'))}" for query in deep]
+    pages = [f"/history?after={cursor}" for cursor in _cursors(_AFTER, [get(f"/history?{query}") for query in deep])]
+    answers = [f"/api/v1/events?cursor={cursor}" for cursor in _cursors(_NEXT, [get(f"/api/v1/events?{query}") for query in deep])]
     return [
         Asked("/", ("/",)),
         *history,
@@ -68,11 +68,12 @@ def all_asked(found: Sequence[HistoryEvent], newest: datetime, get: Get) -> list
     ]
 
 
-def _cursor(pattern: re.Pattern[bytes], body: bytes) -> str:
-    found = pattern.search(body)
-    if found is None:
-        raise RuntimeError("an answer that must have a next page names none")
-    return found.group(1).decode()
+def _cursors(pattern: re.Pattern[bytes], bodies: Sequence[bytes]) -> list[str]:
+    """Return where pages ended; one that shows the oldest event has nothing behind it."""
+    found = [match.group(1).decode() for match in map(pattern.search, bodies) if match]
+    if not found:
+        raise RuntimeError("answers that must have a next page name none")
+    return found
 
 
 def _group(item: HistoryEvent) -> dict[str, str]:
