@@ -136,7 +136,7 @@ class _Figures:
             rows,
             [
                 f"Goal: p95 under {GOAL:.0f} ms. " + (f"Over it, marked !: {'; '.join(over)}." if over else "All are."),
-                f"Each kind {self._each} times, in mixed order. Each person looks at an answer for {self._look} s on average before the next.",
+                f"Each kind {self._each} times, in mixed order. Each person looks at an answer for {self._look} s on average.",
                 f"`of empty`: median of one client, of that of an empty page; `of {SMALL:,}`: of that with {SMALL:,} events in the store.",
                 f"Meanwhile {self.stored:,.0f} events were stored, {pace}; scrapes took {scrapes}.",
                 f"Without a pause {PEOPLE} clients got {self.a_second:,.0f} answers a second of all kinds. Load now {load:.1f}.",

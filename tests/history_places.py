@@ -94,11 +94,12 @@ def stored(directory: Path, trail: Path, sets: Sequence[str]) -> Iterator[Ask]:
 
 
 @contextmanager
-def event_history(records: Sequence[Record], units: Sequence[Unit], sets: Sequence[str]) -> Iterator[Ask]:
+def event_history(records: Sequence[Record], units: Sequence[Unit], sets: Sequence[str], at: datetime | None = None) -> Iterator[Ask]:
     """Feed the Event history of a sandbox; yield what asks for these accounts and regions, as often as their past has 90 days.
 
     AWS keeps 90 days and records of ten years would not be seen together: the sandbox's clock and ours are set to one time after the other,
-    from the newest event back, and the answers are joined as those of several places are. No record is changed. A role leads to each account.
+    from the newest event back, and the answers are joined as those of several places are; `at` is the one time where one will do. No record
+    is changed. A role leads to each account.
     """
     clock = Stepping()
     with stepping_sandbox(clock) as sandbox, opened(sandbox.url) as aws:
@@ -107,7 +108,7 @@ def event_history(records: Sequence[Record], units: Sequence[Unit], sets: Sequen
             (account, region): aws.role_caller(region, [RoleSettings(role_arn=f"arn:aws:iam::{account}:role/reader")])
             for account, region in units
         }
-        moments = _moments(records, units)
+        moments = _moments(records, units) if at is None else {unit: [at] for unit in units}
 
         def ask(query: Query) -> Answer:
             answers = []

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import gzip
 import json
+import random
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from exporter.catalog import DEFAULT_WATCH_SETS, Watch
+from exporter.history.places import merged
 from exporter.store.base import Query
 from tests.aws_fast import without_turns
 from tests.history_places import Ask, Row, comparable, complete, event_history, rows_of, stored, unit_of
+from tests.history_questions import ALL, NOW, lifelike, questions
+from tests.records import write_trail
 
 SETS = {"changes": DEFAULT_WATCH_SETS, "attachments": (*DEFAULT_WATCH_SETS, "attachments")}
 """What is watched where the truth of changes is asked for, and where that of attachments is."""
@@ -23,7 +28,9 @@ CONFLICTED = "504b492f-7832-406b-a4fd-45a13e48adc4"
 """The UUID that a hand-edited fixture gives to two bodies, one a success and one denied: which of them stands depends on which came first."""
 PLACEHOLDER = "..."
 """What a hand-edited fixture has for account, region and group."""
-ALL = 10_000
+SEED = 20260131
+FILTERS = ("security_groups", "rule_ids", "event_names", "principals", "accounts", "regions", "outcomes", "times", "event_ids")
+"""What random questions are drawn from."""
 
 
 @pytest.fixture(scope="module")
@@ -107,3 +114,44 @@ def test_history_of_every_group_of_the_recorded_truth_is_met(place, part, truth,
         assert found.keys() == stored_.keys(), group
         for event_id in found.keys() - {CONFLICTED}:
             assert found[event_id] == stored_[event_id]
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Ask]]:
+    """Return what asks each place that was given the same random records."""
+    records = lifelike(SEED, 500, 60, NOW)
+    trail = tmp_path_factory.mktemp("drawn")
+    write_trail(trail / "records.json.gz", *records)
+    with ExitStack() as stack:
+        stack.enter_context(aws_of_the_sandbox())
+        units = sorted({unit_of(record) for record in records})
+        yield {
+            "store": stack.enter_context(stored(trail / "store", trail / "records.json.gz", DEFAULT_WATCH_SETS)),
+            "cloudtrail": stack.enter_context(event_history(records, units, DEFAULT_WATCH_SETS, at=NOW)),
+        }
+
+
+def watched(rows: list[Row]) -> dict[str, Row]:
+    """Return rows by event id as far as the store can have them."""
+    watch = Watch(DEFAULT_WATCH_SETS)
+    return {event_id: row for event_id, row in comparable(rows).items() if watch.wanted(row["event_source"], row["event_name"])}
+
+
+def test_random_questions_have_one_answer_in_every_place(drawn):
+    """A filter that means one thing to the store and another to AWS makes two truths of one question."""
+    everything = drawn["store"](Query(limit=ALL)).events
+    assert len(everything) > 200
+    answered = Counter[str]()
+    for query in questions(SEED, 150, [item.event for item in everything], FILTERS):
+        answers = {name: ask(query) for name, ask in drawn.items()}
+        expected = comparable(rows_of(answers["store"]))
+        answered["some"] += bool(expected)
+        for name, answer in answers.items():
+            assert watched(rows_of(answer)) == expected, (name, query)
+        chosen = random.Random(repr(query)).sample(list(answers.values()), k=2)
+        united = merged(chosen, query)
+        assert watched(rows_of(united)) == expected, query
+        first, last = replace(query, limit=3), replace(query, limit=3, offset=2)
+        assert [item.event.event_id for item in merged(chosen, first).events] == [item.event.event_id for item in united.events[:3]]
+        assert [item.event.event_id for item in merged(chosen, last).events] == [item.event.event_id for item in united.events[2:5]]
+    assert answered["some"] > 100

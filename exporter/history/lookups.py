@@ -28,7 +28,15 @@ _LISTED = frozenset({
 """Calls whose `Resources` name the group that they are about, even if they failed."""
 
 _RULES = frozenset({*DIRECTIONS, Kind.MODIFY_RULES})
-_SET_OF_PREFIX = (("sg-", "security_groups"), ("name:", "security_groups"), ("vpc-", "security_groups"), ("pl-", "prefix_lists"))
+_SET_OF_PREFIX = (
+    ("sg-", "security_groups"),
+    ("name:", "security_groups"),
+    ("vpc-", "security_groups"),
+    # What AWS makes with a VPC, its group among it, is in one event that lists none of it.
+    ("acl-", "security_groups"),
+    ("rtb-", "security_groups"),
+    ("pl-", "prefix_lists"),
+)
 _FEW = 30
 """Names that are looked up one by one; where a pattern stands for more, reading all changes is cheaper."""
 
