@@ -39,7 +39,7 @@ _STORED = re.compile(rb'^awschange_exporter_records_total\{[^}]*fate="stored"[^}
 
 def run(events: int = EVENTS, store: Path | None = None) -> list[list[str]]:
     """Measure, print the tables, and return the rows of the first. A store that is named is made where it is missing, and kept."""
-    each, look = (60, 0.25) if events >= LARGE else (8, 0.02)
+    each, look = (40, 0.25) if events >= LARGE else (8, 0.02)
     with tempfile.TemporaryDirectory(prefix="bench-history-") as name:
         scratch = Path(name)
         large, small = store or scratch / "large.db", scratch / "small.db"
@@ -78,7 +78,7 @@ class _Figures:
         with closing(open_store(small)) as store:
             found = draw(store, random.Random(2))
             newest = store.stats().newest_event_time or datetime.now(UTC)
-        with served(self._scratch / "small", small) as server, growing(server, RATE, 5), closing(Client(server.port)) as client:
+        with served(self._scratch / "small", small) as server, growing(server, RATE), closing(Client(server.port)) as client:
             kinds = [EMPTY, *all_asked(found, newest, client.get)]
             one_after_the_other(server.port, kinds, 1, 1)
             self.small = one_after_the_other(server.port, kinds, max(5, self._each // 4), 2)
@@ -91,7 +91,7 @@ class _Figures:
             self.memory.append(("at the start", resident_mb(server.pid)))
             kinds = [EMPTY, *all_asked(found, newest, client.get)]
             before, begin = _stored(client), time.monotonic()
-            with growing(server, RATE, 4), Beside(server.port, server.pid) as beside:
+            with growing(server, RATE), Beside(server.port, server.pid) as beside:
                 one_after_the_other(server.port, kinds, 2, 3)
                 self.memory.append(("when every kind was asked twice", resident_mb(server.pid)))
                 beside.memory.clear()

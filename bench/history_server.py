@@ -69,9 +69,10 @@ def served(directory: Path, store: Path) -> Iterator[Served]:
 
 
 @contextmanager
-def growing(server: Served, rate: int, seed: int) -> Iterator[None]:
+def growing(server: Served, rate: int) -> Iterator[None]:
     """Have another process write so many changes a second into the trail of a server: here it would hold up the clients."""
-    process = subprocess.Popen([sys.executable, "-m", "bench.history_server", str(server.trail), str(rate), str(seed)])
+    # Never the same changes again: a store may be used for several runs.
+    process = subprocess.Popen([sys.executable, "-m", "bench.history_server", str(server.trail), str(rate), str(time.time_ns())])
     try:
         yield
         if process.poll() is not None:
