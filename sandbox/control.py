@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from http import HTTPStatus
 from typing import Any
@@ -16,7 +16,7 @@ from sandbox.config_aggregators import STATUSES, ConfigAggregators
 from sandbox.config_recording import Recording
 from sandbox.faults import changed
 from sandbox.gate import Gate
-from sandbox.journal import Journal, Unit
+from sandbox.journal import Journal, Unit, moment_of
 from sandbox.records import Record
 from sandbox.schedule import Schedule
 
@@ -31,7 +31,8 @@ class Control:
     - `GET /-/ready`: as soon as it serves.
     - `GET /-/actions`: which IAM actions were asked for, by whom, how often; `DELETE` begins anew.
     - `POST /-/records`: keep records, a JSON array or an object with `Records`, as if their calls had been made now. With
-      `?past=true` they are told to nobody and only stand in Event history.
+      `?past=true` they are told to nobody and only stand in Event history. `?recorded=true` is for records from elsewhere: they
+      are kept as they stand, nothing is filled in, and stand in Event history from their own time on.
     - `POST /-/unrecorded`: while `{"on": true}`, calls are done and leave no record; `{"on": false}` ends it.
     - `POST /-/config/daily`: AWS Config's day is over, in every account and region; what is recorded daily is recorded.
     - `POST /-/config/recorder`: a recorder fails, or works again, as `{"account_id": …, "region": …, "error_code": "AccessDenied"}`
@@ -78,11 +79,13 @@ class Control:
         return _said({"reset": True})
 
     def _records(self, asked: Mapping[str, str], body: bytes) -> Answer:
+        recorded = asked.get("recorded") == "true"
         try:
-            records = list(_complete(json.loads(body)))
+            given = json.loads(body)
+            records = list(_whole(given) if recorded else _complete(given))
         except ValueError as error:
             return _said({"error": str(error)}, HTTPStatus.BAD_REQUEST)
-        keep = self._keep.past if asked.get("past") == "true" else self._keep
+        keep = self._keep.recorded if recorded else self._keep.past if asked.get("past") == "true" else self._keep
         for record in records:
             keep(record)
         return _said({"kept": len(records)})
@@ -144,17 +147,21 @@ def truth(journal: Journal, *, brief: bool = False) -> Iterator[dict[str, Any]]:
             yield row if brief else row | {"record": record}
 
 
+def _whole(given: Any) -> Iterator[Record]:
+    """Yield records that have all that Event history tells of one, as they stand. Raises ValueError."""
+    for place, record in enumerate(_records(given)):
+        _require(record, place, (*_NEEDED, "eventID"))
+        try:
+            moment_of(record)
+        except ValueError as error:
+            raise ValueError(f"record {place}: {error}") from None
+        yield record
+
+
 def _complete(given: Any) -> Iterator[Record]:
     """Yield records with all that the roads need of one. Raises ValueError."""
-    records = given.get("Records") if isinstance(given, dict) else given
-    if not isinstance(records, list):
-        raise ValueError("write a JSON array of CloudTrail records, or an object that has one as `Records`")
-    for place, record in enumerate(records):
-        if not isinstance(record, dict):
-            raise ValueError(f"record {place} is no object")
-        missing = [name for name in _NEEDED if not isinstance(record.get(name), str)]
-        if missing:
-            raise ValueError(f"record {place} has no {', '.join(missing)}")
+    for place, record in enumerate(_records(given)):
+        _require(record, place, _NEEDED)
         if datetime.fromisoformat(record["eventTime"]).tzinfo is None:
             raise ValueError(f"record {place}: eventTime {record['eventTime']!r:.60} has no time zone; write it as 2026-01-31T12:00:00Z")
         yield {
@@ -166,6 +173,22 @@ def _complete(given: Any) -> Iterator[Record]:
             "eventType": "AwsApiCall",
             **record,
         }
+
+
+def _records(given: Any) -> list[Record]:
+    records = given.get("Records") if isinstance(given, dict) else given
+    if not isinstance(records, list):
+        raise ValueError("write a JSON array of CloudTrail records, or an object that has one as `Records`")
+    for place, record in enumerate(records):
+        if not isinstance(record, dict):
+            raise ValueError(f"record {place} is no object")
+    return records
+
+
+def _require(record: Record, place: int, needed: Sequence[str]) -> None:
+    missing = [name for name in needed if not isinstance(record.get(name), str)]
+    if missing:
+        raise ValueError(f"record {place} has no {', '.join(missing)}")
 
 
 def _object(body: bytes) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from bisect import bisect_left, bisect_right, insort
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
 Unit: TypeAlias = tuple[str, str]
@@ -22,6 +22,12 @@ class Entry:
     number: int
     visible_at: datetime = field(compare=False)
     record: dict[str, Any] = field(compare=False)
+
+
+def moment_of(record: dict[str, Any]) -> datetime:
+    """Return when a record's call was made: UTC where no zone is told. Raises ValueError where it cannot be read."""
+    moment = datetime.fromisoformat(record["eventTime"])
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 class Journal:
@@ -42,7 +48,7 @@ class Journal:
         unit = (record["recipientAccountId"], record["awsRegion"])
         with self._lock:
             self._count += 1
-            entry = Entry(datetime.fromisoformat(record["eventTime"]), self._count, visible_at, record)
+            entry = Entry(moment_of(record), self._count, visible_at, record)
             insort(self._entries[unit], entry)
         for listener in self._listeners if tell else ():
             listener(unit, entry)

@@ -69,7 +69,7 @@ def event_of(entry: Entry) -> dict[str, Any]:
 
 def _user_name(record: Record) -> str | None:
     """Return the name of a user, or of the session of a role."""
-    identity = record["userIdentity"] or {}
+    identity = record.get("userIdentity") or {}
     if identity.get("type") == "Root":
         return "root"
     if identity.get("type") == "AssumedRole":
@@ -81,8 +81,8 @@ def _user_name(record: Record) -> str | None:
 _ATTRIBUTES: Mapping[str, Callable[[Record], Any]] = {
     "EventId": lambda record: record["eventID"],
     "EventName": lambda record: record["eventName"],
-    "ReadOnly": lambda record: "true" if record["readOnly"] else "false",
-    "AccessKeyId": lambda record: (record["userIdentity"] or {}).get("accessKeyId"),
+    "ReadOnly": lambda record: "true" if record.get("readOnly") in (True, "true") else "false",
+    "AccessKeyId": lambda record: (record.get("userIdentity") or {}).get("accessKeyId"),
     "EventSource": lambda record: record["eventSource"],
     "Username": _user_name,
 }

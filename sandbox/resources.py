@@ -23,10 +23,11 @@ _KEYS = frozenset({"groupId", "instanceId", "networkInterfaceId", "referencedGro
 
 def resources_of(record: Mapping[str, Any]) -> list[dict[str, str]]:
     """Return `Resources` of an event, each resource once."""
-    if record["readOnly"] or record["eventType"] == "AwsServiceEvent" or is_wrapped(record["eventName"]):
+    if record.get("readOnly") or record.get("eventType") == "AwsServiceEvent" or is_wrapped(record["eventName"]):
         return []
     if record["eventSource"] != "ec2.amazonaws.com":
-        listed = record.get("resources", [])
+        # Records from elsewhere may leave out the type, as CloudTrail itself does for some services.
+        listed = [item for item in record.get("resources") or [] if isinstance(item, dict) and item.get("type") and item.get("ARN")]
         return [{"ResourceType": item["type"], "ResourceName": item["ARN"].rpartition(":")[2]} for item in listed]
     names = dict.fromkeys([*_ids(record.get("requestParameters")), *_ids(record.get("responseElements"))])
     return [{"ResourceType": kind, "ResourceName": name} for name in names for pattern, kind in _KINDS if pattern.fullmatch(name)]

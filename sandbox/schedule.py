@@ -11,7 +11,7 @@ from typing import Any
 from uuid import uuid4
 
 from sandbox.faults import NONE, Chance, Faults
-from sandbox.journal import Journal
+from sandbox.journal import Journal, moment_of
 from sandbox.moments import Clock
 
 
@@ -38,6 +38,10 @@ class Schedule:
     def past(self, record: dict[str, Any]) -> None:
         """Keep a record of which every other road has told long ago: Event history shows it at once."""
         self._journal.add(record, self._clock(), tell=False)
+
+    def recorded(self, record: dict[str, Any]) -> None:
+        """Keep a record from elsewhere: every other road has told of it, and Event history shows it from its own time on."""
+        self._journal.add(record, moment_of(record), tell=False)
 
 
 def _updated(record: dict[str, Any]) -> dict[str, Any]:

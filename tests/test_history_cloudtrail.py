@@ -14,7 +14,7 @@ from exporter.catalog import Watch
 from exporter.cli import main
 from exporter.history import row
 from exporter.history.event_history import EventHistory
-from exporter.history.lookups import EVERYTHING, SWEEP, lookups
+from exporter.history.lookups import EVERYTHING, SWEEP, attaching, lookups
 from exporter.logs import make_logger
 from exporter.store.base import Query
 from sandbox.faults import Faults
@@ -223,6 +223,16 @@ def test_what_aws_no_longer_keeps_is_said(sandbox, tmp_path):
 def test_the_fewest_lookups_are_made_that_hold_the_answer(query, expected):
     """Each costs a call of two a second; one too few loses events."""
     assert list(lookups(query, [("ec2.amazonaws.com", "CreateTags")])) == expected
+
+
+def test_calls_that_attach_a_group_are_looked_up_where_they_are_watched():
+    """AWS does not list a group with the cluster that it was given to: who asked for the group would never see that."""
+    assert attaching(Watch().wanted) == ()
+    names = attaching(Watch(("attachments",)).wanted)
+    assert {"ModifyDBCluster", "CreateFunction20150331"} <= set(names)
+    found = lookups(Query(security_groups=("sg-0123456789abcdef0", "eni-0123456789abcdef0")), None, names)
+    assert ("EventName", "ModifyDBCluster") in found
+    assert ("EventName", "ModifyDBCluster") not in lookups(Query(security_groups=("eni-0123456789abcdef0",)), None, names)
 
 
 def test_endless_names_are_swept():

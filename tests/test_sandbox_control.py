@@ -129,3 +129,21 @@ def test_an_address_of_nothing_names_what_there_is(sandbox):
     with caught.value as answer:
         assert answer.status == 404
         assert "GET /-/actions" in json.loads(answer.read())["error"]
+
+
+def test_records_from_elsewhere_stand_as_they_are_and_at_their_own_time(sandbox, clock):
+    """Otherwise recorded history cannot be compared letter by letter, or only while it is fresh."""
+    old = {
+        "eventTime": "2021-01-24 04:55:45.000", "eventName": "DeleteSecurityGroup", "eventSource": "ec2.amazonaws.com", "eventID": "...",
+        "awsRegion": "us-east-1", "recipientAccountId": ACCOUNT,
+    }  # fmt: skip
+    assert send(sandbox, [old], "?recorded=true") == {"kept": 1}
+    trail = client(sandbox, "cloudtrail")
+    assert trail.lookup_events()["Events"] == []
+    clock.now = datetime(2021, 2, 1, tzinfo=UTC)
+    (event,) = trail.lookup_events()["Events"]
+    assert json.loads(event["CloudTrailEvent"]) == old
+    assert event["EventTime"] == datetime(2021, 1, 24, 4, 55, 45, tzinfo=UTC)
+    for broken in ({**old, "eventID": None}, {**old, "eventTime": "yesterday"}):
+        with pytest.raises(urllib.error.HTTPError, match="400"):
+            send(sandbox, [broken], "?recorded=true")

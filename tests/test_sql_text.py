@@ -205,8 +205,8 @@ def test_a_question_says_what_it_takes() -> None:
     """A value that is misspelt must not be passed over, nor a needed one be made up."""
     with pytest.raises(SqlRefused, match="needs a value: group"):
         named("group-events").statement(TABLE, {})
-    with pytest.raises(SqlRefused, match="takes no 'sinse'; it takes since"):
-        named("opened-to-the-world").statement(TABLE, {"sinse": "x"})
+    with pytest.raises(SqlRefused, match="takes no 'sense'; it takes since"):
+        named("opened-to-the-world").statement(TABLE, {"sense": "x"})
     with pytest.raises(SqlRefused, match="choose from groups-created-deleted"):
         named("nonsense")
     assert len({question.name for question in NAMED}) == len(NAMED) >= 5

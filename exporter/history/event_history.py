@@ -13,7 +13,7 @@ from exporter.aws import Caller
 from exporter.catalog import Watch
 from exporter.errors import MalformedRecord, SourceError
 from exporter.history.counted import counts, everything
-from exporter.history.lookups import Lookup, lookups
+from exporter.history.lookups import Lookup, attaching, lookups
 from exporter.history.matching import Matcher
 from exporter.history.places import Answer, Progress, behind, latest
 from exporter.logs import Logger
@@ -61,7 +61,7 @@ class EventHistory:
         answer, oldest = Answer(problems=list(self._failed)), now - KEPT
         if query.since is not None and query.since < oldest - _HOUR:
             answer.notes.append("Event history keeps 90 days; what is older is in the store, or in a trail's files.")
-        wanted = lookups(query, self._watch.names())
+        wanted = lookups(query, self._watch.names(), attaching(self._watch.wanted))
         tally = _Tally(len(wanted) * len(self._callers), progress)
         found: dict[str, ChangeEvent] = {}
         with ThreadPoolExecutor(_AT_ONCE, "event-history") as pool:

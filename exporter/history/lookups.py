@@ -7,7 +7,7 @@ record decides.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from exporter.catalog import DIRECTIONS, WATCH_SETS, Kind
 from exporter.store.base import Query
@@ -28,24 +28,45 @@ _LISTED = frozenset({
 """Calls whose `Resources` name the group that they are about, even if they failed."""
 
 _RULES = frozenset({*DIRECTIONS, Kind.MODIFY_RULES})
-_SET_OF_PREFIX = (("sg-", "security_groups"), ("name:", "security_groups"), ("vpc-", "security_groups"), ("pl-", "prefix_lists"))
+_SET_OF_PREFIX = (
+    ("sg-", "security_groups"),
+    ("name:", "security_groups"),
+    ("vpc-", "security_groups"),
+    # What AWS makes with a VPC, its group among it, is in one event that lists none of it.
+    ("acl-", "security_groups"),
+    ("rtb-", "security_groups"),
+    ("pl-", "prefix_lists"),
+)
 _FEW = 30
 """Names that are looked up one by one; where a pattern stands for more, reading all changes is cheaper."""
+
+_LOGGED_AS = {
+    "CreateFunction": "CreateFunction20150331",
+    "UpdateFunctionConfiguration": "UpdateFunctionConfiguration20150331v2",
+}
+"""Lambda's calls bear the version of its API in the log (see exporter.catalog.spec)."""
 
 _READS = re.compile(r"(Describe|Get|List|Lookup|Search|Head|Batch|Assume|Decrypt|Encrypt|Generate|Select|Query|Simulate|Validate)")
 
 
-def lookups(query: Query, watched: Iterable[tuple[str, str]] | None) -> tuple[Lookup, ...]:
+def attaching(wanted: Callable[[str, str], bool]) -> tuple[str, ...]:
+    """Return the names, as they are logged, of the calls that attach groups to something, as far as they are watched."""
+    names = [spec.event_name for spec in WATCH_SETS["attachments"] if wanted(spec.event_source, spec.event_name)]
+    return tuple(dict.fromkeys(_LOGGED_AS.get(name, name) for name in names))
+
+
+def lookups(query: Query, watched: Iterable[tuple[str, str]] | None, attaching_: Iterable[str] = ()) -> tuple[Lookup, ...]:
     """Return the lookups whose answers hold all that a query can match; `watched` are the calls of the configuration, None if endless.
 
     An event is looked up by its id, whatever else is asked; one whose record has none (`hash:…`) is in no lookup. A group or resource is
-    looked up by its name, and by the names of the events in which AWS leaves it out; a rule by the calls that touch rules; patterns of
-    event names by all that changed anything; a principal by what is watched.
+    looked up by its name, and by the names of the events in which AWS leaves it out, a group by `attaching_` as well: how many services
+    list the groups that they are given is not told anywhere. A rule is looked up by the calls that touch rules; patterns of event names
+    by all that changed anything; a principal by what is watched.
     """
-    return tuple(dict.fromkeys(_lookups(query, watched)))
+    return tuple(dict.fromkeys(_lookups(query, watched, tuple(attaching_))))
 
 
-def _lookups(query: Query, watched: Iterable[tuple[str, str]] | None) -> Iterator[Lookup]:
+def _lookups(query: Query, watched: Iterable[tuple[str, str]] | None, attaching_: Sequence[str]) -> Iterator[Lookup]:
     if query.event_ids:
         yield from (("EventId", event_id) for event_id in query.event_ids if not event_id.startswith("hash:"))
         return
@@ -66,6 +87,8 @@ def _lookups(query: Query, watched: Iterable[tuple[str, str]] | None) -> Iterato
                 yield "ResourceName", group
             if not names:
                 yield from _left_out(group)
+                if group.startswith("sg-"):
+                    yield from (("EventName", name) for name in attaching_)
     elif query.rule_ids and not names:
         yield from (("EventName", spec.event_name) for spec in WATCH_SETS["security_groups"] if spec.kind in _RULES)
     elif not names:
