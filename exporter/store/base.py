@@ -102,7 +102,9 @@ class Query:
     `security_groups` match the groups a call was aimed at and the ids of the resources it touched. `since` is
     inclusive, `until` exclusive. Of `text`, each word must be in some text of the event (see exporter.store.words), whatever its case.
     `after` asks for what comes behind the event of that position; unlike `offset` it shows no event twice and leaves none out while new
-    ones are stored. Only with `raw` does `ChangeEvent.raw` hold the record: unpacking it costs time.
+    ones are stored. Behind an event is what happened before it, and at the same time was stored before it, also once it is forgotten; of
+    an id that no stored event ever had, only the time counts: what happened before it. Only with `raw` does `ChangeEvent.raw` hold the
+    record: unpacking it costs time.
     """
 
     security_groups: tuple[str, ...] = ()
