@@ -11,15 +11,14 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exporter.families import EVENT_FAMILIES, GAPS, QUEUE_MESSAGES
+from exporter.families import GAPS, QUEUE_MESSAGES
 from exporter.model import Unit
 from exporter.store import SqliteStore
 from exporter.store.base import BEGINNING, Query
-from tests.store_events import ACCOUNT, NOON, REGION, Model, ingest, made_up, values
+from tests.store_events import ACCOUNT, ADDITIVE, NOON, REGION, Model, ingest, made_up, values
 
 SOURCES = ("files", "s3", "cloudtrail")
 UNITS = (("", ""), (ACCOUNT, REGION), ("444455556666", "eu-west-1"))
-ADDITIVE = {family.name for family in EVENT_FAMILIES if family.update == "add"}
 
 
 @given(

@@ -23,11 +23,11 @@ from exporter.posture.chronicle import Amendment
 from exporter.posture.ports import PORT_CLASSES
 from exporter.store import SqliteStore
 from exporter.store.base import DocumentKey, PostureChange, Query, StoredSample, digest_of
-from tests.store_events import ACCOUNT, NOON, REGION, addendum, ingest, make_event, rule_change, values
+from tests.store_events import ACCOUNT, ADDITIVE, NOON, REGION, addendum, ingest, make_event, rule_change, values
 from tests.test_store_posture import entry
 
 UNITS = (Unit(ACCOUNT, REGION), Unit(ACCOUNT, "eu-west-1"), Unit("444455556666", REGION))
-ADDITIVE = [family for family in EVENT_FAMILIES if family.update == "add"]
+COUNTED = [family for family in EVENT_FAMILIES if family.name in ADDITIVE]
 GROUPS = [f"sg-{number:017x}" for number in range(0, 40, 8)]
 LIVE_LINE = {"files": NOON, "s3": NOON - timedelta(minutes=30), "cloudtrail": NOON + timedelta(minutes=30)}
 
@@ -82,7 +82,7 @@ class Told:
             security_groups=tuple({*self.first.security_groups, *more.security_groups, *self.groups}),
             opened_port_classes=tuple({*self.first.opened_port_classes, *more.opened_port_classes, *self.opened}),
         )
-        for family in ADDITIVE:
+        for family in COUNTED:
             for labels, _ in family.contribute(whole, NOON):
                 yield family.name, labels
 
@@ -311,8 +311,7 @@ class PostureMachine(RuleBasedStateMachine):
         for told in self.told.values():
             if told.live:
                 expected.update(told.counted())
-        names = {family.name for family in ADDITIVE}
-        assert {key: value for key, value in found.items() if key[0] in names and value} == expected
+        assert {key: value for key, value in found.items() if key[0] in ADDITIVE and value} == expected
         assert {key[1]: value for key, value in found.items() if key[0] == UNEXPLAINED.name and value} == {
             (unit.account_id, unit.region): count for unit, count in self.unexplained.items() if count
         }
