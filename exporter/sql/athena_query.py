@@ -86,6 +86,8 @@ class Query:
             asked["ResultConfiguration"] = {"OutputLocation": settings.output_location}
         try:
             answer = self._patiently(lambda: self._caller.call(START_QUERY, **asked), START_QUERY, min(end, self._now() + _PATIENCE))
+            with self._lock:
+                self._id, self._over, self._at_hand = str(answer.get("QueryExecutionId") or ""), False, 0
         except AthenaError as error:
             if error.reason == "unavailable":
                 self._disown(asked)
@@ -93,8 +95,6 @@ class Query:
         except BaseException:
             self._disown(asked)
             raise
-        with self._lock:
-            self._id, self._over, self._at_hand = str(answer.get("QueryExecutionId") or ""), False, 0
         if self.cancelled.is_set():
             raise _cancelled()
 
