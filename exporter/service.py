@@ -55,7 +55,7 @@ class Service:
         self.config_file = config_file
         self.log = logger
         self.telemetry = Telemetry()
-        self.store = open_store(config.store.path)
+        self.store = open_store(config.store.path, logger)
         self.started_at = datetime.now(UTC)
         self._stop = threading.Event()
         self._aws = aws

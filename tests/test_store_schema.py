@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import io
+import signal
 import sqlite3
+import subprocess
+import sys
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from exporter.errors import StoreError
+from exporter.logs import make_logger
 from exporter.model import Channel, Unit
 from exporter.posture.chronicle import Amendment
 from exporter.store import SqliteStore, schema
 from exporter.store.base import BEGINNING, PostureChange, Query
 from exporter.store.codec import details_of, encode_details
+from exporter.store.sections import RUN
 from tests import store_v1
 from tests.store_events import NOON, ingest, make_event, values
 
@@ -202,4 +209,59 @@ def test_a_file_of_an_older_schema_takes_what_stands(tmp_path: Path) -> None:
     assert values(store.series().rows)["awschange_ingress_opened_total", (*unit, "admin")] == 1
     store.append(ingest(make_event()))
     assert store.news(*unit, told.last).touched == {"sg-0123456789abcdef0"}
+    store.close()
+
+
+def test_the_log_tells_of_an_upgrade_that_takes_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An exporter that serves nothing for half a minute after an upgrade looks dead, and is restarted in the middle of it."""
+    path = tmp_path / "state.db"
+    store = SqliteStore(path)
+    store.append(ingest(*map(make_event, range(30))))
+    store.close()
+    said = io.StringIO()
+    log = make_logger("info", "json", said)
+    for large, lines in ((31, 0), (30, 2)):
+        with closing(sqlite3.connect(path)) as connection:
+            connection.executescript("DROP TABLE runs; DROP TABLE lexicon; PRAGMA user_version = 4")
+        monkeypatch.setattr(schema, "LARGE", large)
+        SqliteStore(path, log=log).close()
+        assert len(said.getvalue().splitlines()) == lines
+    assert '"events":30' in said.getvalue()
+    assert str(path) in said.getvalue()
+
+
+_KILLED = """
+import os, signal, sys
+from exporter.store import SqliteStore, runs
+
+enter, calls = runs.enter, []
+
+def killed(*arguments):
+    calls.append(1)
+    enter(*arguments)
+    if len(calls) == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+runs.enter = killed
+SqliteStore(sys.argv[1])
+"""
+
+
+def test_an_upgrade_that_is_killed_is_done_anew(tmp_path: Path) -> None:
+    """Kubernetes kills what does not answer in time: the file must be the old one still, whole, and the next start finish the work."""
+    path = tmp_path / "state.db"
+    store = SqliteStore(path)
+    for at in range(0, RUN + 2000, 2000):
+        store.append(ingest(*(make_event(number, raw=b"{}") for number in range(at, at + 2000))))
+    everything = store.stats().events
+    store.close()
+    with closing(sqlite3.connect(path)) as connection:
+        connection.executescript("DROP TABLE runs; DROP TABLE lexicon; PRAGMA user_version = 4")
+    done = subprocess.run([sys.executable, "-c", _KILLED, str(path)], check=False, capture_output=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+    assert version(path) == 4
+    store = SqliteStore(path)
+    assert (version(path), store.stats().events) == (len(schema.MIGRATIONS), everything)
+    assert len(store.search(Query(text="sgr-0", limit=everything + 1))) == everything
+    assert store.search(Query(text="nothing-like-it")) == []
     store.close()

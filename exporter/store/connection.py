@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from exporter.errors import StoreError
+from exporter.logs import Logger
 from exporter.store import schema
 
 MEMORY = ":memory:"
@@ -65,7 +66,9 @@ class Database:
     remembers of the file may then be wrong.
     """
 
-    def __init__(self, path: Path | str, busy_timeout: float, on_rollback: Callable[[], None] = lambda: None) -> None:
+    def __init__(
+        self, path: Path | str, busy_timeout: float, on_rollback: Callable[[], None] = lambda: None, log: Logger | None = None
+    ) -> None:
         self.path = str(path)
         self._memory = self.path == MEMORY
         self._busy_timeout = busy_timeout
@@ -84,7 +87,7 @@ class Database:
         except sqlite3.Error as error:
             raise translate(self.path, "open the store", error) from error
         try:
-            self._prepare()
+            self._prepare(log)
         except sqlite3.Error as error:
             self._writer.close()
             raise translate(self.path, "open the store", error) from error
@@ -175,7 +178,7 @@ class Database:
             "put it back, or restart to use what is there now"
         )
 
-    def _prepare(self) -> None:
+    def _prepare(self, log: Logger | None) -> None:
         writer = self._writer
         # Before anything is written, even the journal mode: a file of somebody else's stays untouched.
         schema.identify(writer, self.path)
@@ -183,7 +186,7 @@ class Database:
             self._switch_to_wal()
         writer.execute("PRAGMA synchronous = FULL")
         writer.execute("PRAGMA journal_size_limit = 67108864")
-        schema.migrate(writer, self.path)
+        schema.migrate(writer, self.path, log=log)
 
     def _switch_to_wal(self) -> None:
         deadline = time.monotonic() + self._busy_timeout

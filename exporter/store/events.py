@@ -20,6 +20,7 @@ _ROWS = """SELECT e.id, e.event_time, e.recorded_at, e.flags, hex(s.event_id), h
         p.type, p.name, p.arn, p.session, p.account_id, e.source_ip, e.user_agent, p.invoked_by, e.sources
     FROM json_each(?) wanted CROSS JOIN events e ON e.id = wanted.value CROSS JOIN seen s ON s.id = e.id
         CROSS JOIN units u ON u.id = e.unit CROSS JOIN calls c ON c.id = e.call CROSS JOIN principals p ON p.id = e.principal"""
+_TOGETHER = 1000
 _STRINGS = "SELECT id, hex(text) FROM strings WHERE id IN (SELECT value FROM json_each(?))"
 _COLUMNS, _FIRST_STRING = 23, 6
 """How many columns `_ROWS` has, and that from which on all are numbers of strings."""
@@ -27,6 +28,11 @@ _COLUMNS, _FIRST_STRING = 23, 6
 
 def load(connection: sqlite3.Connection, blocks: Blocks, ids: Sequence[int], raw: bool) -> list[HistoryEvent]:
     """Return the events of these numbers, in that order. Raises StoreError."""
+    parts = (ids[at : at + _TOGETHER] for at in range(0, len(ids), _TOGETHER))
+    return [found for part in parts for found in _load(connection, blocks, part, raw)]
+
+
+def _load(connection: sqlite3.Connection, blocks: Blocks, ids: Sequence[int], raw: bool) -> list[HistoryEvent]:
     rows = {row[0]: row for row in all_rows(connection, _ROWS, _COLUMNS, (json.dumps(list(ids)),))}
     numbers = {number for row in rows.values() for number in row[_FIRST_STRING:]}
     texts: dict[int, Any] = {

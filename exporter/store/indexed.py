@@ -6,6 +6,7 @@ import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+from exporter.errors import StoreError
 from exporter.store import lexicon, runs
 from exporter.store.at_once import all_rows
 from exporter.store.dimensions import find
@@ -49,7 +50,7 @@ class _Row:
 
 
 class Indexed:
-    """Finds what matches by the index; of principals' patterns and words it finds what may, for the events tell."""
+    """Finds by the index what may match; what does, the events tell where words are looked for. Raises StoreError."""
 
     def __init__(self, connection: sqlite3.Connection, filters: Filters) -> None:
         self._connection, self._filters = connection, filters
@@ -64,7 +65,7 @@ class Indexed:
         if filters.rules is not None:
             self._conditions.append(_rules(connection, filters.rule_ids))
         if filters.patterns:
-            self._conditions += _principals(connection, filters.patterns)
+            self._conditions.append(_Condition({WHO: lexicon.matching(connection, filters.patterns)}))
         if filters.words:
             self._conditions += _words(connection, filters.words)
         self._conditions.sort(key=_cost)
@@ -83,7 +84,10 @@ class Indexed:
                 break
             if extent.oldest > newest:
                 continue
-            numbers = self._numbers(extent.run)
+            try:
+                numbers = self._numbers(extent.run)
+            except (ValueError, TypeError, IndexError) as error:
+                raise StoreError(f"the index of events, run {extent.run}, is damaged ({error}); restore a copy of the file") from error
             if numbers:
                 found += self._filters.among(numbers, bounds, count)
                 found.sort(reverse=True)
@@ -158,17 +162,3 @@ def _words(connection: sqlite3.Connection, words: Sequence[str]) -> Iterable[_Co
 def _of_rows(rows: Iterable[Sequence[int]], strings: Numbers) -> Numbers:
     """Return the numbers of the rows, whose first column this is, that have one of these strings."""
     return Numbers(number for number, *texts in rows if any(text in strings for text in texts))
-
-
-def _principals(connection: sqlite3.Connection, patterns: Sequence[str]) -> list[_Condition]:
-    """Return what may match one of the patterns: whoever has, in any case, the longest piece of one that stands between stars.
-
-    Only pieces of ASCII: the lower case of other letters may depend on what stands beside them.
-    """
-    pieces = {max((piece for piece in pattern.lower().split("*") if piece.isascii()), key=len, default="") for pattern in patterns}
-    if "" in pieces:
-        return []
-    wanted = Numbers()
-    for numbers in lexicon.find(connection, sorted(pieces)):
-        wanted.unite(numbers)
-    return [_Condition({WHO: wanted})]

@@ -31,10 +31,9 @@ class Numbers:
         self._spread(first + len(flags) - 1)
         self._flags[first : first + len(flags)] = flags
 
-    def unite(self, other: Numbers) -> None:
-        """Look for what another looks for as well."""
-        numbers = other.few if other.few is not None else list(compress(range(len(other._flags)), other._flags))
-        self.add([number for number in numbers if number not in self])
+    def all(self) -> Iterable[int]:
+        """Return all numbers that are looked for."""
+        return self.few if self.few is not None else compress(range(len(self._flags)), self._flags)
 
     def positions(self, numbers: Sequence[int], begin: int, end: int) -> Iterable[int]:
         """Return at which positions from begin to end these numbers, which must be in order there, are looked for."""

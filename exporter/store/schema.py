@@ -8,10 +8,12 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 import zlib
 from collections.abc import Callable, Sequence
 
 from exporter.errors import StoreError
+from exporter.logs import Logger
 from exporter.store.dictionary import TRAIL
 from exporter.store.reindex import index_all
 
@@ -158,6 +160,10 @@ MIGRATIONS: tuple[Migration, ...] = (_first, _second, _third, _fourth, _fifth)
 """Append only: position n brings a file from version n to n + 1, and files in the field have run the earlier ones."""
 
 
+LARGE = 20_000
+"""Events of which the log tells that they are brought to another schema."""
+
+_EVENTS = "SELECT value FROM meta WHERE key = 'events'"
 _IDENTITY = """SELECT (SELECT application_id FROM pragma_application_id), (SELECT user_version FROM pragma_user_version),
     (SELECT count(*) FROM sqlite_master)"""
 
@@ -176,8 +182,28 @@ def identify(connection: sqlite3.Connection, path: str, latest: int = len(MIGRAT
     return int(version)
 
 
-def migrate(connection: sqlite3.Connection, path: str, migrations: Sequence[Migration] = MIGRATIONS) -> None:
-    """Bring the file to the latest schema, each step in a transaction of its own; raise StoreError where it is newer."""
+def migrate(connection: sqlite3.Connection, path: str, migrations: Sequence[Migration] = MIGRATIONS, log: Logger | None = None) -> None:
+    """Bring the file to the latest schema, each step in a transaction of its own; raise StoreError where it is newer.
+
+    Of a file of LARGE or more events the log tells before and after, for it takes a while, in which nobody else can write.
+    """
+    version = identify(connection, path, len(migrations))
+    if version == len(migrations):
+        return
+    events = connection.execute(_EVENTS).fetchone()[0] if version else 0
+    said = log if log is not None and events >= LARGE else None
+    if said is not None:
+        said.info(
+            "the store is being brought to the schema of this version; a million events take about half a minute",
+            path=path, events=events, schema_version=version, latest=len(migrations),
+        )  # fmt: skip
+    begin = time.monotonic()
+    _run(connection, path, migrations)
+    if said is not None:
+        said.info("the store has the schema of this version now", path=path, events=events, seconds=round(time.monotonic() - begin, 1))
+
+
+def _run(connection: sqlite3.Connection, path: str, migrations: Sequence[Migration]) -> None:
     while identify(connection, path, len(migrations)) < len(migrations):
         connection.execute("BEGIN IMMEDIATE")
         try:

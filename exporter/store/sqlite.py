@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from exporter.families import FAMILIES, Family
+from exporter.logs import Logger
 from exporter.model import Unit
 from exporter.store import gauges, posture, series
 from exporter.store.amend import Amender
@@ -49,7 +50,8 @@ class SqliteStore:
     """Keeps events, counts and cursors in one SQLite file, or for as long as it is open in `:memory:`.
 
     Any number of threads may use one store, and any number of processes one file on a local disk: readers see
-    the last commit, writers wait for each other up to `busy_timeout`. `search_timeout` bounds one search.
+    the last commit, writers wait for each other up to `busy_timeout`. `search_timeout` bounds one search. `log` is told where bringing
+    a file to the schema of this version takes long.
     Every method, and opening, raises StoreError that says file, what failed and what to do; a file that is
     not ours, is damaged or is newer than this version is left as it is.
     """
@@ -60,13 +62,14 @@ class SqliteStore:
         families: Sequence[Family] = FAMILIES,
         busy_timeout: timedelta = timedelta(seconds=10),
         search_timeout: timedelta = timedelta(seconds=30),
+        log: Logger | None = None,
     ) -> None:
         self._dimensions, self._blocks = Dimensions(), Blocks()
         self._book = series.Book(families, self._dimensions)
         self._appender = Appender(self._dimensions, self._book, self._blocks)
         self._amender = Amender(self._dimensions, self._book, self._blocks, self._appender)
         self._search_seconds = search_timeout.total_seconds()
-        self._database = Database(path, busy_timeout.total_seconds(), self._forget)
+        self._database = Database(path, busy_timeout.total_seconds(), self._forget, log)
         try:
             with self._database.reading("read the store") as reader:
                 complete = self._book.is_complete(reader)
