@@ -51,6 +51,8 @@ class Amender:
                 new[key] = New(event, event, None, to_microseconds(event.event_time), True, event.fingerprint, event.supersedes)
         self._book.register_units(connection, {Unit(met.event.account_id, met.event.region) for met in new.values()})
         self._appender.write(connection, new, source, recorded_at)
+        if new:
+            self._book.raise_revision(connection)
 
     def amend(self, connection: sqlite3.Connection, amendment: Amendment, tally: Tally, recorded_at: datetime) -> None:
         """Change the details of an event, and count the groups and opened classes that it has not counted with yet.
@@ -103,6 +105,8 @@ class Amender:
         return _Found(stored, stored.event_time, body, decode_details(body))
 
     def _replace(self, connection: sqlite3.Connection, found: _Found, details: Details) -> None:
+        # No series need have changed; but whoever keeps an answer must learn that it shows what was.
+        self._book.raise_revision(connection)
         number = found.stored.number
         touched.forget(connection, self._dimensions.strings, ((number, found.event_time, found.shown),))
         touched.remember(connection, self._dimensions.strings, ((number, found.event_time, details),))

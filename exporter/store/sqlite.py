@@ -220,8 +220,6 @@ class SqliteStore:
             for name, labels, amount in change.counts:
                 tally.posture_count(name, labels, amount)
             self._book.apply(writer, tally)
-            if change.amendments or change.events or change.explained:
-                self._book.raise_revision(writer)
             unit = posture.enter(writer, change.account_id, change.region, change.joined)
             posture.write_documents(writer, unit, documents)
             if samples is not None and samples != (known.samples if known else gauges.NO_SAMPLES):
