@@ -5,13 +5,14 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-from contextlib import ExitStack
+from collections.abc import Callable
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import pytest
 
 from exporter.model import Unit
-from exporter.store import SqliteStore
+from exporter.store import SqliteStore, probe_store
 from exporter.store.base import Query
 from tests.crash.ingest import FORGET, IGNORED_EACH
 from tests.store_events import NOON, ingest, made_up, make_event, values
@@ -157,3 +158,22 @@ def test_two_stores_in_memory_are_two(tmp_path: Path) -> None:
     assert two.search(Query()) == []
     one.close()
     two.close()
+
+
+@pytest.mark.parametrize("look", [probe_store, SqliteStore])
+def test_a_second_look_from_within_a_process_ends_no_lock_of_the_first(tmp_path: Path, look: Callable[[Path], object]) -> None:
+    """Else the next command that ends deletes the write-ahead log under the service, and all that is stored after is lost."""
+    path = tmp_path / "state.db"
+    with closing(SqliteStore(path)) as store:
+        store.append(ingest(make_event(1)))
+        seen = look(path)
+        code = (
+            "import sys; from exporter.store import open_store; store = open_store(sys.argv[1]); print(store.stats().events); store.close()"
+        )
+        for number in (2, 3):
+            told = subprocess.run([sys.executable, "-c", code, str(path)], check=True, capture_output=True, text=True).stdout
+            assert int(told) == number - 1
+            store.append(ingest(make_event(number)))
+        assert store.stats().events == 3
+        if isinstance(seen, SqliteStore):
+            seen.close()

@@ -271,6 +271,25 @@ def test_rows_of_the_index_stay_few_however_small_the_transactions_are(tmp_path:
         assert len(store.search(Query(text="sgr-0"))) == 600
 
 
+@pytest.mark.parametrize("packed", [True, False])
+def test_a_new_line_in_a_name_hides_nobody(packed: bool) -> None:
+    """Whoever can choose a name could choose one that no pattern finds."""
+    with small(), pytest.MonkeyPatch.context() as patch, closing(SqliteStore(":memory:")) as store:
+        patch.setattr(lexicon, "PACK", 8 if packed else 10_000)
+        odd = make_event(1, principal=Principal(PrincipalType.ROLE, "role/x", session="new\nline"))
+        store.append(ingest(odd, *(make_event(number, event_time=NOON + timedelta(days=1)) for number in range(2, 40))))
+        for pattern in ("new\nli*", "*w\nli*"):
+            assert [found.event.event_id for found in store.search(Query(principals=(pattern,)))] == [odd.event_id]
+
+
+def test_an_empty_rule_id_is_indexed_as_any_other() -> None:
+    """What is asked for exactly as it was told is found, however many newer events there are."""
+    with small(), closing(SqliteStore(":memory:")) as store:
+        odd = [make_event(number, rule_changes=(RuleChange(RuleAction.ADDED, Rule(rule_id="")),)) for number in range(1, 9)]
+        store.append(ingest(*odd, *(make_event(number, event_time=NOON + timedelta(days=1)) for number in range(9, 40))))
+        assert len(store.search(Query(rule_ids=("",)))) == len(odd)
+
+
 def test_only_some_words_are_looked_for() -> None:
     """A text of a megabyte must not search a million times."""
     assert words("B a b " + " ".join(f"w{number}" for number in range(50)))[:3] == ("b", "a", "w0")

@@ -18,7 +18,7 @@ MEMORY = ":memory:"
 
 _KEPT_READERS = 8
 _PROGRESS_STEPS = 10_000
-_HEADER = b"SQLite format 3\0"
+_SMALLEST = 512  # bytes of the smallest page; of larger files SQLite itself tells those of others
 _BLANK_PATH = "the path of the store is empty or holds a NUL; set store.path"
 
 _REMEDIES = {
@@ -47,15 +47,20 @@ def translate(path: str, what: str, error: sqlite3.Error) -> StoreError:
 
 
 def refuse_foreign_file(path: str) -> None:
-    """Raise StoreError for a file that is no store: SQLite itself takes one of a few bytes for an empty one, and writes over it."""
+    """Raise StoreError for a file that is too small for a store: SQLite itself takes one of a byte for an empty one, and writes over it.
+
+    The file is not opened: closing it again would end all locks that this process has on it (POSIX), and with a connection open here
+    another process would take itself for the last, and delete the write-ahead log.
+    """
     try:
         if not Path(path).is_file():
             return
-        with Path(path).open("rb") as file:
-            header = file.read(len(_HEADER))
+        size = Path(path).stat().st_size
     except OSError as error:
         raise StoreError(f"{path}: cannot open the store: {error}; make the file readable for this user") from error
-    if header and header != _HEADER:
+    if not os.access(path, os.R_OK):
+        raise StoreError(f"{path}: cannot open the store: permission denied; make the file readable for this user")
+    if 0 < size < _SMALLEST:
         raise StoreError(f"{path}: cannot open the store: {_REMEDIES[sqlite3.SQLITE_NOTADB]}")
 
 

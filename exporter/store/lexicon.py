@@ -55,7 +55,7 @@ def find(connection: sqlite3.Connection, words: Sequence[str]) -> list[Numbers]:
                 numbers.mark(first, bytes(map(contains, body.split(b"\n"), repeat(word))))
             elif hits:
                 numbers.add(list(dict.fromkeys(_lines(body, word, first))))
-    unpacked = [(number, text_of(digits).lower()) for number, digits in all_rows(connection, _UNPACKED, 2)]
+    unpacked = [(number, _line(text_of(digits))) for number, digits in all_rows(connection, _UNPACKED, 2)]
     for numbers, word in zip(found, spelled, strict=True):
         decoded = word.decode("utf-8")
         numbers.add([number for number, text in unpacked if decoded in (f"\n{text}" if decoded.startswith("\n") else text)])
@@ -93,12 +93,17 @@ def _lines(body: bytes, word: bytes, first: int) -> Iterator[int]:
     return islice(accumulate(map(bytes.count, pieces, repeat(b"\n")), initial=first), 1, len(pieces))
 
 
+def _line(text: str) -> str:
+    """Return a text as it is looked through; no word holds white space, so that a new line within may as well be a space."""
+    return text.lower().replace("\n", " ")
+
+
 def _pack_some(connection: sqlite3.Connection, last: int) -> int:
     """Make a row of the next strings; return the last that is packed now."""
     texts = dict(connection.execute(_NEW, (last, PACK)).fetchall())
     through = max(map(int, texts))
-    # A line for each number, given or not; no word holds white space, so that a new line within a text may as well be a space.
-    lines = [texts.get(number, "").lower().replace("\n", " ").encode("utf-8") + b"\n" for number in range(last + 1, through + 1)]
+    # A line for each number, given or not.
+    lines = [_line(texts.get(number, "")).encode("utf-8") + b"\n" for number in range(last + 1, through + 1)]
     connection.execute(_INSERT, (through, last + 1, b"".join(lines)))
     return through
 

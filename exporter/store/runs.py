@@ -108,7 +108,7 @@ def gather(strings: Strings, connection: sqlite3.Connection, entries: Sequence[E
                 usual = digits_of(rule.rule_id) if rule.rule_id else None
                 if usual is not None:
                     digits.add(usual)
-                elif rule.rule_id:
+                elif rule.rule_id is not None:
                     texts.add(number_of(connection, rule.rule_id))
                 if rule.peer:
                     texts.add(number_of(connection, rule.peer))
