@@ -14,6 +14,7 @@ T = "cloudtrail_logs"
 GOOD = (
     f"SELECT * FROM {T}",
     f"select eventname from {T};",
+    f"SELECT eventname FROM {T}; -- a question\n",
     f"SELECT count(*) FROM {T} WHERE eventname = 'x' -- SELECT; DROP TABLE y",
     f"/* a question */ SELECT 1 FROM {T}",
     f'SELECT * FROM "default"."{T}" AS logs',

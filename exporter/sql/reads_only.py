@@ -65,7 +65,8 @@ def parsed(sql: str) -> exp.Expr:
         tokens = sqlglot.tokenize(sql, read="athena")
         if any("/*" in comment or "*/" in comment for token in tokens for comment in token.comments):
             _refuse("a comment stands within a comment, which engines read differently; take it out")
-        trees = [tree for tree in sqlglot.parse(sql, read="athena") if tree is not None]
+        # A comment behind the last semicolon is no statement.
+        trees = [tree for tree in sqlglot.parse(sql, read="athena") if tree is not None and not isinstance(tree, exp.Semicolon)]
     except SqlglotError as error:
         raise SqlRefused(f"the statement cannot be read: {_said(error)}") from None
     except RecursionError:
