@@ -107,6 +107,15 @@ def test_nothing_found_is_said_whatever_the_form(stored, form):
     assert (result.exit_code, result.stderr) == (0, "No event in the store matches.\n")
 
 
+def test_nothing_found_where_not_all_could_be_read_is_no_answer_of_the_whole(stored, tmp_path):
+    """`No event matches` right under an error reads as if nothing had happened."""
+    broken = tmp_path / "broken.yml"
+    broken.write_text(json.dumps({"sources": [{"type": "files", "path": str(tmp_path / "nowhere")}]}))
+    result = run(broken, "--from", "files")
+    assert result.exit_code == 1
+    assert "No event in what could be read of the trail files matches.\n" in result.stderr
+
+
 def test_a_line_of_ndjson_is_a_row_of_json(stored):
     """Scripts take one for the other."""
     rows = json.loads(run(stored, "--format", "json").stdout)

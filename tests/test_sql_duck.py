@@ -68,6 +68,32 @@ def test_every_form_of_a_file_gives_its_rows(tmp_path: Path) -> None:
         assert result.notes[0].startswith("read 7 records of 6 files")
 
 
+def test_a_reading_that_ended_early_does_not_tell_of_no_files(tmp_path: Path) -> None:
+    """`LIMIT 1` over a large file said that 2,059 records of 0 files were read."""
+    write_lines(tmp_path / "AWSLogs" / "x.ndjson", *(record("A", number) for number in range(20_000)))
+    rows, result = ask(tmp_path, f"SELECT eventid FROM {TABLE} LIMIT 1")
+    assert len(rows) == 1
+    assert "rows enough" in result.notes[0]
+
+
+def test_digests_are_no_files_of_records(tmp_path: Path) -> None:
+    """With digests counted, every reading would seem to have ended early, and progress never got to its end."""
+    write_trail(tmp_path / "a.json.gz", record("A", 1))
+    digest = (
+        f"AWSLogs/{ACCOUNT}/CloudTrail-Digest/{REGION}/2026/02/01/{ACCOUNT}_CloudTrail-Digest_{REGION}_t_{REGION}_20260201T000500Z.json.gz"
+    )
+    write_trail(tmp_path / digest, record("B", 2))
+    rows, result = ask(tmp_path, f"SELECT eventname FROM {TABLE}")
+    assert rows == [("A",)]
+    assert result.notes[0].startswith("read 1 records of 1 files")
+
+
+def test_a_column_that_is_not_there_is_answered_with_those_that_are(tmp_path: Path) -> None:
+    """Only the columns that are named are filled, so the engine alone proposed `eventname` for any slip of the pen."""
+    with pytest.raises(SqlError, match=r"the table has the columns eventversion, .*errorcode, .*day\)"):
+        ask(tmp_path, f"SELECT errorcod FROM {TABLE}")
+
+
 def test_the_place_of_a_file_tells_account_region_and_day(tmp_path: Path) -> None:
     """The day is that of the delivery, as Athena's partitions have it; where no path tells, the record does."""
     key = f"AWSLogs/{ACCOUNT}/CloudTrail/{REGION}/2026/02/01/{ACCOUNT}_CloudTrail_{REGION}_20260201T0005Z_0123456789abcdef.json.gz"

@@ -39,6 +39,9 @@ def test_only_the_columns_that_are_named_are_filled() -> None:
         f"SELECT {TABLE} FROM {TABLE}",
         f"SELECT a.eventid FROM {TABLE} a NATURAL JOIN {TABLE} b",
         f"SELECT count(*) FROM (SELECT DISTINCT * FROM {TABLE}) AS d",
+        f"SELECT x.first FROM {TABLE} AS x(first)",
+        f"SELECT x.eventname FROM ({TABLE}) AS x(eventname)",
+        f"SELECT COLUMNS('event.*') FROM {TABLE}",
     ],
 )
 def test_a_star_or_the_row_itself_needs_every_column(sql: str) -> None:
@@ -61,6 +64,8 @@ def test_a_star_or_the_row_itself_needs_every_column(sql: str) -> None:
         ("eventname = 'A' OR eventname = 'B'", {"A", "B"}),
         ("(eventname = 'A' OR eventname = 'B') AND eventname LIKE '%B'", {"B"}),
         ("eventname = 'A' AND lower(eventid) = 'x'", {"A"}),
+        ("cloudtrail_logs.eventname = 'A'", {"A"}),
+        ("other.eventname = 'A'", {"A", "B", "AB"}),
         # Whatever is not sure lets everything through.
         ("eventname <> 'A'", {"A", "B", "AB"}),
         ("NOT eventname = 'A'", {"A", "B", "AB"}),
@@ -94,6 +99,9 @@ def test_names_are_narrowed_only_where_that_is_sure(where: str, met: set[str]) -
         f"SELECT eventid FROM {TABLE}, (SELECT 1) AS one WHERE eventname = 'A'",
         f"SELECT count(*) FILTER (WHERE eventname = 'A') FROM {TABLE}",
         f"SELECT eventname FROM {TABLE} GROUP BY eventname HAVING eventname = 'A'",
+        f"SELECT (SELECT count(*) FROM {TABLE} b WHERE a.eventname = 'A') FROM {TABLE} a WHERE a.eventname = 'A'",
+        f"SELECT (SELECT count(*) FROM {TABLE} WHERE one.eventname = 'A') FROM (SELECT 'A' AS eventname) AS one",
+        f"SELECT x.eventid FROM {TABLE} AS x(eventname, eventid) WHERE eventname = 'A'",
     ],
 )
 def test_a_condition_elsewhere_than_right_over_the_table_narrows_nothing(sql: str) -> None:

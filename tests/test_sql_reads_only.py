@@ -14,6 +14,8 @@ T = "cloudtrail_logs"
 GOOD = (
     f"SELECT * FROM {T}",
     f"select eventname from {T};",
+    f"SELECT eventname FROM {T}; -- a question\n",
+    f"SELECT eventname FROM {T} ORDER BY eventtime FETCH FIRST 5 ROWS ONLY",
     f"SELECT count(*) FROM {T} WHERE eventname = 'x' -- SELECT; DROP TABLE y",
     f"/* a question */ SELECT 1 FROM {T}",
     f'SELECT * FROM "default"."{T}" AS logs',
@@ -167,3 +169,10 @@ def test_a_refusal_says_what_is_wrong_without_terminal_codes() -> None:
     with pytest.raises(SqlError) as error:
         checked(Statement("SELECT FROM WHERE \x1b[31m"), TABLES)
     assert "\x1b" not in str(error.value)
+
+
+def test_the_parser_says_nothing_of_its_own(caplog: pytest.LogCaptureFixture) -> None:
+    """It warned on standard error, in words about itself, before the refusal that says what to do."""
+    with pytest.raises(SqlRefused, match="2 statements"):
+        checked(Statement("SELECT 1; FETCH c"), TABLES)
+    assert not caplog.records

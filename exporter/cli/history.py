@@ -104,8 +104,9 @@ def history(
 ) -> None:  # fmt: skip
     """Show who changed the security groups GROUP (all, if none is named), newest first: who, when, from where, and the exact rules.
 
-    GROUP may be the id of another resource, too. With --from cloudtrail a call that is named, or that touched what is named, is shown
-    whether it is watched or not. From several places an event comes once, and an item of AWS Config only where it tells what no event does.
+    GROUP may be the id of another resource, too. With --from cloudtrail, files, s3 or athena a call that is named, or that touched what
+    is named, is shown whether it is watched or not. From several places an event comes once, and an item of AWS Config only where it tells
+    what no event does.
 
     The exit status is 0 if the answer is complete, also if it is empty; 1 if something could not be read, which is said beside all that
     could; 2 for a wrong option or configuration; 130 if it was interrupted.
@@ -174,4 +175,4 @@ def _said(answer: Answer, origins: Sequence[str], limit: int) -> Iterator[str]:
         yield f"Only the newest {limit} events are shown; --limit, --since and --until choose others, and --until {on} goes on from here."
     if not answer.events:
         places = " and ".join(_TITLES[name] for name in PLACES if name in origins)
-        yield f"No event in {places} matches."
+        yield f"No event in {'what could be read of ' if answer.problems else ''}{places} matches."

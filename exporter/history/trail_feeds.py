@@ -81,7 +81,7 @@ class FilesFeed:
 
     def _below(self, path: Path, reading: _Reading, condition: Condition, tally: Tally) -> Iterator[Batch]:
         try:
-            found = list(walk(path))
+            found = [entry for entry in walk(path) if isinstance(entry, Unreadable) or not is_digest(entry.key)]
         except OSError as error:
             tally.problems.append(str(source_error(str(path), error)))
             return
@@ -91,7 +91,7 @@ class FilesFeed:
                 return
             if isinstance(entry, Unreadable):
                 tally.problems.append(str(source_error(entry.key, entry.error)))
-            elif not is_digest(entry.key):
+            else:
                 yield from self._file(entry, reading, condition, tally)
         yield from reading.rest()
 

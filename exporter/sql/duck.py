@@ -22,6 +22,7 @@ import orjson
 from exporter.errors import SqlError, SqlRefused
 from exporter.sql.arrow import Batch, TextStream
 from exporter.sql.base import Limits, Progress, Result, Row, Statement
+from exporter.sql.columns import COLUMNS, PARTITIONS
 from exporter.sql.feed import Feed, Tally
 from exporter.sql.macros import MACROS
 from exporter.sql.narrow import Need, need
@@ -189,6 +190,9 @@ class DuckEngine:
         text = visible(" ".join(str(error).split()), _LONGEST_ERROR)
         if type(error).__name__ == "OutOfMemoryException":
             text += " (name fewer columns, narrow the time, or ask Athena)"
+        elif type(error).__name__ == "BinderException" and "not found in FROM" in text:
+            # The engine was given the columns that are named, so its own proposals may be the wrong ones.
+            text += f" (the table has the columns {', '.join((*(column.name for column in COLUMNS), *PARTITIONS))})"
         return SqlError(f"DuckDB: {text}")
 
 

@@ -48,7 +48,11 @@ class Tally:
     def notes(self) -> Iterator[str]:
         """Yield what a person should know of the reading."""
         passed = f"; {self.passed_over:,} files were passed over, for their account, region or day" if self.passed_over else ""
-        yield f"read {self.records:,} records of {self.files:,} files ({self.bytes / 1e6:,.1f} MB){passed}"
+        if self.files + self.passed_over < self.all_files and not self.problems:
+            # The rows that were asked for were there before the end, as with LIMIT.
+            yield f"read {self.records:,} records, then there were rows enough, and the rest was not read"
+        else:
+            yield f"read {self.records:,} records of {self.files:,} files ({self.bytes / 1e6:,.1f} MB){passed}"
 
     def failures(self) -> list[str]:
         """Return what the answer lacks."""

@@ -61,11 +61,13 @@ def _filled(statement: Statement) -> str:
 
 
 def _columns(tree: exp.Expr, places: list[exp.Table], exp: Any) -> tuple[str, ...]:
-    """Return the columns that stand in a statement by name; all where a star or the table itself stands for them."""
+    """Return the columns that stand in a statement by name; all where a star, a place or the table itself stands for them."""
     rows = {name.lower() for table in places for name in (table.name, table.alias) if name}
-    for star in tree.find_all(exp.Star):
-        if not isinstance(star.parent, exp.Count):
-            return _ALL
+    if tree.find(exp.Columns) is not None or any(not isinstance(star.parent, exp.Count) for star in tree.find_all(exp.Star)):
+        return _ALL
+    if any(alias.columns and isinstance(alias.parent, exp.Table | exp.Subquery) for alias in tree.find_all(exp.TableAlias)):
+        # Columns are named anew by their place, which is that among all of them.
+        return _ALL
     if any(join.args.get("method") for join in tree.find_all(exp.Join)) or any(
         not column.table and column.name.lower() in rows for column in tree.find_all(exp.Column)
     ):
@@ -80,6 +82,7 @@ class _Reader:
 
     def __init__(self, exp: Any) -> None:
         self._exp = exp
+        self._table = ""
 
     def over(self, table: Any) -> Condition:
         """Return what the SELECT right over a table demands of its rows before it does anything else with them."""
@@ -90,6 +93,7 @@ class _Reader:
         if (
             table.args.get("pivots")
             or table.args.get("joins")
+            or table.alias_column_names  # what stands in WHERE may then be another column
             or any(isinstance(node, exp.TableSample) for node in table.find_all(exp.Expr))
         ):
             return EVERYTHING
@@ -97,6 +101,7 @@ class _Reader:
             # What is given the name of a column, but is another thing, may be meant in WHERE.
             if isinstance(projection, exp.Alias) and projection.alias.lower() in _ALL:
                 return EVERYTHING
+        self._table = (table.alias or table.name).lower()
         where = select.args.get("where")
         return EVERYTHING if where is None else self._condition(where.this)
 
@@ -166,6 +171,9 @@ class _Reader:
     def _is(self, column: Any, test: Test, held: Condition = EVERYTHING) -> Condition:
         """Return the condition of a column: by its value where that is known beforehand, else by what the record's text must hold."""
         if not isinstance(column, self._exp.Column) or not isinstance(column.this, self._exp.Identifier):
+            return EVERYTHING
+        if column.table and column.table.lower() != self._table:
+            # Of the query around this one, or a member of a structure: it tells nothing of the rows of the table.
             return EVERYTHING
         name = column.name.lower()
         if name in _COMPARED_BY_VALUE:

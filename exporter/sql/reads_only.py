@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -19,7 +20,7 @@ LONGEST = 100_000
 _BEGINNING = re.compile(r"(?:\s|--[^\n]*(?:\n|\Z)|/\*.*?\*/|\()*(select|with)\b", re.IGNORECASE | re.DOTALL)
 _FORBIDDEN = (
     "Alter", "Analyze", "Attach", "Cache", "Command", "Comment", "Commit", "Copy", "Create", "DDL", "DML", "Delete", "Describe", "Detach",
-    "Drop", "Execute", "Export", "Fetch", "Grant", "Heredoc", "Insert", "Into", "Install", "Kill", "LoadData", "Lock", "Merge", "Parameter",
+    "Drop", "Execute", "Export", "Grant", "Heredoc", "Insert", "Into", "Install", "Kill", "LoadData", "Lock", "Merge", "Parameter",
     "Pragma", "Refresh", "Rollback", "SessionParameter", "Set", "Show", "Transaction", "TruncateTable", "Uncache", "Update", "Use",
 )  # fmt: skip
 _REFUSED_FUNCTIONS = re.compile(
@@ -55,6 +56,8 @@ def parsed(sql: str) -> exp.Expr:
         from sqlglot.errors import SqlglotError  # noqa: PLC0415
     except ImportError:
         raise missing("sqlglot") from None
+    # What it cannot do it writes to standard error beside raising; what is to be said of it is said here.
+    logging.getLogger("sqlglot").setLevel(logging.CRITICAL)
     if len(sql) > LONGEST:
         _refuse(f"it has {len(sql):,} characters, and more than {LONGEST:,} are not looked at")
     if "\0" in sql:
@@ -65,7 +68,8 @@ def parsed(sql: str) -> exp.Expr:
         tokens = sqlglot.tokenize(sql, read="athena")
         if any("/*" in comment or "*/" in comment for token in tokens for comment in token.comments):
             _refuse("a comment stands within a comment, which engines read differently; take it out")
-        trees = [tree for tree in sqlglot.parse(sql, read="athena") if tree is not None]
+        # A comment behind the last semicolon is no statement.
+        trees = [tree for tree in sqlglot.parse(sql, read="athena") if tree is not None and not isinstance(tree, exp.Semicolon)]
     except SqlglotError as error:
         raise SqlRefused(f"the statement cannot be read: {_said(error)}") from None
     except RecursionError:
