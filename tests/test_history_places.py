@@ -249,7 +249,10 @@ def test_event_history_finds_events_by_id_and_words():
     side.asked.clear()
     answer = event_history(side).search(Query(event_ids=(wanted, "hash:00000000000000000000000000000000")), at(side.now))
     assert ids(answer) == [wanted]
-    assert [request["LookupAttributes"] for request in side.asked] == [[{"AttributeKey": "EventId", "AttributeValue": wanted}]]
+    # The second looks for a fuller version, which has an id of its own, in the very second.
+    assert [request["LookupAttributes"][0]["AttributeKey"] for request in side.asked] == ["EventId", "EventName"]
+    assert side.asked[0]["LookupAttributes"] == [{"AttributeKey": "EventId", "AttributeValue": wanted}]
+    assert side.asked[1]["StartTime"] == side.asked[1]["EndTime"]
     named = Query(event_names=("AuthorizeSecurityGroupIngress",))
     assert len(event_history(side).search(replace(named, text="ROOT sg-0123"), at(side.now)).events) == 90
     assert event_history(side).search(replace(named, text="root nobody"), at(side.now)).events == []

@@ -98,6 +98,8 @@ class EventHistory:
                     break
                 search.look_up(lookup)
                 tally.done()
+            if query.event_ids:
+                search.look_for_addenda()
         except SourceError as error:
             problem = str(error)
         notes = [f"{ask.where}: {search.malformed} records could not be understood."] if search.malformed else []
@@ -159,10 +161,19 @@ class _Search:
 
     def look_up(self, lookup: Lookup) -> None:
         """Read the pages of a lookup, newest first, until the newest that are asked for are there."""
-        if self._start > self._end:
-            return
+        if self._start <= self._end:
+            self._walk(lookup, self._start, self._end)
+
+    def look_for_addenda(self) -> None:
+        """Look for fuller versions of what was found by its id: AWS gives such a record an id of its own, and the time of the first."""
+        for event in list(self.found.values()):
+            second = int(event.event_time.timestamp())
+            if not event.supersedes and not self._history.stopped:
+                self._walk(("EventName", event.event_name), second, second)
+
+    def _walk(self, lookup: Lookup, start: int, end: int) -> None:
         attribute, value = lookup
-        walk = Walk(self._start, self._end, (f"{attribute}={value}" if attribute else "",))
+        walk = Walk(start, end, (f"{attribute}={value}" if attribute else "",))
         enough = self._query.offset + self._query.limit
         here: dict[str, datetime] = {}
         for page in walk.steps(self._ask):

@@ -35,6 +35,12 @@ SHOWN_WITH_AWS = frozenset(family.name for family in (*STATE_FAMILIES, *POSTURE_
 }
 """Metrics that an exporter shows only where it reads from AWS."""
 
+SHOWN_WHERE_CONFIGURED = frozenset({
+    "awschange_exporter_athena_scanned_bytes_total",  # a source of type athena
+    "awschange_exporter_web_config_last_reload_successful",  # --web.config.file
+})  # fmt: skip
+"""Metrics of parts that the exporters of these tests do not have."""
+
 
 def free_port() -> int:
     """Return a port of the loopback address that nobody listens on now."""

@@ -14,7 +14,7 @@ from urllib.request import urlopen
 import pytest
 
 from exporter.families import SOURCE_FAMILIES
-from tests.e2e.conftest import SHOWN_WITH_AWS, names_of_metrics
+from tests.e2e.conftest import SHOWN_WHERE_CONFIGURED, SHOWN_WITH_AWS, names_of_metrics
 
 if TYPE_CHECKING:
     from conftest import Stack
@@ -165,5 +165,5 @@ def test_every_metric_that_a_rule_names_is_really_exposed(
     named = names_of_metrics(rules)
     assert len(named) > 7
     # What only sources of AWS count, and what stands, is looked for where they run (test_every_road.py).
-    named -= {family.name for family in SOURCE_FAMILIES} | SHOWN_WITH_AWS
+    named -= {family.name for family in SOURCE_FAMILIES} | SHOWN_WITH_AWS | SHOWN_WHERE_CONFIGURED
     assert named <= set(known["data"]), named - set(known["data"])
