@@ -17,9 +17,11 @@ from click.testing import CliRunner
 from exporter.aws import Caller, RoleSettings
 from exporter.catalog import Watch
 from exporter.cli import main
+from exporter.config import validate
 from exporter.history import row
 from exporter.history.event_history import EventHistory
 from exporter.history.places import Answer, merged
+from exporter.history.trail_places import open_files
 from exporter.logs import make_logger
 from exporter.posture.open_ingress import OpenedIngress
 from exporter.posture.ports import DEFAULT_PORT_CLASSES, parse_ports
@@ -91,6 +93,17 @@ def stored(directory: Path, trail: Path, sets: Sequence[str]) -> Iterator[Ask]:
         yield lambda query: Answer(store.search(query))
     finally:
         store.close()
+
+
+@contextmanager
+def searched(trail: Path, sets: Sequence[str]) -> Iterator[Ask]:
+    """Yield what asks trail files with SQL, as `history --from files` does."""
+    config = validate({"sources": [{"type": "files", "path": str(trail)}], "watch": {"sets": list(sets)}}, "a test")
+    place = open_files(config)
+    try:
+        yield lambda query: place.search(query, datetime.now(UTC), lambda _done, _all, _read: None)
+    finally:
+        place.close()
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from exporter.catalog import DEFAULT_WATCH_SETS, Watch
 from exporter.history.places import merged
 from exporter.store.base import Query
 from tests.aws_fast import without_turns
-from tests.history_places import Ask, Row, comparable, complete, event_history, rows_of, stored, unit_of
+from tests.history_places import Ask, Row, comparable, complete, event_history, rows_of, searched, stored, unit_of
 from tests.history_questions import ALL, NOW, lifelike, questions
 from tests.records import write_trail
 
@@ -29,7 +29,7 @@ CONFLICTED = "504b492f-7832-406b-a4fd-45a13e48adc4"
 PLACEHOLDER = "..."
 """What a hand-edited fixture has for account, region and group."""
 SEED = 20260131
-FILTERS = ("security_groups", "rule_ids", "event_names", "principals", "accounts", "regions", "outcomes", "times", "event_ids")
+FILTERS = ("security_groups", "rule_ids", "event_names", "principals", "accounts", "regions", "outcomes", "times", "event_ids", "text")
 """What random questions are drawn from."""
 
 
@@ -60,6 +60,7 @@ def places(records: list[dict[str, Any]], shared_data: Path, tmp_path_factory: p
         for name, sets in SETS.items():
             directory = tmp_path_factory.mktemp(name)
             asks[f"store, {name}"] = stack.enter_context(stored(directory / "store", shared_data / "records.ndjson.gz", sets))
+            asks[f"files, {name}"] = stack.enter_context(searched(shared_data / "records.ndjson.gz", sets))
             asks[f"cloudtrail, {name}"] = stack.enter_context(event_history(told, units_of(told, sets), sets))
         yield asks
 
@@ -94,7 +95,7 @@ def counts(rows: list[Row]) -> Counter[tuple[str, bool]]:
 
 
 @pytest.mark.parametrize("part", SETS)
-@pytest.mark.parametrize("place", ["store", "cloudtrail"])
+@pytest.mark.parametrize("place", ["store", "files", "cloudtrail"])
 def test_history_of_every_group_of_the_recorded_truth_is_met(place, part, truth, places):
     """Someone asks one place what happened to a group, gets another answer than the other place gives, and trusts neither."""
     ask, store, watch = places[f"{place}, {part}"], places[f"store, {part}"], Watch(SETS[part])
@@ -127,6 +128,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Ask]]:
         units = sorted({unit_of(record) for record in records})
         yield {
             "store": stack.enter_context(stored(trail / "store", trail / "records.json.gz", DEFAULT_WATCH_SETS)),
+            "files": stack.enter_context(searched(trail / "records.json.gz", DEFAULT_WATCH_SETS)),
             "cloudtrail": stack.enter_context(event_history(records, units, DEFAULT_WATCH_SETS, at=NOW)),
         }
 

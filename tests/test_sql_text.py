@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import random
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -211,3 +212,11 @@ def test_a_question_says_what_it_takes() -> None:
         named("nonsense")
     assert len({question.name for question in NAMED}) == len(NAMED) >= 5
     assert all(column.name in _statement().sql for column in COLUMNS)
+
+
+def test_the_guide_names_every_usual_question() -> None:
+    """A question that no page names is never asked."""
+    guide = (Path(__file__).parent.parent / "docs/history.md").read_text(encoding="utf-8")
+    assert [name for name in re.findall(r"^\| `([a-z-]+)` \|", guide, re.MULTILINE) if "-" in name and name != "aws-config"] == [
+        question.name for question in NAMED
+    ]
