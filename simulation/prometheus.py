@@ -45,23 +45,28 @@ class Programs:
         self._blocks([("openmetrics", str(file), str(blocks)) for file in files])
 
     def record(self, url: str, rules: Sequence[Path], spans: Sequence[Span], blocks: Path) -> None:
-        """Work out recording rules over these spans as a Prometheus would have recorded them, and write them as blocks."""
+        """Work out recording rules over these spans as a Prometheus would have recorded them, and write them as blocks.
+
+        `rules` are files of one directory. Prometheus takes the second of the minute in which a group is evaluated from a hash of the
+        file's name; without its directory, which differs from run to run, the same seed gives the same figures.
+        """
         self._blocks(
             [
                 (
-                    "rules", f"--url={url}", f"--start={span.start}", f"--end={span.end}", f"--output-dir={blocks}",
-                    f"--eval-interval={STEP}s", str(file),
+                    "rules", f"--url={url}", f"--start={span.start}", f"--end={span.end}", f"--output-dir={blocks.absolute()}",
+                    f"--eval-interval={STEP}s", file.name,
                 )
                 for file in rules
                 for span in spans
-            ]
+            ],
+            rules[0].parent,
         )  # fmt: skip
 
-    def _blocks(self, commands: Sequence[tuple[str, ...]]) -> None:
+    def _blocks(self, commands: Sequence[tuple[str, ...]], directory: Path | None = None) -> None:
         def run(arguments: tuple[str, ...]) -> None:
             # In blocks of the default two hours promtool would read each file once for each of them.
             call = [self.promtool, "tsdb", "create-blocks-from", f"--max-block-duration={BLOCK // HOUR}h", *arguments]
-            done = subprocess.run(call, capture_output=True, text=True, check=False)
+            done = subprocess.run(call, capture_output=True, text=True, check=False, cwd=directory)
             # 2.42 ends well where a rule could not be worked out, and only says so.
             if done.returncode or "err=" in done.stderr:
                 raise RuntimeError(f"{' '.join(call)}: {done.stderr or done.stdout}")
