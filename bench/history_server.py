@@ -43,6 +43,8 @@ def served(directory: Path, store: Path) -> Iterator[Served]:
     settings = {
         "store": {"path": str(store), "retention": _RETENTION},
         "sources": [{"type": "files", "path": str(trail), "poll_interval": f"{POLL}s"}],
+        # All clients have one address here, and ask as fast as they are answered.
+        "web": {"search_rate": 0},
     }
     config.write_text(json.dumps(settings), encoding="utf-8")
     with socket.socket() as probe:
