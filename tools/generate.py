@@ -14,6 +14,7 @@ from tools.page_alerts import alerts_page
 from tools.page_api import api_page
 from tools.page_cli import cli_page
 from tools.page_configuration import configuration_page
+from tools.page_deployments import deployments
 from tools.page_events import events_page
 from tools.page_metrics import metrics_page
 from tools.page_runbooks import runbook_page
@@ -41,6 +42,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "docs/events.md": events_page,
     "docs/metrics.md": metrics_page,
     **dashboard_pages(),
+    **deployments(),
     **{f"{RUNBOOKS}/{alert.name}.md": partial(runbook_page, alert) for alert in (*ALERTS, VARIANT)},
 }
 """Every generated page and what makes its text."""

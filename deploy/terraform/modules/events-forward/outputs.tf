@@ -1,0 +1,4 @@
+output "rule_arn" {
+  description = "The rule that forwards."
+  value       = aws_cloudwatch_event_rule.this.arn
+}
