@@ -8,6 +8,11 @@ INSTALLED := $(VENV)/.installed
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Extras stay in: pip refuses `coverage[toml]`, asked for by another package, where only `coverage` is pinned and a newer one is out.
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header --no-annotate pyproject.toml
+# What the container image has beside the runtime.
+IMAGE_EXTRAS := sql
+# What builds it: docker, podman or buildah.
+ENGINE ?= docker
+VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"$$/\1/p' exporter/__init__.py)
 # What tests run at once; 2 suits a laptop and a small runner alike.
 JOBS ?= 2
 # Further words for the command of demo, test, simulate and bench: make test ARGS='-k parse'
@@ -16,7 +21,7 @@ ARGS ?=
 SEED ?= 1
 
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test soak simulate lint format bench generate lock cover clean
+.PHONY: help setup demo test soak simulate lint format bench generate lock lock-image image cover clean
 
 help:
 	@echo 'make demo      run the exporter on a stand-in for AWS until stopped'
@@ -29,6 +34,7 @@ help:
 	@echo 'make format    format the code'
 	@echo 'make cover     run all tests with branch coverage'
 	@echo 'make lock      renew requirements/ from the ranges of pyproject.toml'
+	@echo 'make image     build the container image; ENGINE=podman for another builder than docker'
 	@echo 'make setup     only prepare .venv'
 	@echo 'make clean     remove .venv, caches and build products'
 
@@ -86,6 +92,15 @@ cover: $(INSTALLED)
 lock: $(INSTALLED)
 	$(LOCK) --extra sandbox --extra sql --extra postgres --group dev --upgrade -o requirements/dev.txt
 	$(LOCK) --constraint requirements/dev.txt --upgrade -o requirements/runtime.txt
+	$(MAKE) lock-image
+
+lock-image: $(INSTALLED)
+	$(LOCK) $(addprefix --extra ,$(IMAGE_EXTRAS)) --constraint requirements/dev.txt -o requirements/image.txt
+	$(filter-out pyproject.toml,$(LOCK)) --constraint requirements/dev.txt --group pyproject.toml:build -o requirements/build.txt
+
+image:
+	$(ENGINE) build $(if $(filter docker,$(ENGINE)),,--format docker) --build-arg VERSION=$(VERSION) \
+	  --build-arg REVISION="$$(git rev-parse HEAD 2>/dev/null || echo unknown)" --tag aws-change-exporter:$(VERSION) $(ARGS) .
 
 clean:
 	rm -rf $(VENV) build dist .coverage .grafana_schema_cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

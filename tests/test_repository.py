@@ -20,7 +20,7 @@ import exporter
 from tests.repository import ROOT, files, texts
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-LOCKS = ("requirements/dev.txt", "requirements/runtime.txt")
+LOCKS = ("requirements/build.txt", "requirements/dev.txt", "requirements/image.txt", "requirements/runtime.txt")
 APACHE_2_0 = "cfc7749b96f63bd31c3c42b5c471bf756814053e847c10f3eb003417bc523d30"
 """SHA-256 of the licence text as the Apache Software Foundation publishes it."""
 
@@ -54,14 +54,25 @@ def test_locks_carry_no_address(name):
 def test_locks_pin_every_distribution_by_hash(name):
     """Otherwise pip --require-hashes refuses the lock, or somebody else's upload would be installed."""
     entries = locked(name)
-    assert len(entries) > 10
+    assert len(entries) > 4
     assert [name for name, (_, hashes) in entries.items() if not hashes] == []
 
 
-def test_both_locks_agree():
+@pytest.mark.parametrize("name", LOCKS)
+def test_the_locks_agree(name):
     """Otherwise tests run with other versions than users get."""
     dev = locked("requirements/dev.txt")
-    assert {name: version for name, (version, _) in locked("requirements/runtime.txt").items() if dev[name][0] != version} == {}
+    assert {name: version for name, (version, _) in locked(name).items() if dev[name][0] != version} == {}
+
+
+def test_the_image_has_the_runtime_and_the_extras_that_are_named_for_it():
+    """Otherwise a command that the documentation of the image promises ends with a missing module."""
+    image, runtime = locked("requirements/image.txt"), locked("requirements/runtime.txt")
+    extras = re.search(r"^IMAGE_EXTRAS := (.+)$", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert extras
+    wanted = [one for extra in extras[1].split() for one in PROJECT["project"]["optional-dependencies"][extra]]
+    assert runtime.items() <= image.items()
+    assert {canonicalize_name(Requirement(one).name) for one in wanted} <= image.keys()
 
 
 @pytest.mark.parametrize(
@@ -72,6 +83,7 @@ def test_both_locks_agree():
         ("requirements/dev.txt", PROJECT["project"]["optional-dependencies"]["sandbox"]),
         ("requirements/dev.txt", PROJECT["dependency-groups"]["dev"]),
         ("requirements/dev.txt", PROJECT["build-system"]["requires"]),
+        ("requirements/build.txt", PROJECT["build-system"]["requires"]),
     ],
 )
 def test_locks_satisfy_the_ranges_of_the_project(name, wanted):

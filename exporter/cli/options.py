@@ -25,6 +25,13 @@ config_option = click.option(
     type=click.Path(path_type=Path, dir_okay=False),
     help="Configuration in YAML. Default: $AWS_CHANGE_EXPORTER_CONFIG, else ./aws-change-exporter.yml, else all defaults.",
 )
+listen_option = click.option(
+    "--web.listen-address",
+    "listen_address",
+    default=":10893",
+    envvar="AWS_CHANGE_EXPORTER_LISTEN_ADDRESS",
+    help="Address for /metrics and the pages. Default: $AWS_CHANGE_EXPORTER_LISTEN_ADDRESS, else :10893.",
+)
 web_config_option = click.option(
     "--web.config.file",
     "web_config_file",

@@ -13,7 +13,7 @@ from pathlib import Path
 import click
 
 from exporter import __version__
-from exporter.cli.options import config_option, log_options, reports_errors, resolve_config, web_config_option
+from exporter.cli.options import config_option, listen_option, log_options, reports_errors, resolve_config, web_config_option
 from exporter.config import Config
 from exporter.logs import Logger, make_logger
 from exporter.service import Service, require_sources
@@ -29,7 +29,7 @@ _M_ARENA_MAX, _ARENAS = -8, 2
 
 @click.command(short_help="Poll the sources and serve /metrics and the history.")
 @config_option
-@click.option("--web.listen-address", "listen_address", default=":10893", show_default=True, help="Address for /metrics and the pages.")
+@listen_option
 @web_config_option
 @log_options
 @reports_errors
