@@ -86,6 +86,7 @@ cover: $(INSTALLED)
 lock: $(INSTALLED)
 	$(LOCK) --extra sandbox --extra sql --group dev --upgrade -o requirements/dev.txt
 	$(LOCK) --constraint requirements/dev.txt --upgrade -o requirements/runtime.txt
+	$(LOCK) --extra sandbox --extra sql --constraint requirements/dev.txt --upgrade -o requirements/sandbox.txt
 
 clean:
 	rm -rf $(VENV) build dist .coverage .grafana_schema_cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache

@@ -20,7 +20,7 @@ import exporter
 from tests.repository import ROOT, files, texts
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-LOCKS = ("requirements/dev.txt", "requirements/runtime.txt")
+LOCKS = ("requirements/dev.txt", "requirements/runtime.txt", "requirements/sandbox.txt")
 APACHE_2_0 = "cfc7749b96f63bd31c3c42b5c471bf756814053e847c10f3eb003417bc523d30"
 """SHA-256 of the licence text as the Apache Software Foundation publishes it."""
 
@@ -58,10 +58,11 @@ def test_locks_pin_every_distribution_by_hash(name):
     assert [name for name, (_, hashes) in entries.items() if not hashes] == []
 
 
-def test_both_locks_agree():
+def test_all_locks_agree():
     """Otherwise tests run with other versions than users get."""
     dev = locked("requirements/dev.txt")
-    assert {name: version for name, (version, _) in locked("requirements/runtime.txt").items() if dev[name][0] != version} == {}
+    for lock in LOCKS:
+        assert {name: version for name, (version, _) in locked(lock).items() if dev[name][0] != version} == {}, lock
 
 
 @pytest.mark.parametrize(
@@ -69,6 +70,9 @@ def test_both_locks_agree():
     [
         ("requirements/runtime.txt", PROJECT["project"]["dependencies"]),
         ("requirements/dev.txt", PROJECT["project"]["dependencies"]),
+        ("requirements/sandbox.txt", PROJECT["project"]["dependencies"]),
+        ("requirements/sandbox.txt", PROJECT["project"]["optional-dependencies"]["sandbox"]),
+        ("requirements/sandbox.txt", PROJECT["project"]["optional-dependencies"]["sql"]),
         ("requirements/dev.txt", PROJECT["project"]["optional-dependencies"]["sandbox"]),
         ("requirements/dev.txt", PROJECT["dependency-groups"]["dev"]),
         ("requirements/dev.txt", PROJECT["build-system"]["requires"]),
