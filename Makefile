@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 # Extras stay in: pip refuses `coverage[toml]`, asked for by another package, where only `coverage` is pinned and a newer one is out.
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-header --no-annotate pyproject.toml
 # What the container image has beside the runtime.
-IMAGE_EXTRAS := sql
+IMAGE_EXTRAS := sql postgres
 # What builds it: docker, podman or buildah.
 ENGINE ?= docker
 VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"$$/\1/p' exporter/__init__.py)
@@ -92,6 +92,7 @@ cover: $(INSTALLED)
 lock: $(INSTALLED)
 	$(LOCK) --extra sandbox --extra sql --extra postgres --group dev --upgrade -o requirements/dev.txt
 	$(LOCK) --constraint requirements/dev.txt --upgrade -o requirements/runtime.txt
+	$(LOCK) --extra sandbox --extra sql --constraint requirements/dev.txt --upgrade -o requirements/sandbox.txt
 	$(MAKE) lock-image
 
 lock-image: $(INSTALLED)

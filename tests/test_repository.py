@@ -20,7 +20,7 @@ import exporter
 from tests.repository import ROOT, files, texts
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-LOCKS = ("requirements/build.txt", "requirements/dev.txt", "requirements/image.txt", "requirements/runtime.txt")
+LOCKS = ("requirements/build.txt", "requirements/dev.txt", "requirements/image.txt", "requirements/runtime.txt", "requirements/sandbox.txt")
 APACHE_2_0 = "cfc7749b96f63bd31c3c42b5c471bf756814053e847c10f3eb003417bc523d30"
 """SHA-256 of the licence text as the Apache Software Foundation publishes it."""
 
@@ -80,6 +80,9 @@ def test_the_image_has_the_runtime_and_the_extras_that_are_named_for_it():
     [
         ("requirements/runtime.txt", PROJECT["project"]["dependencies"]),
         ("requirements/dev.txt", PROJECT["project"]["dependencies"]),
+        ("requirements/sandbox.txt", PROJECT["project"]["dependencies"]),
+        ("requirements/sandbox.txt", PROJECT["project"]["optional-dependencies"]["sandbox"]),
+        ("requirements/sandbox.txt", PROJECT["project"]["optional-dependencies"]["sql"]),
         ("requirements/dev.txt", PROJECT["project"]["optional-dependencies"]["sandbox"]),
         ("requirements/dev.txt", PROJECT["dependency-groups"]["dev"]),
         ("requirements/dev.txt", PROJECT["build-system"]["requires"]),

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from dashboards.render import pages as dashboard_pages
 from exporter.rules import ALERTS, VARIANT, AlertSettings, prometheus_rule, render_alerts, render_recording, render_variant
+from tools.compose_files import compose_alertmanager, compose_prometheus
 from tools.page_alerts import alerts_page
 from tools.page_api import api_page
 from tools.page_cli import cli_page
@@ -24,6 +25,7 @@ ROOT = Path(__file__).resolve().parent.parent
 SIMULATION = ROOT / "docs/simulation.txt"
 """What the simulation last printed, for the page of the alerts."""
 RUNBOOKS = "docs/runbooks"
+EXAMPLES = ROOT / "deploy/prometheus"
 
 
 def _simulation() -> str:
@@ -31,6 +33,8 @@ def _simulation() -> str:
 
 
 PAGES: Mapping[str, Callable[[], str]] = {
+    "deploy/compose/alertmanager.yml": lambda: compose_alertmanager(EXAMPLES),
+    "deploy/compose/prometheus.yml": lambda: compose_prometheus(EXAMPLES),
     "deploy/kubernetes/prometheusrule.yaml": lambda: prometheus_rule(AlertSettings()),
     "deploy/prometheus/alerts.yml": lambda: render_alerts(AlertSettings()),
     "deploy/prometheus/anomaly-promql.yml": lambda: render_variant(AlertSettings()),
