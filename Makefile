@@ -88,5 +88,5 @@ lock: $(INSTALLED)
 	$(LOCK) --constraint requirements/dev.txt --upgrade -o requirements/runtime.txt
 
 clean:
-	rm -rf $(VENV) build dist .coverage .grafana_schema_cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist .coverage .grafana_schema_cache .helm_cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

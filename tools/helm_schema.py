@@ -94,7 +94,9 @@ def _properties() -> dict[str, Json]:
             annotations=_TEXTS,
         ),
         # Below 1024 a port is root's.
-        "web": _closed(port=_whole(1024, 65_535), configSecret=_secret(key=_KEY), certificateSecret=_NAME, tls=_SWITCH, loginElsewhere=_SWITCH),
+        "web": _closed(
+            port=_whole(1024, 65_535), configSecret=_secret(key=_KEY), certificateSecret=_NAME, tls=_SWITCH, loginElsewhere=_SWITCH
+        ),
         "log": _closed(level=_one_of("debug", "info", "warning", "error"), format=_one_of("console", "json")),
         "service": _closed(type=_one_of("ClusterIP", "NodePort", "LoadBalancer"), annotations=_TEXTS, labels=_TEXTS),
         "ingress": _closed(enabled=_SWITCH, className=_NAME, host=_HOST, tlsSecretName=_NAME, annotations=_TEXTS),
@@ -102,7 +104,9 @@ def _properties() -> dict[str, Json]:
         "serviceMonitor": _closed(**_MONITOR),
         "podMonitor": _closed(**_MONITOR),
         "prometheusRule": _closed(enabled=_SWITCH, namespace=_NAME, labels=_TEXTS, groups=_LIST),
-        "dashboards": _closed(enabled=_SWITCH, namespace=_NAME, label={"type": "string", "minLength": 1}, labelValue=_TEXT, annotations=_TEXTS),
+        "dashboards": _closed(
+            enabled=_SWITCH, namespace=_NAME, label={"type": "string", "minLength": 1}, labelValue=_TEXT, annotations=_TEXTS
+        ),
         "networkPolicy": _closed(enabled=_SWITCH, ingressFrom=_LIST, extraEgress=_LIST),
         "podDisruptionBudget": _closed(enabled=_SWITCH, maxUnavailable=_whole(1, 100)),
         "probes": _closed(enabled=_SWITCH, startup=_PROBE, liveness=_PROBE, readiness=_PROBE),
@@ -161,7 +165,10 @@ def _keys(schema: Json, definitions: Mapping[str, Json]) -> Json:
     if "$ref" in schema:
         return _keys(definitions[schema["$ref"].rpartition("/")[2]], definitions)
     if "properties" in schema:
-        return {"additionalProperties": False, "properties": {name: _keys(part, definitions) for name, part in schema["properties"].items()}}
+        return {
+            "additionalProperties": False,
+            "properties": {name: _keys(part, definitions) for name, part in schema["properties"].items()},
+        }
     if choices := [*schema.get("anyOf", ()), *schema.get("oneOf", ())]:
         return _merged(_keys(choice, definitions) for choice in choices)
     if isinstance(schema.get("items"), dict) and (items := _keys(schema["items"], definitions)):
