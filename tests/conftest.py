@@ -15,7 +15,7 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from sandbox.server import Sandbox
 
-pytest_plugins = ["tests.calls_made"]
+pytest_plugins = ["tests.calls_made", "tests.helm_chart"]
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
@@ -38,16 +39,21 @@ def install_tools(program: Callable[[str], Path]) -> Path:
     program("node")
     locks = [(TOOLS / name).read_bytes() for name in ("package-lock.json", "requirements.txt")]
     kept = ROOT / ".helm_cache" / hashlib.sha256(b"".join(locks)).hexdigest()[:16]
-    if not kept.is_dir():
-        making = kept.with_name(f"{kept.name}.{os.getpid()}")
-        making.mkdir(parents=True)
-        for name in ("package.json", "package-lock.json", "requirements.txt", "custom.mjs"):
-            shutil.copy(TOOLS / name, making)
-        _run_or_skip([str(npm), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], making)
-        pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
-        _run_or_skip([*pip, "--require-hashes", "--target", "site", "-r", "requirements.txt"], making)
-        making.rename(kept)
-    shutil.copy(TOOLS / "custom.mjs", kept)
+    kept.parent.mkdir(exist_ok=True)
+    # Two processes of one run of tests may come here at once.
+    with (kept.parent / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not kept.is_dir():
+            making = kept.with_name("making")
+            shutil.rmtree(making, ignore_errors=True)
+            making.mkdir()
+            for name in ("package.json", "package-lock.json", "requirements.txt"):
+                shutil.copy(TOOLS / name, making)
+            _run_or_skip([str(npm), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"], making)
+            pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet", "install"]
+            _run_or_skip([*pip, "--require-hashes", "--target", "site", "-r", "requirements.txt"], making)
+            making.rename(kept)
+        shutil.copy(TOOLS / "custom.mjs", kept)
     return kept
 
 
@@ -172,9 +178,13 @@ def closed_sections(schema: Mapping[str, Any], path: tuple[str, ...] = ()) -> It
             yield from closed_sections(part, (*path, name))
 
 
-def nested(path: Iterable[str], value: object) -> dict[str, Any]:
-    """Return a value at a path, as nested mappings."""
-    for name in reversed(tuple(path)):
-        value = {name: value}
-    assert isinstance(value, dict)
-    return value
+@pytest.fixture(scope="session")
+def helm(program: Callable[[str], Path]) -> Helm:
+    """Return the chart in the hands of the real helm."""
+    return Helm.find(install_tools(program), program)
+
+
+@pytest.fixture(scope="session")
+def rendered(helm: Helm) -> dict[str, list[Manifest]]:
+    """Return the manifests of every values file of ci/."""
+    return {name: helm.template(name) for name in VALUES}

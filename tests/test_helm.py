@@ -7,6 +7,7 @@ import copy
 import gzip
 import json
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -19,27 +20,13 @@ from exporter.cli import main
 from exporter.config import Config, StoreSettings, load
 from exporter.rules import AlertSettings
 from exporter.rules.render import alert_groups, recording_groups
-from tests.helm_chart import CHART, TOOLS, VALUES, Helm, closed_sections, configuration, install_tools, nested, one, workload
+from tests.helm_chart import CHART, TOOLS, VALUES, closed_sections, configuration, one, workload
 from tools.helm_chart import chart_version, value_rows
 
 KINDS = {
     "ConfigMap", "Deployment", "HTTPRoute", "Ingress", "NetworkPolicy", "PodDisruptionBudget", "PodMonitor", "PrometheusRule", "Service",
     "ServiceAccount", "ServiceMonitor", "StatefulSet",
 }  # fmt: skip
-LOGIN = {"configSecret": {"name": "exporter-web"}}
-DATABASE = {"type": "postgresql", "url": "postgresql://exporter@db.example.com/changes"}
-
-
-@pytest.fixture(scope="session")
-def helm(program) -> Helm:
-    """Return the chart in the hands of the real helm."""
-    return Helm.find(install_tools(program), program)
-
-
-@pytest.fixture(scope="session")
-def rendered(helm) -> dict[str, list[dict]]:
-    """Return the manifests of every values file of ci/."""
-    return {name: helm.template(name) for name in VALUES}
 
 
 def loaded(text: str, path: Path) -> Config:
@@ -163,6 +150,40 @@ def test_the_network_policy_lets_the_database_through(helm, authority, ports):
     manifests = helm.template("postgres", {"store": {"url": f"postgresql://{authority}/changes?target_session_attrs=read-write"}})
     egress = one(manifests, "NetworkPolicy")["spec"]["egress"]
     assert {"ports": [{"port": port, "protocol": "TCP"} for port in ports]} in egress
+
+
+def test_names_that_yaml_takes_for_something_else_stay_names(helm):
+    """Otherwise a release called 7 by its pipeline, or a Secret called `null`, gives manifests that Kubernetes refuses."""
+    names = {"serviceAccount": {"name": "true"}, "configSecret": {"name": "null"}, "persistence": {"existingClaim": "7"}}
+    done = helm.run("template", "7", str(CHART), "--namespace", "8", values={**names, "fullnameOverride": "off", "image": {"tag": "1"}})
+    assert done.returncode == 0, done.stderr
+    manifests = [manifest for manifest in yaml.safe_load_all(done.stdout) if manifest]
+    assert helm.faults(manifests, "1.37") == {}
+    pod = workload(manifests)["spec"]["template"]["spec"]
+    assert (pod["serviceAccountName"], pod["containers"][0]["image"]) == ("true", "localhost/aws-change-exporter:1")
+    assert {manifest["metadata"]["namespace"] for manifest in manifests} == {"8"}
+    done = helm.run("template", "7", str(CHART))
+    assert "does not begin with a letter, as that of a service must: set fullnameOverride" in done.stderr
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_the_notes_show_commands_that_exist(helm, tmp_path, name):
+    """Otherwise the first thing that people type after an install fails; helm prints the notes only where there is a cluster."""
+    chart = shutil.copytree(CHART, tmp_path / "chart")
+    notes = (chart / "templates/NOTES.txt").read_text(encoding="utf-8")
+    (chart / "templates/_notes.tpl").write_text(f'{{{{ define "notes" }}}}{notes}{{{{ end }}}}', encoding="utf-8")
+    (chart / "templates/shown.yaml").write_text('{kind: Notes, text: {{ include "notes" . | toJson }}}', encoding="utf-8")
+    done = helm.run(
+        "template", "changes", str(chart), "--values", str(chart / f"ci/{name}-values.yaml"), "--show-only", "templates/shown.yaml"
+    )
+    assert done.returncode == 0, done.stderr
+    text = yaml.safe_load(done.stdout)["text"]
+    for word in re.findall(r"-- aws-change-exporter ([\w-]+)", text):
+        assert word in main.commands
+    assert "exec statefulset/changes-aws-change-exporter -- aws-change-exporter doctor" in text or "exec deployment/" in text
+    assert ("WARNING" in text) == (name == "minimal")
+    assert ("https://changes.example.com" in text) == (name == "everything")
+    assert "<no value>" not in text
 
 
 @pytest.mark.parametrize("name", VALUES)
@@ -291,86 +312,6 @@ def test_the_chart_and_each_manifest_are_small_enough(rendered):
     assert len(base64.b64encode(gzip.compress(json.dumps(release).encode()))) < 512 * 1024
 
 
-REFUSED = [
-    ({"replicas": 2}, "each pod would have a SQLite file of its own"),
-    ({"replicas": 0}, "replicas: Must be greater than or equal to 1"),
-    ({"store": {"url": DATABASE["url"]}}, "store.url is given, but store.type is sqlite"),
-    ({"store": {"passwordSecret": {"name": "db"}}}, "sqlite, which has no password"),
-    ({"store": {"type": "postgresql"}}, "store.url is empty"),
-    ({"store": {"type": "mysql"}}, "store.type must be one of the following"),
-    ({"store": {"type": "postgresql", "url": "mysql://db/changes"}}, "store.url: Does not match pattern"),
-    ({"store": {"type": "postgresql", "url": "postgresql://exporter:hunter2@db/changes"}}, "store.url holds a password"),
-    ({"store": {"type": "postgresql", "url": "postgresql://db/changes?user=x&password=hunter2"}}, "store.url holds a password among"),
-    ({"store": DATABASE, "config": {"store": {"path": "/x/state.db"}}}, "a store is one or the other"),
-    ({"config": {"store": {"path": "/x/state.db", "url": "postgresql://db/changes"}}}, "a store is one or the other"),
-    ({"config": {"store": {"url": "postgresql://db/changes"}}}, "config.store.url is the chart's to set"),
-    ({"config": {"store": {"path": "/tmp/state.db"}}}, "config.store.path /tmp/state.db lies on no volume"),
-    ({"config": {"stor": {}}}, "config: Additional property stor is not allowed"),
-    ({"config": {"sources": [{"type": "s3", "buckett": "example"}]}}, "Additional property buckett is not allowed"),
-    ({"store": {**DATABASE, "sslMode": "verify-full"}}, "no authority is named"),
-    ({"store": DATABASE, "persistence": {"existingClaim": "data"}}, "keeps nothing in the pod"),
-    ({"persistence": {"enabled": False, "existingClaim": "data"}}, "persistence.enabled is false"),
-    ({"persistence": {"accessModes": ["ReadWriteMany"]}}, "persistence.accessModes.0 must be one of the following"),
-    ({"config": {"watch": {}, "web": {}}, "configSecret": {"name": "own"}}, "config and configSecret.name are both given"),
-    ({"store": DATABASE, "configSecret": {"name": "own"}}, "store.url and configSecret.name are both given"),
-    (
-        {"serviceAccount": {"irsaRoleArn": "arn:aws:iam::111122223333:role/x"}, "aws": {"credentialsSecret": {"name": "key"}}},
-        "the key would win",
-    ),
-    ({"serviceAccount": {"irsaRoleArn": "arn:aws:iam::111122223333:role/x", "create": False}}, "annotate yours"),
-    ({"serviceAccount": {"irsaRoleArn": "exporter"}}, "serviceAccount.irsaRoleArn: Does not match pattern"),
-    ({"web": {"tls": True}}, "no file makes the exporter speak TLS"),
-    ({"web": {"certificateSecret": "tls"}}, "no file says to use it"),
-    ({"web": {"port": 443}}, "web.port: Must be greater than or equal to 1024"),
-    ({"web": LOGIN, "config": {"web": {"health_without_login": False}}}, "probes cannot log in"),
-    ({"ingress": {"enabled": True, "host": "changes.example.com"}}, "published without a login"),
-    ({"httpRoute": {"enabled": True, "parentRefs": [{"name": "public"}]}}, "published without a login"),
-    ({"service": {"type": "LoadBalancer"}}, "published without a login"),
-    ({"web": LOGIN, "ingress": {"enabled": True}}, "ingress.host is empty"),
-    ({"web": LOGIN, "httpRoute": {"enabled": True}}, "a route without a gateway is never served"),
-    ({"serviceMonitor": {"enabled": True}, "podMonitor": {"enabled": True}}, "every pod would be scraped twice"),
-    ({"serviceMonitor": {"interval": "often"}}, "serviceMonitor.interval: Does not match pattern"),
-    (
-        {"prometheusRule": {"enabled": True}, "config": {"alerts": {"thresholds": {"AwsChangeBurst": {"limit": 50}}}}},
-        "change expressions that the chart only copies",
-    ),
-    ({"podDisruptionBudget": {"maxUnavailable": 0}}, "podDisruptionBudget.maxUnavailable: Must be greater than or equal to 1"),
-    ({"image": {"digest": "latest"}}, "image.digest: Does not match pattern"),
-]
-
-
-@pytest.mark.parametrize(("values", "said"), REFUSED, ids=[said for _, said in REFUSED])
-def test_nonsense_is_refused_with_a_sentence(helm, values, said):
-    """Otherwise it is installed, and what is wrong shows as a pod that never starts, or as a history that anybody can read."""
-    assert said in helm.refusal(values)
-
-
-def test_no_password_is_said_again(helm):
-    """Otherwise the refusal puts the password into the log of a pipeline."""
-    assert "hunter2" not in helm.refusal({"store": {"type": "postgresql", "url": "postgresql://exporter:hunter2@db/changes"}})
-
-
-def test_a_key_that_is_spelled_wrong_is_refused_everywhere(helm):
-    """Otherwise it is passed over: who writes `persistance` believes that the counters are safe."""
-    schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
-    sections = [path for path in closed_sections(schema) if path[:1] != ("config",) or len(path) == 1]
-    assert ("store", "passwordSecret") in sections
-    for path in closed_sections(schema):
-        part = schema
-        for name in path:
-            part = part["properties"][name]
-        assert part["additionalProperties"] is False, path
-    values: dict = {}
-    for path in sections:
-        place = values
-        for name in path:
-            place = place.setdefault(name, {})
-        place["misspelled"] = True
-    said = helm.refusal(values)
-    for path in sections:
-        assert f"- {'.'.join(path) or '(root)'}: Additional property misspelled is not allowed" in said, path
-
-
 def test_every_value_is_known_and_described():
     """Otherwise a value that the chart reads is refused, or one that it takes stands in no table."""
     schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
@@ -386,7 +327,6 @@ def test_every_value_is_known_and_described():
     with pytest.raises(ValueError, match=r"store\.quiet has no description"):
         list(value_rows("store:\n  quiet: 1\n"))
     assert list(value_rows("store:\n  # -- How\n  # loud.\n  loud: [1]\n")) == [("store.loud", "[1]", "How loud.")]
-    assert nested(("a", "b"), 1) == {"a": {"b": 1}}
 
 
 def test_the_chart_has_the_version_of_the_package():

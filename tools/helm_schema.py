@@ -16,7 +16,7 @@ _FREE: Json = {"type": "object"}
 _TEXTS: Json = {"type": "object", "additionalProperties": {"type": "string"}}
 _NAME: Json = {"type": "string", "pattern": "^([a-z0-9]([a-z0-9.-]{0,251}[a-z0-9])?)?$"}
 _KEY: Json = {"type": "string", "pattern": "^[A-Za-z0-9._-]+$"}
-_DURATION: Json = {"type": "string", "pattern": "^([0-9]+(ms|s|m|h|d))+$"}
+_DURATION: Json = {"type": "string", "pattern": "^([0-9]+(s|m|h|d))+$"}
 _HOST: Json = {"type": "string", "pattern": r"^((\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?)?$"}
 
 
@@ -66,7 +66,7 @@ def _properties() -> dict[str, Json]:
         "replicas": _whole(1, 100),
         "store": _closed(
             type=_one_of("sqlite", "postgresql"),
-            url={"type": "string", "pattern": r"^(postgres(ql)?://\S+)?$"},
+            url={"type": "string", "pattern": r"^(postgres(ql)?://\S*)?$"},
             passwordSecret=_secret(key=_KEY),
             sslMode=_one_of("disable", "require", "verify-ca", "verify-full"),
             caSecret=_secret(key=_KEY),
@@ -157,7 +157,12 @@ def configuration_keys() -> Json:
     # The chart refuses these two with a sentence of its own where they do not fit.
     for name in ("path", "url"):
         keys["properties"]["store"]["properties"].setdefault(name, {})
-    return {"type": "object", **keys}
+    return {"type": "object", **_sorted(keys)}
+
+
+def _sorted(keys: Json) -> Json:
+    """Return keys in the order of their names, so that the schema does not change where the configuration only moves them."""
+    return {name: _sorted(part) if isinstance(part, dict) else part for name, part in sorted(keys.items())}
 
 
 def _keys(schema: Json, definitions: Mapping[str, Json]) -> Json:

@@ -7,6 +7,10 @@
 {{- end -}}
 {{- end -}}
 
+{{- define "exporter.configFile" -}}
+/etc/aws-change-exporter/config/{{ ternary .Values.configSecret.key "config.yml" (ne .Values.configSecret.name "") }}
+{{- end -}}
+
 {{- /* The configuration file: the user's, with where the store is and what the chart knows of the web. */ -}}
 {{- define "exporter.config" -}}
 {{- $config := deepCopy .Values.config -}}

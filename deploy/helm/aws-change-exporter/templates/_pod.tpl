@@ -8,20 +8,20 @@ metadata:
     {{- end }}
   annotations:
     {{- if not .Values.configSecret.name }}
-    checksum/config: {{ include "exporter.config" . | sha256sum }}
+    checksum/config: {{ include "exporter.config" . | sha256sum | quote }}
     {{- end }}
     kubectl.kubernetes.io/default-container: exporter
     {{- with .Values.podAnnotations }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
 spec:
-  serviceAccountName: {{ include "exporter.serviceAccountName" . }}
+  serviceAccountName: {{ include "exporter.serviceAccountName" . | quote }}
   {{- /* It never asks Kubernetes anything. IRSA and Pod Identity bring a token of their own. */}}
   automountServiceAccountToken: false
   enableServiceLinks: false
   terminationGracePeriodSeconds: {{ .Values.terminationGracePeriodSeconds }}
   {{- with .Values.priorityClassName }}
-  priorityClassName: {{ . }}
+  priorityClassName: {{ . | quote }}
   {{- end }}
   {{- with .Values.imagePullSecrets }}
   imagePullSecrets:
@@ -33,21 +33,19 @@ spec:
   {{- end }}
   containers:
     - name: exporter
-      image: {{ include "exporter.image" . }}
+      image: {{ include "exporter.image" . | quote }}
       imagePullPolicy: {{ .Values.image.pullPolicy }}
       args:
         - serve
-        - --config.file=/etc/aws-change-exporter/config/{{ ternary .Values.configSecret.key "config.yml" (ne .Values.configSecret.name "") }}
+        - {{ printf "--config.file=%s" (include "exporter.configFile" .) | quote }}
         - --web.listen-address=:{{ .Values.web.port }}
         {{- if .Values.web.configSecret.name }}
-        - --web.config.file=/etc/aws-change-exporter/web/{{ .Values.web.configSecret.key }}
+        - {{ printf "--web.config.file=/etc/aws-change-exporter/web/%s" .Values.web.configSecret.key | quote }}
         {{- end }}
         - --log.level={{ .Values.log.level }}
         - --log.format={{ .Values.log.format }}
-      {{- with include "exporter.env" . | trim }}
       env:
-        {{- . | nindent 8 }}
-      {{- end }}
+        {{- include "exporter.env" . | nindent 8 }}
       ports:
         - name: http
           containerPort: {{ .Values.web.port }}
@@ -94,20 +92,20 @@ spec:
     - name: config
       {{- if .Values.configSecret.name }}
       secret:
-        secretName: {{ .Values.configSecret.name }}
+        secretName: {{ .Values.configSecret.name | quote }}
       {{- else }}
       configMap:
-        name: {{ include "exporter.fullname" . }}
+        name: {{ include "exporter.fullname" . | quote }}
       {{- end }}
     {{- if .Values.web.configSecret.name }}
     - name: web
       projected:
         sources:
           - secret:
-              name: {{ .Values.web.configSecret.name }}
+              name: {{ .Values.web.configSecret.name | quote }}
           {{- with .Values.web.certificateSecret }}
           - secret:
-              name: {{ . }}
+              name: {{ . | quote }}
               items:
                 - {key: tls.crt, path: tls.crt}
                 - {key: tls.key, path: tls.key}
@@ -120,14 +118,14 @@ spec:
     {{- else if .Values.persistence.existingClaim }}
     - name: data
       persistentVolumeClaim:
-        claimName: {{ .Values.persistence.existingClaim }}
+        claimName: {{ .Values.persistence.existingClaim | quote }}
     {{- end }}
     {{- else if .Values.store.caSecret.name }}
     - name: database-ca
       secret:
-        secretName: {{ .Values.store.caSecret.name }}
+        secretName: {{ .Values.store.caSecret.name | quote }}
         items:
-          - key: {{ .Values.store.caSecret.key }}
+          - key: {{ .Values.store.caSecret.key | quote }}
             path: ca.crt
     {{- end }}
     {{- /* The root is read-only; SQLite sorts what is large in files. */}}
@@ -177,6 +175,9 @@ httpGet:
 {{- end -}}
 
 {{- define "exporter.env" -}}
+{{- /* For the commands that people run beside it: `kubectl exec … -- aws-change-exporter history sg-…`. */ -}}
+- name: AWS_CHANGE_EXPORTER_CONFIG
+  value: {{ include "exporter.configFile" . | quote }}
 {{- with .Values.aws.region }}
 - name: AWS_REGION
   value: {{ . }}
@@ -185,14 +186,14 @@ httpGet:
 {{- if .name }}
 - name: AWS_ACCESS_KEY_ID
   valueFrom:
-    secretKeyRef: {name: {{ .name }}, key: {{ .accessKeyIdKey }}}
+    secretKeyRef: {name: {{ .name | quote }}, key: {{ .accessKeyIdKey | quote }}}
 - name: AWS_SECRET_ACCESS_KEY
   valueFrom:
-    secretKeyRef: {name: {{ .name }}, key: {{ .secretAccessKeyKey }}}
+    secretKeyRef: {name: {{ .name | quote }}, key: {{ .secretAccessKeyKey | quote }}}
 {{- if .sessionTokenKey }}
 - name: AWS_SESSION_TOKEN
   valueFrom:
-    secretKeyRef: {name: {{ .name }}, key: {{ .sessionTokenKey }}}
+    secretKeyRef: {name: {{ .name | quote }}, key: {{ .sessionTokenKey | quote }}}
 {{- end }}
 {{- end }}
 {{- end }}
@@ -201,7 +202,7 @@ httpGet:
 {{- if .name }}
 - name: PGPASSWORD
   valueFrom:
-    secretKeyRef: {name: {{ .name }}, key: {{ .key }}}
+    secretKeyRef: {name: {{ .name | quote }}, key: {{ .key | quote }}}
 {{- end }}
 {{- end }}
 - name: PGSSLMODE

@@ -74,6 +74,21 @@
 {{- if and .Values.httpRoute.enabled (not .Values.httpRoute.parentRefs) -}}
 {{- fail "httpRoute.enabled is true, but httpRoute.parentRefs is empty: a route without a gateway is never served." -}}
 {{- end -}}
+{{- if not (regexMatch "^[a-z]" (include "exporter.fullname" .)) -}}
+{{- fail (printf "the name %s does not begin with a letter, as that of a service must: set fullnameOverride." (include "exporter.fullname" .)) -}}
+{{- end -}}
+{{- range $where, $labels := dict "commonLabels" .Values.commonLabels "podLabels" .Values.podLabels "service.labels" .Values.service.labels -}}
+{{- range $name := list "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/version" "app.kubernetes.io/managed-by" "helm.sh/chart" -}}
+{{- if hasKey $labels $name -}}
+{{- fail (printf "%s sets %s, by which the chart finds its own: choose another label." $where $name) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- range $name, $monitor := dict "serviceMonitor" .Values.serviceMonitor "podMonitor" .Values.podMonitor -}}
+{{- if $monitor.enabled -}}
+{{- include "exporter.monitorRefusals" (list $ $name $monitor) -}}
+{{- end -}}
+{{- end -}}
 {{- if and .Values.serviceMonitor.enabled .Values.podMonitor.enabled -}}
 {{- fail "serviceMonitor and podMonitor are both enabled: every pod would be scraped twice; choose one." -}}
 {{- end -}}
@@ -81,4 +96,33 @@
 {{- if and .Values.prometheusRule.enabled (not .Values.prometheusRule.groups) (or $alerts.thresholds $alerts.exporter_job) -}}
 {{- fail "config.alerts sets thresholds or exporter_job, which change expressions that the chart only copies: print the rules with `aws-change-exporter rules --format prometheusrule --config.file FILE`, and give their spec.groups as prometheusRule.groups." -}}
 {{- end -}}
+{{- end -}}
+
+{{- define "exporter.monitorRefusals" -}}
+{{- $root := index . 0 -}}
+{{- $name := index . 1 -}}
+{{- $monitor := index . 2 -}}
+{{- $interval := int (include "exporter.seconds" $monitor.interval) -}}
+{{- if gt (int (include "exporter.seconds" $monitor.scrapeTimeout)) $interval -}}
+{{- fail (printf "%s.scrapeTimeout %s is longer than its interval %s, which Prometheus refuses: shorten it." $name $monitor.scrapeTimeout $monitor.interval) -}}
+{{- end -}}
+{{- $hold := toString (($root.Values.config.metrics | default dict).birth_hold | default "2m") -}}
+{{- if and (regexMatch "^([0-9]+(s|m|h|d|w))+$" $hold) (not $root.Values.configSecret.name) -}}
+{{- if gt (mul 2 $interval) (int (include "exporter.seconds" $hold) | int64) -}}
+{{- fail (printf "%s.interval is %s, but a new counter is shown at 0 for %s only, and Prometheus would miss the first change of each group: set config.metrics.birth_hold to %ds or more." $name $monitor.interval $hold (mul 2 $interval)) -}}
+{{- end -}}
+{{- end -}}
+{{- if and $root.Values.web.tls (not $monitor.tlsConfig) -}}
+{{- fail (printf "web.tls is true, but %s.tlsConfig is empty: Prometheus connects to an address, which no certificate names; give it serverName and ca." $name) -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* The seconds of a duration such as 1m30s. */ -}}
+{{- define "exporter.seconds" -}}
+{{- $seconds := 0 -}}
+{{- $units := dict "s" 1 "m" 60 "h" 3600 "d" 86400 "w" 604800 -}}
+{{- range regexFindAll "[0-9]+[smhdw]" . -1 -}}
+{{- $seconds = add $seconds (mul (regexFind "^[0-9]+" .) (get $units (regexFind "[a-z]$" .))) -}}
+{{- end -}}
+{{- $seconds -}}
 {{- end -}}
