@@ -166,6 +166,17 @@ def test_names_that_yaml_takes_for_something_else_stay_names(helm):
     assert "does not begin with a letter, as that of a service must: set fullnameOverride" in done.stderr
 
 
+def test_values_shown_on_the_page_are_taken(helm, repository, tmp_path):
+    """Otherwise what people copy from docs/kubernetes.md is refused, or gives manifests that are."""
+    page = (repository / "docs" / "kubernetes.md").read_text(encoding="utf-8")
+    shown = [yaml.safe_load(block) for block in re.findall(r"^```yaml\n(.*?)^```", page, re.MULTILINE | re.DOTALL)]
+    assert [values.get("replicas") for values in shown] == [None, 3]
+    for values in shown:
+        manifests = helm.template(values=values)
+        assert helm.faults(manifests, "1.37") == {}
+        loaded(configuration(manifests), tmp_path / "config.yml")
+
+
 @pytest.mark.parametrize("name", VALUES)
 def test_the_notes_show_commands_that_exist(helm, tmp_path, name):
     """Otherwise the first thing that people type after an install fails; helm prints the notes only where there is a cluster."""
