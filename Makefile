@@ -104,5 +104,5 @@ image:
 	  --build-arg REVISION="$$(git rev-parse HEAD 2>/dev/null || echo unknown)" --tag aws-change-exporter:$(VERSION) $(ARGS) .
 
 clean:
-	rm -rf $(VENV) build dist .coverage .grafana_schema_cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist .coverage .grafana_schema_cache .helm_cache .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

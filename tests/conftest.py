@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sandbox.server import Sandbox
     from tests.postgres_server import Server
 
-pytest_plugins = ["tests.calls_made"]
+pytest_plugins = ["tests.calls_made", "tests.helm_chart"]
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from dashboards.render import pages as dashboard_pages
 from exporter.rules import ALERTS, VARIANT, AlertSettings, prometheus_rule, render_alerts, render_recording, render_variant
 from tools.compose_files import compose_alertmanager, compose_prometheus
+from tools.helm_chart import CHART, chart_pages
 from tools.page_alerts import alerts_page
 from tools.page_api import api_page
 from tools.page_cli import cli_page
@@ -45,6 +46,7 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "docs/configuration.md": lambda: configuration_page((ROOT / "example.yml").read_text(encoding="utf-8")),
     "docs/events.md": events_page,
     "docs/metrics.md": metrics_page,
+    **chart_pages(ROOT),
     **dashboard_pages(),
     **deployments(),
     **{f"{RUNBOOKS}/{alert.name}.md": partial(runbook_page, alert) for alert in (*ALERTS, VARIANT)},
@@ -59,8 +61,9 @@ def stale(root: Path, pages: Mapping[str, Callable[[], str]]) -> dict[str, str]:
 
 
 def orphans(root: Path, pages: Mapping[str, Callable[[], str]]) -> list[str]:
-    """Return the runbooks of alerts that are not there any more."""
-    return sorted(name for path in (root / RUNBOOKS).glob("*.md") if (name := f"{RUNBOOKS}/{path.name}") not in pages)
+    """Return the runbooks of alerts, and the chart's copies of dashboards, that are not there any more."""
+    kept = ((RUNBOOKS, "*.md"), (f"{CHART}/files/dashboards", "*.json"))
+    return sorted(name for folder, files in kept for path in (root / folder).glob(files) if (name := f"{folder}/{path.name}") not in pages)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -78,7 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"wrote {name}")
     left = orphans(ROOT, PAGES)
     for name in left:
-        print(f"{name} is the runbook of no alert; remove it", file=sys.stderr)
+        print(f"{name} belongs to nothing that is there any more; remove it", file=sys.stderr)
     return 1 if (check and pages) or left else 0
 
 
