@@ -189,7 +189,8 @@ class ConfigAsk:
         now, begun = self._now(), self._clock()
 
         def waiting(seconds: float, stopping: Callable[[], bool]) -> None:
-            if self._clock() + seconds > begun + self._patience:
+            # While somebody waits there is time to say that it is throttled, which says more than that it takes too long.
+            if self._clock() + seconds > begun + self._patience / 2:
                 raise AwsError("throttled", "there is no time left to ask again", GET_CONFIG_HISTORY.action)
             wait(seconds, stopping)
 
