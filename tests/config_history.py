@@ -85,6 +85,7 @@ class Recorded:
     region: str = REGION
     fault: Callable[[int], None] = lambda _before: None
     asked: list[Mapping[str, Any]] = field(default_factory=list)
+    now: datetime = NOW
 
     def call(self, operation: Operation, /, **asked: Any) -> Mapping[str, Any]:
         """Answer GetResourceConfigHistory."""
@@ -98,7 +99,7 @@ class Recorded:
         if code:
             reason = "access_denied" if code == "AccessDeniedException" else "not_found"
             raise AwsError(reason, f"{operation.action} of {asked['resourceId']} in {self.region} failed: {code}", operation.action, code)
-        later = asked.get("laterTime", NOW)
+        later = asked.get("laterTime", self.now)
         newest = sorted((one for one in found if one["configurationItemCaptureTime"] <= later), key=_captured, reverse=True)
         start = int(asked.get("nextToken", 0))
         more = {"nextToken": str(start + self.page)} if len(newest) > start + self.page else {}
