@@ -62,8 +62,8 @@ class Site:
             "history-empty": self.url("history", principal="nobody"),
             "history-wrong": self.url("history", since="yesterday"),
             "group": self.url("group", account_id=ACCOUNT, region=REGION, security_group_id=BASTION),
-            "group-config": self.url("group", account_id=ACCOUNT, region=REGION, security_group_id=BASTION, config=1),
-            "group-config-refused": self.url("group", account_id=ACCOUNT, region=REGION, security_group_id=BATCH, config=1),
+            "group-config": self.url("group", account_id=ACCOUNT, region=REGION, security_group_id=BASTION, config=1) + "#changes",
+            "group-config-refused": self.url("group", account_id=ACCOUNT, region=REGION, security_group_id=BATCH, config=1) + "#changes",
             "principal": self.url("principal", principal="sso/AdministratorAccess"),
             "event": self.url("event", event_id=self.incident.widened.event_id, record=1),
             "event-unexplained": self.url("event", event_id=self.incident.entry.event_id),
@@ -476,7 +476,8 @@ def test_pictures_of_every_page_are_kept_to_be_looked_at(site: Site, open_page: 
     directory = repository / "build" / "pages"
     directory.mkdir(parents=True, exist_ok=True)
     for form, viewport, scheme in (("light", WIDE, "light"), ("dark", WIDE, "dark"), ("phone", PHONE, "light")):
-        page = open_page(site.url(""), viewport, color_scheme=scheme)
+        # Without motion, which a picture would catch halfway to what the address names.
+        page = open_page(site.url(""), viewport, color_scheme=scheme, reduced_motion="reduce")
         for name, address in site.all().items():
             page.goto(address)
             picture = page.screenshot(path=directory / f"{name}-{form}.png")
