@@ -14,7 +14,8 @@ import pytest
 from exporter.aws import Account, Accounts
 from exporter.config import Config
 from exporter.errors import AwsError, SourceError, StoreError
-from exporter.history.config_ask import AT_ONCE, KEPT, MOST, ConfigAsk, ConfigItems, Refused, Why
+from exporter.history.config_ask import AT_ONCE, KEPT, ConfigAsk
+from exporter.history.config_newest import MOST, ConfigItems, Refused, Why
 from exporter.store import Store, open_store
 from exporter.web.routes import config_ask_of
 from tests.config_history import ACCOUNT, GROUP, REGION, Recorded, RecordedAws, config_ask, group_item, tcp
@@ -275,10 +276,11 @@ def test_a_fault_of_ours_is_told_to_whoever_asked(store: Store) -> None:
     """Swallowed in its thread, it would look as if AWS never answered; and its place must be free again."""
     recorded = Recorded(items(1))
     ask = config_ask(RecordedAws(recorded), store)
-    recorded.fault = _fails(ZeroDivisionError())
+    recorded.fault = _fails(ValueError("secret"))
     for _ in range(AT_ONCE + 1):
-        with pytest.raises(ZeroDivisionError):
+        with pytest.raises(RuntimeError) as caught:
             ask.items(ACCOUNT, REGION, GROUP)
+        assert isinstance(caught.value.__cause__, ValueError)
     recorded.fault = lambda _before: None
     assert len(ask.items(ACCOUNT, REGION, GROUP).items) == 1
 

@@ -7,26 +7,15 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from enum import StrEnum
+from datetime import datetime
 
-from exporter.aws import Account, Accounts, Aws
-from exporter.aws.operations import GET_CONFIG_HISTORY
-from exporter.errors import AwsError, SourceError
-from exporter.history.config_actors import Actors, Beside
-from exporter.history.config_refusals import NOTHING_KNOWN, code_of, said
-from exporter.history.config_walk import Walk
+from exporter.aws import Aws
+from exporter.history.config_newest import ConfigItems, Failed, Key, Newest, Refused, Why, now_utc, too_long, unheard
 from exporter.parse.record import Opened
 from exporter.settings import account_id as checked_account
 from exporter.settings import region_name as checked_region
-from exporter.snapshots.asking import Asker, Stopping, wait
-from exporter.snapshots.base import ReadContext
-from exporter.snapshots.config_shapes import SECURITY_GROUP
-from exporter.store.base import HistoryEvent, Query, Store
+from exporter.store.base import Store
 
-MOST = 100
-"""Items that are shown, the newest; a page of AWS's answers has as many."""
 PATIENCE = 8.0
 """Seconds after which whoever asks is told to come again; the answer is awaited as long again, and kept for them."""
 AT_ONCE = 2
@@ -34,46 +23,10 @@ AT_ONCE = 2
 KEPT = 60.0
 """Seconds for which an answer is given again."""
 _KEPT_REFUSAL, _MOST_KEPT = 10.0, 64
-_ACCOUNTS_KEPT = 300.0
-"""Seconds for which the accounts are known: an organization has them listed page by page."""
 _GROUP = re.compile(r"sg-(?:[0-9a-f]{8}|[0-9a-f]{17})")
 
 Using = Callable[[], AbstractContextManager[Aws | None]]
 """Keeps AWS open while it is used; gives None where the configuration has none."""
-Key = tuple[str, str, str]
-
-
-class Why(StrEnum):
-    """Why there is no answer."""
-
-    NO_AWS = "no_aws"
-    NOT_WATCHED = "not_watched"
-    BUSY = "busy"
-    TOOK_TOO_LONG = "took_too_long"
-    FAILED = "failed"
-
-
-class Refused(Exception):
-    """There is no answer; the text says to a person why and what to do, and repeats nothing that AWS said."""
-
-    def __init__(self, why: Why, message: str) -> None:
-        super().__init__(message)
-        self.why = why
-
-
-@dataclass(frozen=True, slots=True)
-class ConfigItems:
-    """What AWS Config has of a group: items as rows, newest first, and whether there are `more`.
-
-    `known` is False where AWS Config records and has nothing; `daily` says that it looks once a day; `problems` are what the answer lacks.
-    """
-
-    items: tuple[HistoryEvent, ...]
-    asked_at: datetime
-    more: bool = False
-    known: bool = True
-    daily: bool = False
-    problems: tuple[str, ...] = ()
 
 
 class _Job:
@@ -96,18 +49,17 @@ class ConfigAsk:
         using: Using,
         store: Store,
         opened: Callable[[], Opened],
-        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        now: Callable[[], datetime] = now_utc,
         *,
-        failed: Callable[[SourceError, str, str], None] = lambda _error, _account_id, _region: None,
+        failed: Failed = unheard,
         patience: float = PATIENCE,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._using, self._store, self._opened, self._now = using, store, opened, now
-        self._failed, self._patience, self._clock = failed, patience, clock
+        self._using, self._patience, self._clock = using, patience, clock
+        self._newest = Newest(store, opened, now, failed, patience=patience, clock=clock)
         self._lock = threading.Lock()
         self._running: set[Key] = set()
         self._kept: dict[Key, tuple[float, ConfigItems | Refused]] = {}
-        self._accounts: tuple[float, Accounts] | None = None
         self._of: Aws | None = None
 
     @property
@@ -134,7 +86,7 @@ class ConfigAsk:
         with self._lock:
             if aws is not self._of:
                 # Another configuration may ask as somebody else, who may see less.
-                self._of, self._accounts = aws, None
+                self._of = aws
                 self._kept.clear()
             kept = self._kept.get(key)
             if kept is not None and self._clock() < kept[0]:
@@ -156,9 +108,10 @@ class ConfigAsk:
 
     def _awaited(self, job: _Job) -> ConfigItems | Refused:
         if not job.done.wait(self._patience):
-            return _too_long(self._patience)
+            return too_long(self._patience)
         if job.fault is not None:
-            raise job.fault
+            # Whatever it is, it is nothing that whoever asked did wrong.
+            raise RuntimeError("asking AWS Config failed by a fault of ours") from job.fault
         assert job.answer is not None
         return job.answer
 
@@ -166,7 +119,7 @@ class ConfigAsk:
         asked: Aws | None = None
         try:
             with self._using() as asked:
-                job.answer = self._read(asked, key) if asked is not None else _no_aws()
+                job.answer = self._newest.read(asked, key) if asked is not None else _no_aws()
         except Refused as refused:
             job.answer = refused
         except BaseException as error:  # noqa: BLE001 - raised again by whoever waits for the answer
@@ -184,59 +137,6 @@ class ConfigAsk:
         whole = isinstance(answer, ConfigItems) and not answer.problems
         self._kept[key] = self._clock() + (KEPT if whole else _KEPT_REFUSAL), answer
 
-    def _read(self, aws: Aws, key: Key) -> ConfigItems:
-        account_id, region, group_id = key
-        now, begun = self._now(), self._clock()
-
-        def waiting(seconds: float, stopping: Callable[[], bool]) -> None:
-            # While somebody waits there is time to say that it is throttled, which says more than that it takes too long.
-            if self._clock() + seconds > begun + self._patience / 2:
-                raise AwsError("throttled", "there is no time left to ask again", GET_CONFIG_HISTORY.action)
-            wait(seconds, stopping)
-
-        context = ReadContext(lambda: now, lambda: self._clock() > begun + 2 * self._patience)
-        # Event history is not asked who it was: two calls a second are all that AWS allows, and the sources need them.
-        actors = Actors(Beside(), self._store.search)
-        walk: Walk | None = None
-        problems: list[str] = []
-        try:
-            caller = aws.caller(region, self._account(aws, account_id))
-            query = Query(security_groups=(group_id,), limit=MOST + 1)
-            walk = Walk(Asker(caller, context, waiting), SECURITY_GROUP, group_id, query, now, actors, self._opened())
-            walk.run()
-        except Stopping:
-            raise _too_long(self._patience) from None
-        except SourceError as error:
-            if code_of(error) == NOTHING_KNOWN:
-                return ConfigItems((), now, known=False)
-            self._failed(error, account_id, region)
-            if walk is None or not walk.found:
-                raise Refused(Why.FAILED, said(error, account_id, region)) from None
-            problems.append(said(error, account_id, region))
-        if walk.broken:
-            problems.append(f"{len(walk.broken)} items could not be understood and are left out; the command says what is wrong with them.")
-        if actors.problems:
-            problems.append("Who it was could not be looked up, because the store cannot be read now.")
-        newest = sorted(walk.found.values(), key=lambda item: (item.event.event_time, item.event.event_id), reverse=True)
-        return ConfigItems(tuple(newest[:MOST]), now, len(newest) > MOST, daily=walk.daily, problems=tuple(problems))
-
-    def _account(self, aws: Aws, account_id: str) -> Account:
-        known = self._accounts
-        if known is None or self._clock() >= known[0] or aws is not self._of:
-            known = self._clock() + _ACCOUNTS_KEPT, aws.accounts()
-            with self._lock:
-                if aws is self._of and not known[1].failures:
-                    self._accounts = known
-        found = next((account for account in known[1].accounts if account.account_id == account_id), None)
-        if found is not None:
-            return found
-        if known[1].failures:
-            raise known[1].failures[0][1]
-        raise Refused(
-            Why.NOT_WATCHED,
-            f"The account {account_id} is none of those that this exporter asks: add it to aws.accounts, and it can be asked.",
-        )
-
 
 def _can_be_asked(account_id: str, region: str, group_id: str) -> bool:
     """Tell whether an address may be made of these: records name accounts and regions, and who writes them is not always AWS."""
@@ -248,7 +148,3 @@ def _can_be_asked(account_id: str, region: str, group_id: str) -> bool:
 
 def _no_aws() -> Refused:
     return Refused(Why.NO_AWS, "This exporter asks nothing of AWS: nothing in its configuration is read from there.")
-
-
-def _too_long(seconds: float) -> Refused:
-    return Refused(Why.TOOK_TOO_LONG, f"AWS Config did not answer within {seconds:g} seconds. Ask again in a moment.")

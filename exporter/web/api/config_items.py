@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from http import HTTPStatus
 
 from exporter.history import format_time, row
-from exporter.history.config_ask import AT_ONCE, KEPT, MOST, PATIENCE, Refused, Why
+from exporter.history.config_ask import AT_ONCE, KEPT, PATIENCE
+from exporter.history.config_newest import MOST, Refused, Why
 from exporter.history.standing import group_facts
 from exporter.web.api.answers import Answer, to_json
 from exporter.web.api.endpoint import Asked, Endpoint, Rooms

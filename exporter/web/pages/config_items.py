@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from exporter.history.config_ask import MOST, ConfigItems, Refused
+from exporter.history.config_newest import MOST, ConfigItems, Refused
 from exporter.history.config_rows import UNKNOWN
 from exporter.history.standing import GroupFacts
 from exporter.store.base import HistoryEvent, Query
