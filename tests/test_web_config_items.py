@@ -23,15 +23,17 @@ from exporter.logs import make_logger
 from exporter.service import Service
 from exporter.web import WebServer, all_routes, make_app
 from sandbox.faults import Faults
+from sandbox.identities import parse_identity
 from sandbox.policies import Policies
 from tests.aws_fast import Stepping, stepping_sandbox, without_turns
-from tests.sandbox_client import ACCOUNT, KEY, REGION
+from tests.sandbox_client import ACCOUNT, KEY, REGION, client
 from tests.test_api_contract import check
 from tests.test_history_config_sandbox import World
 
 pytestmark = pytest.mark.usefixtures("aws_environment")
 
 ACTION = "config:GetResourceConfigHistory"
+MEMBER, MEMBER_KEY = "444455556666", "AKIAMEMBEREXAMPLE000"
 
 
 @pytest.fixture(autouse=True)
@@ -71,9 +73,9 @@ class Site(World):
         status, body, headers = self.get(f"api/v1/groups/{ACCOUNT}/{REGION}/{group}/config-items")
         return status, json.loads(body), headers
 
-    def asked(self) -> int:
-        """Return how often AWS Config was asked for a history."""
-        return sum(row["action"] == ACTION for row in self.sandbox.actions.rows())
+    def asked_in_all(self) -> int:
+        """Return how often AWS was asked for anything."""
+        return sum(row["count"] for row in self.sandbox.actions.rows())
 
 
 @contextmanager
@@ -123,13 +125,13 @@ def test_items_are_drawn_with_who_made_them_and_lead_to_the_event(tmp_path: Path
         site.sandbox.control.unrecorded = True
         site.open(group, 443)
         with serving(site):
-            before = site.asked()
+            before = site.asked(ACTION)
             body = site.page(group)
             assert site.get("metrics")[0] == 200
-            assert site.asked() == before, "neither a look at the group nor a scrape asks"
+            assert site.asked(ACTION) == before, "neither a look at the group nor a scrape asks"
             (link,) = set(re.findall(r'href="(group\?[^"#]*config=1)#changes"', body))
             status, shown, _ = site.get(html.unescape(link))
-            assert (status, site.asked()) == (200, before + 1)
+            assert (status, site.asked(ACTION)) == (200, before + 1)
             newest, edited, tagged, opened, found = cards(shown)
             assert "Nobody known ConfigurationItem" in newest
             assert "+ ingress tcp 443 from 192.0.2.0/24" in newest
@@ -151,7 +153,7 @@ def test_items_are_drawn_with_who_made_them_and_lead_to_the_event(tmp_path: Path
             assert cards(site.get(html.unescape(link))[1]) == [newest, edited, tagged, opened, found]
             status, answer, _ = site.api(group)
             check("ConfigItems", answer)
-            assert (status, site.asked()) == (200, before + 1)
+            assert (status, site.asked(ACTION)) == (200, before + 1)
             assert (answer["more"], answer["known"], answer["daily"], answer["problems"]) == (False, True, False, [])
         rows = [{**row, "recorded_at": None} for row in site.history(group)]
         items = [{**row, "recorded_at": None} for row in answer["items"]]
@@ -218,7 +220,7 @@ def test_where_nothing_is_read_from_aws_nothing_is_offered_and_nothing_asked(tmp
         group = site.group()
         with serving(site):
             pass
-        before = len(site.sandbox.actions.rows())
+        before = site.asked_in_all()
         files = tmp_path / "trail"
         files.mkdir()
         with serving(site, sources=[{"type": "files", "path": str(files)}], posture={"enabled": False}):
@@ -228,7 +230,7 @@ def test_where_nothing_is_read_from_aws_nothing_is_offered_and_nothing_asked(tmp
             assert "This exporter asks nothing of AWS" in said(site.page(group, config=1))
             status, answer, _ = site.api(group)
             assert (status, "asks nothing of AWS" in answer["detail"]) == (404, True)
-        assert len(site.sandbox.actions.rows()) == before
+        assert site.asked_in_all() == before
 
 
 def test_the_api_asks_for_no_group_that_is_not_known_here(tmp_path: Path) -> None:
@@ -237,10 +239,10 @@ def test_the_api_asks_for_no_group_that_is_not_known_here(tmp_path: Path) -> Non
         site.record()
         group = site.group()
         with serving(site):
-            before = len(site.sandbox.actions.rows())
+            before = site.asked_in_all()
             for path in (f"{ACCOUNT}/{REGION}/sg-0123456789abcdef0", f"{ACCOUNT}/eu-west-1/{group}", f"444455556666/{REGION}/{group}"):
                 assert site.get(f"api/v1/groups/{path}/config-items")[0] == 404
-            assert len(site.sandbox.actions.rows()) == before
+            assert site.asked_in_all() == before
 
 
 def test_the_policy_that_the_page_names_is_what_it_needs(tmp_path: Path) -> None:
@@ -254,6 +256,22 @@ def test_the_policy_that_the_page_names_is_what_it_needs(tmp_path: Path) -> None
             site.sandbox.application._gate._policies = Policies({f"arn:aws:iam::{ACCOUNT}:user/alice": hub.policy()})
             status, answer, _ = site.api(group)
             assert (status, [item["principal"]["name"] for item in answer["items"]]) == (200, ["user/alice"] * 2)
+
+
+def test_a_member_account_is_asked_by_its_role(tmp_path: Path) -> None:
+    """The hub's own credentials see nothing of the accounts that it watches, and would be asked about a group that is not theirs."""
+    with site_of(tmp_path, identities={MEMBER_KEY: parse_identity("role/Deploy/ci", MEMBER)}) as site:
+        site.ec2, site.config = (client(site.sandbox, service, key=MEMBER_KEY) for service in ("ec2", "config"))
+        site.record()
+        group = site.group()
+        site.open(group, 22)
+        role = f"arn:aws:iam::{MEMBER}:role/aws-change-exporter"
+        with serving(site, aws={"endpoint_url": site.sandbox.url, "accounts": [{"role_arn": role}]}):
+            status, body, _ = site.get(f"api/v1/groups/{MEMBER}/{REGION}/{group}/config-items")
+            assert status == 200, body
+            assert [item["principal"]["name"] for item in json.loads(body)["items"]] == ["role/Deploy"] * 2
+        (asker,) = {row["identity"] for row in site.sandbox.actions.rows() if row["action"] == ACTION}
+        assert asker == role
 
 
 def test_daily_recording_and_a_group_that_is_not_known_are_said(tmp_path: Path) -> None:
