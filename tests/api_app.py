@@ -17,6 +17,7 @@ from exporter.report import Report
 from exporter.sources.base import UnitKey
 from exporter.web.api import api_routes
 from exporter.web.app import make_app
+from tests.config_history import Recorded, RecordedAws, config_ask
 from tests.store_events import ingest
 from tests.test_surveyor import World
 
@@ -41,16 +42,19 @@ class Answered:
 
 @dataclass(slots=True)
 class Api:
-    """A world of what stands and happened, with the API over it."""
+    """A world of what stands and happened, with the API over it; `recorded` is what AWS Config has of it."""
 
     world: World = field(default_factory=World)
     polls: dict[UnitKey, Report] = field(default_factory=dict)
     log: io.StringIO = field(default_factory=io.StringIO)
+    recorded: Recorded | None = None
     app: Any = None
 
     def __post_init__(self) -> None:
         service: Any = SimpleNamespace(log=make_logger("info", "json", self.log), telemetry=Telemetry())
-        self.app = make_app(service, api_routes(self.world.store, self._reports, lambda: self.world.judge, lambda: self.world.now))
+        asks = config_ask(RecordedAws(self.recorded) if self.recorded else None, self.world.store)
+        routes = api_routes(self.world.store, self._reports, lambda: self.world.judge, lambda: self.world.now, asks)
+        self.app = make_app(service, routes)
 
     def _reports(self) -> Mapping[UnitKey, Report]:
         return {**self.polls, **self.world.surveyor.reports}

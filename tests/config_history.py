@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from exporter.aws import Operation
+from exporter.aws import Account, Accounts, Operation
 from exporter.errors import AwsError
 from exporter.history.config_actors import Actors, Beside
+from exporter.history.config_ask import ConfigAsk
 from exporter.history.config_timeline import ConfigTimeline
 from exporter.history.places import Answer
 from exporter.model import ChangeEvent
@@ -83,6 +85,7 @@ class Recorded:
     region: str = REGION
     fault: Callable[[int], None] = lambda _before: None
     asked: list[Mapping[str, Any]] = field(default_factory=list)
+    now: datetime = NOW
 
     def call(self, operation: Operation, /, **asked: Any) -> Mapping[str, Any]:
         """Answer GetResourceConfigHistory."""
@@ -96,11 +99,36 @@ class Recorded:
         if code:
             reason = "access_denied" if code == "AccessDeniedException" else "not_found"
             raise AwsError(reason, f"{operation.action} of {asked['resourceId']} in {self.region} failed: {code}", operation.action, code)
-        later = asked.get("laterTime", NOW)
+        later = asked.get("laterTime", self.now)
         newest = sorted((one for one in found if one["configurationItemCaptureTime"] <= later), key=_captured, reverse=True)
         start = int(asked.get("nextToken", 0))
         more = {"nextToken": str(start + self.page)} if len(newest) > start + self.page else {}
         return {"configurationItems": newest[start : start + self.page], **more}
+
+
+@dataclass
+class RecordedAws:
+    """AWS whose accounts have AWS Config behind each of their regions: the same caller everywhere."""
+
+    caller_: Recorded
+    known: Accounts = field(default_factory=lambda: Accounts((Account(ACCOUNT),)))
+    listed: int = 0
+
+    def accounts(self) -> Accounts:
+        """Return the accounts, and count that they were listed."""
+        self.listed += 1
+        return self.known
+
+    def caller(self, region: str, account: Account | None = None) -> Recorded:
+        """Return the caller of the one account and region that there is."""
+        assert account is not None
+        assert (account.account_id, region) == (self.caller_.account_id, self.caller_.region)
+        return self.caller_
+
+
+def config_ask(aws: RecordedAws | None, store: Any, **options: Any) -> ConfigAsk:
+    """Return what asks such an AWS about groups, for the store of a test."""
+    return ConfigAsk(lambda: nullcontext(aws), store, lambda: lambda _changes: (), lambda: NOW, **options)  # type: ignore[arg-type]
 
 
 def _captured(told: Mapping[str, Any]) -> datetime:

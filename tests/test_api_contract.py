@@ -20,6 +20,7 @@ from exporter.web.api import ENDPOINTS
 from exporter.web.api.openapi import description
 from exporter.web.api.schemas import SCHEMAS
 from tests.api_app import Api
+from tests.config_history import Recorded, group_item, tcp
 from tests.store_events import ACCOUNT, REGION, event_id, made_up
 from tests.test_surveyor import DB, EVERYONE, LIST, WEB, added, rule, web
 
@@ -46,7 +47,8 @@ def check(name: str, value: Any) -> None:
 @pytest.fixture(scope="module")
 def api() -> Iterator[Api]:
     """An API over all that can be known: events of every kind, groups that stand, are open, are gone; polls that went well and badly."""
-    made = Api()
+    items = [group_item(number, tcp(443, EVERYONE), *[tcp(22, EVERYONE)] * (number > 2), tags={"n": str(number)}) for number in (1, 2, 3)]
+    made = Api(recorded=Recorded([{**one, "resourceId": WEB} for one in items]))
     world = made.world
     made.store(*made_up(1, 200))
     world.event("CreateSecurityGroup", security_groups=(GONE,))
@@ -76,6 +78,8 @@ ASKED = (
     ("Group", f"/api/v1/groups/{ACCOUNT}/{REGION}/{WEB}"),
     ("Group", f"/api/v1/groups/{ACCOUNT}/{REGION}/{DB}"),
     ("Group", f"/api/v1/groups/{ACCOUNT}/{REGION}/{GONE}"),
+    ("ConfigItems", f"/api/v1/groups/{ACCOUNT}/{REGION}/{WEB}/config-items"),
+    ("ConfigItems", f"/api/v1/groups/{ACCOUNT}/{REGION}/{DB}/config-items"),
     ("OpenList", "/api/v1/open"),
     ("OpenList", "/api/v1/open?limit=1&exposure=public"),
     ("Principal", "/api/v1/principals?principal=role/Deploy"),
@@ -84,6 +88,7 @@ ASKED = (
     ("OpenApi", "/api/v1/openapi.json"),
     ("Problem", "/api/v1/events?limit=0"),
     ("Problem", "/api/v1/groups/x/y/z"),
+    ("Problem", f"/api/v1/groups/{ACCOUNT}/{REGION}/sg-000000000000000ff/config-items"),
 )
 
 
@@ -106,13 +111,15 @@ def test_every_endpoint_is_asked_above() -> None:
 def test_the_answers_above_hold_what_may_be_null(api: Api) -> None:
     """A schema that was only held against nulls says nothing of the rest."""
     answers = [api.ask(url).json for _, url in ASKED]
-    events, group, gone, opened = answers[0]["events"], answers[4], answers[6], answers[7]
+    events, group, gone, items, opened = answers[0]["events"], answers[4], answers[6], answers[7]["items"], answers[9]
     assert {event["outcome"] for event in events} >= {"success", "denied", "noop"}
     assert (group["interfaces"], group["exposure"]["ipv4"], group["open"][0]["by"]) == (2, "public", "role/Deploy")
+    assert [len(item["rule_changes"]) for item in items] == [1, 0, 0]
+    assert all(item["remarks"] for item in items)
     assert (gone["deleted"], gone["security_group_name"]) != (None, None)
     assert len(opened["open"]) == opened["total"] == 2
     assert opened["units"][0]["read_at"]["groups"] is not None
-    assert {source["reason"] for source in answers[10]["sources"]} == {None, "throttled"}
+    assert {source["reason"] for source in answers[12]["sources"]} == {None, "throttled"}
     assert "secret" not in json.dumps(answers)
 
 

@@ -23,6 +23,7 @@ from exporter.web.api.openapi import description
 from exporter.web.http import MAX_FIELDS, MAX_QUERY
 from exporter.web.server import WebServer
 from tests.api_app import Api
+from tests.config_history import Recorded, group_item, tcp
 from tests.store_events import ACCOUNT, NOON, REGION, event_id, made_up
 from tests.test_surveyor import EVERYONE, WEB, rule, web
 
@@ -38,7 +39,7 @@ schema = schemathesis.openapi.from_dict(description(ENDPOINTS))
 @pytest.fixture(scope="module")
 def base_url() -> Iterator[str]:
     """Serve an API over some events and a group that is open."""
-    api = Api()
+    api = Api(recorded=Recorded([{**group_item(1, tcp(22, EVERYONE)), "resourceId": WEB}]))
     api.store(*made_up(1, 60))
     api.world.survey(web(rule(22, EVERYONE)))
     server = WebServer("127.0.0.1:0", api.app, lambda message: None)
@@ -69,7 +70,14 @@ def _times(value: Any) -> int:
 
 
 @pytest.mark.parametrize(
-    "path", [f"events/{event_id(1_000_000)}", f"groups/{ACCOUNT}/{REGION}/{WEB}", "principals?principal=role/Deploy", "open"]
+    "path",
+    [
+        f"events/{event_id(1_000_000)}",
+        f"groups/{ACCOUNT}/{REGION}/{WEB}",
+        f"groups/{ACCOUNT}/{REGION}/{WEB}/config-items",
+        "principals?principal=role/Deploy",
+        "open",
+    ],
 )
 def test_what_schemathesis_asks_is_there(base_url: str, path: str) -> None:
     """An API that answers 404 to everything would make all of the above say nothing."""

@@ -53,6 +53,10 @@ class World:
         answer = self.ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[permission])
         return str(answer["SecurityGroupRules"][0]["SecurityGroupRuleId"])
 
+    def asked(self, action: str) -> int:
+        """Return how often an action was asked for."""
+        return sum(row["count"] for row in self.sandbox.actions.rows() if row["action"] == action)
+
     def run(self, command: str, *arguments: str) -> Result:
         """Run a command."""
         path = self._folder / "config.yml"
@@ -199,10 +203,10 @@ def test_the_store_comes_first_and_all_who_tell_of_an_event_are_named(tmp_path):
         assert opened["sources"] == ["cloudtrail", "aws-config"]
         assert [row["event_name"] for row in rows if row["event_source"] == "config.amazonaws.com"] == ["ResourceDiscovered"]
         # Alone, AWS Config finds who it was in the store, without asking Event history.
-        before = sum(row["action"] == "cloudtrail:LookupEvents" for row in here.sandbox.actions.rows())
+        before = here.asked("cloudtrail:LookupEvents")
         (item, _) = here.history(group)
         assert (item["shared_event_id"], item["principal"]["name"]) == (opened["event_id"], "user/alice")
-        assert sum(row["action"] == "cloudtrail:LookupEvents" for row in here.sandbox.actions.rows()) == before
+        assert here.asked("cloudtrail:LookupEvents") == before > 0
 
 
 def test_a_page_of_the_timeline_goes_on_where_the_last_one_ended(tmp_path):

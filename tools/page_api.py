@@ -19,9 +19,9 @@ from tools.markdown import code, notice, page, table
 BASE = "http://localhost:10893"
 
 INTRODUCTION = """
-JSON over HTTP: what the store knows, for programs. It only reads, and never calls AWS. `/api/v1/openapi.json` describes it for generators
-of clients (OpenAPI 3.1); this page and that description are made from the code that serves, and Schemathesis holds the one against the
-other. Who may ask is decided for all of the exporter's pages together.
+JSON over HTTP: what the store knows, for programs. It only reads, and calls AWS for `…/config-items` alone. `/api/v1/openapi.json`
+describes it for generators of clients (OpenAPI 3.1); this page and that description are made from the code that serves, and Schemathesis
+holds the one against the other. Who may ask is decided for all of the exporter's pages together.
 
 A name may hold whatever somebody called it: read every text as text. All JSON is ASCII, with escapes. What is not known is null, never left
 out; a member may be added in any version, and none is renamed or removed within `/api/v1`.
@@ -81,7 +81,7 @@ def api_page() -> str:
         ),
         "## Asking",
         RULES,
-        table(("Status", "Meaning"), ((code(status), text) for status, text in sorted({**PROBLEMS, "404": _MISSING}.items()))),
+        table(("Status", "Meaning"), ((code(status), text) for status, text in sorted({**PROBLEMS, "404": _MISSING, **_OF_AWS}.items()))),
         "## Examples",
         EXAMPLES,
         "## Endpoints",
@@ -92,6 +92,7 @@ def api_page() -> str:
 
 
 _MISSING = "There is no such event, group or principal; or no such path."
+_OF_AWS = {"502": "AWS refused or failed, where AWS is asked.", "504": "AWS did not answer in time."}
 
 
 def endpoint_blocks(endpoint: Endpoint) -> Iterator[str]:

@@ -24,7 +24,8 @@ from exporter.service import require_sources
 @click.option("--hub-arn", default="", metavar="ARN", help="Role or user that the exporter runs as, for the trust policies of its roles.")
 @click.option(
     "--history", "history", multiple=True, type=click.Choice(list(HISTORY)),
-    help="Also what `history --from` this place calls, for people who ask it with these credentials. May be repeated.",
+    help="Also what `history --from` this place calls, for people who ask it with these credentials; `aws-config` is also for "
+    "what the page of a group shows of AWS Config. May be repeated.",
 )  # fmt: skip
 @reports_errors
 def iam_policy(config_file: Path | None, form: str, name: str, hub_arn: str, history: tuple[str, ...]) -> None:

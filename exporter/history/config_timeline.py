@@ -9,9 +9,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from exporter.aws import Caller
-from exporter.errors import AwsError, SourceError
+from exporter.errors import SourceError
 from exporter.history.config_actors import Actors
 from exporter.history.config_items import KINDS
+from exporter.history.config_refusals import NO_RECORDER, NOTHING_KNOWN, code_of
 from exporter.history.config_rows import NAMED
 from exporter.history.config_walk import SOURCE, Walk
 from exporter.history.matching import Matcher
@@ -25,8 +26,6 @@ from exporter.text import visible
 
 _AT_ONCE = 8
 _MOST_NAMED = 5
-_NOTHING_KNOWN = "ResourceNotDiscoveredException"
-_NO_RECORDER = "NoAvailableConfigurationRecorderException"
 
 
 @dataclass(slots=True)
@@ -105,10 +104,10 @@ class ConfigTimeline:
             except Stopping:
                 break
             except SourceError as error:
-                code = error.code if isinstance(error, AwsError) else ""
-                if code == _NO_RECORDER:
+                code = code_of(error)
+                if code == NO_RECORDER:
                     told.unrecorded = str(error)
-                elif code != _NOTHING_KNOWN:
+                elif code != NOTHING_KNOWN:
                     told.problems.append(str(error))
             told.add(walk)
         steps.done()

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -17,12 +18,15 @@ from urllib.parse import urlencode
 
 import pytest
 
+from exporter.aws import Operation
 from exporter.config import Config
+from exporter.errors import AwsError
 from exporter.logs import make_logger
 from exporter.metrics.telemetry import Telemetry
 from exporter.store import open_store
 from exporter.web import WebServer, all_routes, make_app
-from tests.pages_estate import ACCOUNT, BASTION, HOSTILE, REGION, Incident, fill, reports
+from tests.config_history import Recorded, RecordedAws, group_item, tcp
+from tests.pages_estate import ACCOUNT, BASTION, BATCH, HOSTILE, REGION, Incident, fill, reports
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -58,11 +62,58 @@ class Site:
             "history-empty": self.url("history", principal="nobody"),
             "history-wrong": self.url("history", since="yesterday"),
             "group": self.url("group", account_id=ACCOUNT, region=REGION, security_group_id=BASTION),
+            "group-config": self.url("group", account_id=ACCOUNT, region=REGION, security_group_id=BASTION, config=1) + "#changes",
+            "group-config-refused": self.url("group", account_id=ACCOUNT, region=REGION, security_group_id=BATCH, config=1) + "#changes",
             "principal": self.url("principal", principal="sso/AdministratorAccess"),
             "event": self.url("event", event_id=self.incident.widened.event_id, record=1),
             "event-unexplained": self.url("event", event_id=self.incident.entry.event_id),
             "event-unknown": self.url("event", event_id="00000000-0000-4000-8000-000000000000"),
         }
+
+
+HOSTILE_GROUP = "sg-00000000000000bad"
+TAGS = {"team": "platform", "cost-centre": "4711"}
+
+
+class Answering(Recorded):
+    """AWS Config that tells of the bastion, of a group whose texts are hostile, and may not be asked about a third."""
+
+    def call(self, operation: Operation, /, **asked: Any) -> Mapping[str, Any]:
+        """Answer GetResourceConfigHistory."""
+        if asked["resourceId"] == BATCH:
+            raise AwsError("access_denied", "<b>arn:aws:iam::secret</b>", operation.action, "AccessDeniedException")
+        return super().call(operation, **asked)
+
+
+def recorded(incident: Incident, now: datetime) -> Recorded:
+    """Return AWS Config as it saw the incident."""
+    office, everyone, other = tcp(22, ("198.51.100.0/24", "office")), tcp(22, ("0.0.0.0/0", "office")), tcp(8080, "192.0.2.0/24")
+    told = (
+        (
+            timedelta(hours=20),
+            (office,),
+            {},
+            {"configurationItemStatus": "ResourceDiscovered", "relatedEvents": [incident.created.event_id]},
+        ),
+        (timedelta(hours=6), (office,), TAGS, {}),
+        (timedelta(hours=2), (office, other), TAGS, {}),
+        (timedelta(minutes=4), (everyone, other), TAGS, {"relatedEvents": [incident.widened.event_id]}),
+    )
+    items = [
+        {**group_item(number, *rules, tags=tags), "resourceId": BASTION, "configurationItemCaptureTime": now - ago, **more}
+        for number, (ago, rules, tags, more) in enumerate(told)
+    ]
+    for number, text in enumerate(HOSTILE):
+        name = {"resourceType": text, "resourceId": text, "relationshipName": text}
+        items.append({
+            **group_item(number, tcp(22, ("0.0.0.0/0", text)), tags={text: text}),
+            "resourceId": HOSTILE_GROUP,
+            "configurationItemCaptureTime": now - timedelta(minutes=number),
+            "configurationItemStatus": text,
+            "relatedEvents": [text, incident.hostile[number].event_id],
+            "relationships": [name],
+        })  # fmt: skip
+    return Answering(items, now=now + timedelta(hours=1))
 
 
 @pytest.fixture(scope="module")
@@ -71,10 +122,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     now = datetime.now(UTC)
     store = open_store(tmp_path_factory.mktemp("pages") / "state.db")
     incident = fill(store, now)
-    judge = Config().judge()
+    config = Config()
     log = make_logger("error", "json", io.StringIO())
+    lease = SimpleNamespace(aws=RecordedAws(recorded(incident, now)))
+    pipeline = SimpleNamespace(judge=config.judge(), config=config, lease=lease, using_aws=lambda: nullcontext(True))
     service: Any = SimpleNamespace(
-        store=store, reports=lambda: reports(now), telemetry=Telemetry(), log=log, stopping=False, pipeline=SimpleNamespace(judge=judge)
+        store=store, reports=lambda: reports(now), telemetry=Telemetry(), log=log, stopping=False, pipeline=pipeline
     )
     server = WebServer("127.0.0.1:0", make_app(service, all_routes(service)), lambda _message: None)
     server.start()
@@ -242,6 +295,7 @@ def test_hostile_texts_are_inert_everywhere_and_the_layout_holds(site: Site, ope
         site.url("history", account_id=ACCOUNT, region=REGION),
         site.url(""),
         site.url("group", security_group_id="sg-00000000000000bad"),
+        site.url("group", security_group_id="sg-00000000000000bad", config=1),
     ]
     for event, text in zip(site.incident.hostile, HOSTILE, strict=True):
         addresses.append(site.url("event", event_id=event.event_id, record=1))
@@ -261,6 +315,34 @@ def test_hostile_texts_are_inert_everywhere_and_the_layout_holds(site: Site, ope
             summary.click()
         assert ask(page, "inert") == [], address
         assert "49" not in page.title()
+
+
+@pytest.mark.parametrize("scripts", [True, False], ids=["scripts", "no scripts"])
+def test_aws_configs_items_are_one_click_away_and_lead_to_the_event(site: Site, open_page: Open, scripts: bool) -> None:
+    """Who opened it before the exporter was there, AWS Config knows; the reader has a browser and no credentials."""
+    page = open_page(site.url("group", account_id=ACCOUNT, region=REGION, security_group_id=BASTION), java_script_enabled=scripts)
+    follow(page, "AWS Config")
+    items = page.locator(".change")
+    assert [text.split("\n")[0] for text in items.locator("h3").all_inner_texts()] == [
+        "sso/AdministratorAccess as alice@example.com ConfigurationItem",
+        "Nobody known ConfigurationItem",
+        "Nobody known ConfigurationItem",
+        "sso/AdministratorAccess as alice@example.com ResourceDiscovered",
+    ]
+    newest = items.first
+    assert newest.get_by_text("Opened to the internet: admin").is_visible()
+    # AWS Config names no rule, so an edit is one rule gone and one come; the event tells that it was one and the same.
+    assert newest.locator(".diff .removed").inner_text().startswith("- ingress tcp 22 from 198.51.100.0/24")
+    assert newest.locator(".diff .added").inner_text().startswith("+ ingress tcp 22 from 0.0.0.0/0")
+    red, green = colour(page, ".diff .removed"), colour(page, ".diff .added")
+    assert red[0] > max(red[1:])
+    assert green[1] > max(green[0], green[2])
+    assert items.nth(2).get_by_text("Changes no rule", exact=True).is_visible()
+    assert page.get_by_role("navigation", name="What is shown of this group").locator("[aria-current]").inner_text() == "AWS Config"
+    assert page.get_by_role("heading", name="Current rules").count() == 1
+    with page.expect_navigation():
+        newest.get_by_role("link", name=site.incident.widened.event_id).click()
+    assert "ModifySecurityGroupRules" in page.locator("main").inner_text()
 
 
 def test_all_of_it_works_without_javascript(site: Site, open_page: Open) -> None:
@@ -394,7 +476,8 @@ def test_pictures_of_every_page_are_kept_to_be_looked_at(site: Site, open_page: 
     directory = repository / "build" / "pages"
     directory.mkdir(parents=True, exist_ok=True)
     for form, viewport, scheme in (("light", WIDE, "light"), ("dark", WIDE, "dark"), ("phone", PHONE, "light")):
-        page = open_page(site.url(""), viewport, color_scheme=scheme)
+        # Without motion, which a picture would catch halfway to what the address names.
+        page = open_page(site.url(""), viewport, color_scheme=scheme, reduced_motion="reduce")
         for name, address in site.all().items():
             page.goto(address)
             picture = page.screenshot(path=directory / f"{name}-{form}.png")

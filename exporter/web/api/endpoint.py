@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from exporter.history.config_ask import ConfigAsk
 from exporter.history.opened import Opened
 from exporter.history.overview import Overviews
 from exporter.history.principals import Principals
@@ -35,6 +36,7 @@ class Rooms:
     opened: Opened
     process: str
     """Different for each process: no entity tag outlives a restart, before which the exporter may have been another version."""
+    config_ask: ConfigAsk | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,8 @@ class Endpoint:
     handle: Callable[[Rooms, Asked], Answer | Response]
     parameters: Sequence[Parameter] = ()
     missing: str | None = None
+    problems: Mapping[str, str] = field(default_factory=dict)
+    """What other failures mean here, by status, beside or in place of those of any request."""
     searches: bool = True
     headers: Mapping[str, str] = field(default_factory=dict)
     examples: Sequence[str] = ()

@@ -19,10 +19,12 @@ _HEADERS = {
 }
 PROBLEMS = {
     "400": "A parameter is unknown or wrong; `errors` says which, and what is allowed.",
+    "401": "A login is asked for (basic_auth_users of --web.config.file), and none was sent, or a wrong one.",
     "405": "Only GET and HEAD.",
     "414": f"The query string is longer than {MAX_QUERY} bytes.",
+    "429": "Too many requests, searches or attempts to log in; `Retry-After` says when to come again.",
     "500": "A fault of the exporter; its log says more.",
-    "503": "The store cannot be read now; the log of the exporter says why.",
+    "503": "The store cannot be read now, which the log of the exporter says more of; or, with `Retry-After`, too many searches run.",
 }
 """What may be answered to any request, beside what was asked for."""
 
@@ -44,7 +46,7 @@ def description(endpoints: Iterable[Endpoint]) -> dict[str, Any]:
 
 def _operation(endpoint: Endpoint) -> dict[str, Any]:
     ref = {"$ref": f"#/components/schemas/{endpoint.answers}"}
-    problems = {**PROBLEMS, **({"404": endpoint.missing} if endpoint.missing else {})}
+    problems = {**PROBLEMS, **({"404": endpoint.missing} if endpoint.missing else {}), **endpoint.problems}
     return {
         "operationId": endpoint.name,
         "summary": endpoint.summary,

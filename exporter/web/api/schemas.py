@@ -100,38 +100,37 @@ _OPEN_RULE = {
     "by": _maybe(_text("The principal that opened it.")),
 }
 
-SCHEMAS: Mapping[str, Schema] = {
-    "Event": _object(
-        "One change: the same row from the command `history`, this API and every source.",
+_EVENT = {
+    "event_id": _text("A lower-case UUID, or `hash:` and 32 digits where the record has none."),
+    "event_time": _time("AWS's clock."),
+    "recorded_at": _time("When the exporter stored it."),
+    **_PLACE,
+    "event_source": _text(),
+    "event_name": _text(),
+    "outcome": _enum(Outcome),
+    "error_code": _maybe(_text()),
+    "channel": _enum(Channel, "By which tool the call was made."),
+    "principal": _object(
+        "Who made the call.",
         {
-            "event_id": _text("A lower-case UUID, or `hash:` and 32 digits where the record has none."),
-            "event_time": _time("AWS's clock."),
-            "recorded_at": _time("When the exporter stored it."),
-            **_PLACE,
-            "event_source": _text(),
-            "event_name": _text(),
-            "outcome": _enum(Outcome),
-            "error_code": _maybe(_text()),
-            "channel": _enum(Channel, "By which tool the call was made."),
-            "principal": _object(
-                "Who made the call.",
-                {
-                    "type": _enum(PrincipalType),
-                    "name": _text("Normalized: `role/Deploy`."),
-                    "arn": _maybe(_text()),
-                    "session": _maybe(_text()),
-                    "source_ip": _maybe(_text("An address, or the name of an AWS service.")),
-                    "user_agent": _maybe(_text()),
-                },
-            ),
-            "security_groups": _list(_text(), "Ids, or `name:…` where the record tells no id."),
-            "resources": _list(_object("", {"type": _text(), "id": _text()}), "All that the call touched."),
-            "rule_changes": _list(_ref("RuleChange")),
-            "content_known": _truth("false where AWS left out what was changed."),
-            "live": _truth("Whether it counts in the metrics; false for what happened before its account and region went live."),
-            "sources": _list(_text(), "Which sources brought it."),
+            "type": _enum(PrincipalType),
+            "name": _text("Normalized: `role/Deploy`."),
+            "arn": _maybe(_text()),
+            "session": _maybe(_text()),
+            "source_ip": _maybe(_text("An address, or the name of an AWS service.")),
+            "user_agent": _maybe(_text()),
         },
     ),
+    "security_groups": _list(_text(), "Ids, or `name:…` where the record tells no id."),
+    "resources": _list(_object("", {"type": _text(), "id": _text()}), "All that the call touched."),
+    "rule_changes": _list(_ref("RuleChange")),
+    "content_known": _truth("false where AWS left out what was changed."),
+    "live": _truth("Whether it counts in the metrics; false for what happened before its account and region went live."),
+    "sources": _list(_text(), "Which sources brought it."),
+}
+
+SCHEMAS: Mapping[str, Schema] = {
+    "Event": _object("One change: the same row from the command `history`, this API and every source.", _EVENT),
     "RuleChange": _object(
         "What a call did to one rule.", {"action": _enum(RuleAction), **_RULE, "before": _maybe(_ref("Rule"), "The rule as it was.")}
     ),
@@ -170,6 +169,28 @@ SCHEMAS: Mapping[str, Schema] = {
             "read_at": _maybe(_time("When its rules were read.")),
             "captured_at": _maybe(_time("When AWS Config had looked; null where EC2 was asked.")),
             "deleted": _maybe(_time("When it was deleted, or when a reading first missed it.")),
+        },
+    ),
+    "ConfigItem": _object(
+        "An item of AWS Config as a change: its event source is `config.amazonaws.com`, its time when AWS Config looked, its principal "
+        "that of the event behind it, or of type `unknown`.",
+        {
+            **_EVENT,
+            "shared_event_id": _maybe(_text("The CloudTrail event that the item is of, stored or not.")),
+            "remarks": _list(_text(), "What else it says, for a person: first what it is, then what changed beside rules."),
+        },
+    ),
+    "ConfigItems": _object(
+        "What AWS Config has of a group.",
+        {
+            "security_group_id": _text(),
+            **_PLACE,
+            "asked_at": _time("When AWS was asked."),
+            "items": _list(_ref("ConfigItem"), "Newest first."),
+            "more": _truth("Whether there are older ones; `history --from aws-config` shows all."),
+            "known": _truth("false where AWS Config records, and has nothing of this group."),
+            "daily": _truth("Whether AWS Config looks once a day there: an item may then stand for several changes."),
+            "problems": _list(_text(), "What the answer lacks, and why; empty where it is whole."),
         },
     ),
     "Principal": _object(

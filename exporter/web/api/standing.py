@@ -37,7 +37,7 @@ def _plain(value: Any) -> Any:
 def _group(rooms: Rooms, asked: Asked) -> Answer:
     facts = group_facts(rooms.store, rooms.judge(), asked["account_id"], asked["region"], asked["security_group_id"], rooms.now())
     if facts is None:
-        raise Problem(HTTPStatus.NOT_FOUND, _NO_GROUP)
+        raise Problem(HTTPStatus.NOT_FOUND, NO_GROUP)
     return Answer(to_json(group_object(facts)))
 
 
@@ -132,13 +132,19 @@ def _overview(rooms: Rooms, _asked: Asked) -> Answer:
     )  # fmt: skip
 
 
-_NO_GROUP = "Nothing is known of this group there: it stands in no reading, and no event touched it."
+NO_GROUP = "Nothing is known of this group there: it stands in no reading, and no event touched it."
 _NO_PRINCIPAL = "No event of this principal was ever stored. The name is the normalized one, such as role/Deploy."
 
 
 def _segment(name: str, description: str, example: str) -> Parameter:
     return Parameter(name, description, {"type": "string"}, "one segment of the path", in_path=True, example=example)
 
+
+GROUP_PATH = (
+    _segment("account_id", "The account of the group.", "111122223333"),
+    _segment("region", "Its region.", "us-east-1"),
+    _segment("security_group_id", "Its id.", "sg-0123456789abcdef0"),
+)
 
 STANDING = (
     Endpoint(
@@ -148,12 +154,8 @@ STANDING = (
         "Its rules as last read, which of them let the internet in, since when and by whom. Its changes: `/api/v1/events`.",
         "Group",
         _group,
-        (
-            _segment("account_id", "The account of the group.", "111122223333"),
-            _segment("region", "Its region.", "us-east-1"),
-            _segment("security_group_id", "Its id.", "sg-0123456789abcdef0"),
-        ),
-        _NO_GROUP,
+        GROUP_PATH,
+        NO_GROUP,
         examples=("/api/v1/groups/111122223333/us-east-1/sg-0123456789abcdef0",),
     ),
     Endpoint(

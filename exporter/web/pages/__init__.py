@@ -8,6 +8,7 @@ from http import HTTPStatus
 
 from exporter.config import Config
 from exporter.errors import TookTooLong
+from exporter.history.config_ask import ConfigAsk
 from exporter.history.overview import Overviews
 from exporter.history.principals import Principals
 from exporter.posture.judge import Judge
@@ -41,8 +42,12 @@ class Pages:
         reports: Callable[[], Mapping[UnitKey, Report]],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         judge: Callable[[], Judge] | None = None,
+        config_ask: ConfigAsk | None = None,
     ) -> None:
-        """`judge` gives that of the configuration in force; without it, what is open is judged by the defaults."""
+        """`judge` gives that of the configuration in force; without it, what is open is judged by the defaults.
+
+        `config_ask` asks AWS Config about a group; without it no page offers that.
+        """
         self.static = Static()
         default = Config().judge()
         self._context = Context(
@@ -55,6 +60,7 @@ class Pages:
             Today(store, now),
             Overviews(store),
             Principals(store),
+            config_ask,
         )
 
     def overview(self) -> Page:

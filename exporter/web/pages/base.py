@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from http import HTTPStatus
 
+from exporter.history.config_ask import ConfigAsk
 from exporter.history.overview import Overviews
 from exporter.history.principals import Principals
 from exporter.report import Report
@@ -33,6 +34,7 @@ class Context:
     today: Today
     overviews: Overviews
     principals: Principals
+    config_ask: ConfigAsk | None
 
     def render(self, template: str, **values: object) -> bytes:
         """Return a rendered page."""

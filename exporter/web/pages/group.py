@@ -1,4 +1,7 @@
-"""`/group`: one security group: what it is, what it lets in, its rules as they stand, its changes and who makes them."""
+"""`/group`: one security group: what it is, what it lets in, its rules as they stand, its changes and who makes them.
+
+With `config=1` the items of AWS Config stand in place of the changes; nothing else makes a page ask AWS.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from exporter.history.standing import find_group
 from exporter.store.base import Query
 from exporter.web.pages.asked import Parameters
 from exporter.web.pages.base import Context, Page
+from exporter.web.pages.config_items import config_link, config_view
 from exporter.web.pages.entries import by_day
 from exporter.web.pages.history import group_head
 from exporter.web.pages.render import address
@@ -45,10 +49,13 @@ def group_page(context: Context, parameters: Parameters) -> Page:
     query = Query(security_groups=(group_id,), accounts=(account_id,), regions=(region,), limit=_LOOKED_AT)
     found = context.entries.search(query)
     who = Counter(item.event.principal.name for item in found).most_common(_MOST_WHO)
+    head = group_head(facts)
     body = context.render(
         "group.html",
         here="",
-        facts=group_head(facts),
+        facts=head,
+        config_link=config_link(context, facts) if head["config"] else "",
+        config=config_view(context, facts) if head["config"] and "config" in parameters else None,
         days=by_day(context.entries.entries(found[:_SHOWN])),
         more=len(found) > _SHOWN,
         looked_at=len(found),
