@@ -15,6 +15,7 @@ RUN apt-get update \
  && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/cache/debconf/*-old /var/cache/ldconfig/aux-cache /var/log/* \
  && groupadd --gid 65532 exporter \
  && useradd --uid 65532 --gid 65532 --no-create-home --home-dir /var/lib/aws-change-exporter --no-log-init --shell /usr/sbin/nologin exporter \
+ && find / -xdev -type f -perm /6000 -exec chmod a-s {} + \
  && install -d -o 65532 -g 65532 -m 0750 /var/lib/aws-change-exporter
 
 # pip, and what makes the wheel, stay behind in this stage.

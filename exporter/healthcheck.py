@@ -9,7 +9,6 @@ from __future__ import annotations
 import http.client
 import os
 import re
-import socket
 import ssl
 import sys
 from collections.abc import Mapping
@@ -22,7 +21,7 @@ _ALIVE = {200, 401, 403, 429}
 """Healthy, or alive enough to ask for a login that a health check does not have."""
 _SPEAKS_TLS = "This port speaks HTTPS"
 _LOOPBACK = {"": "127.0.0.1", "::": "127.0.0.1", "0.0.0.0": "127.0.0.1"}  # noqa: S104 - what is listened on, not listening
-_NO_TLS_THERE = {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "UNEXPECTED_EOF_WHILE_READING", "PACKET_LENGTH_TOO_LONG"}
+_TURNED_AWAY = "TLS is spoken, and the certificate of a client is wanted"
 
 
 def main(environment: Mapping[str, str]) -> int:
@@ -48,49 +47,47 @@ def wants_tls(web_config: str | None) -> bool:
 
 def ask(host: str, port: int, *, tls_first: bool) -> tuple[bool, str]:
     """Return whether the exporter is alive and what it said, in TLS or without, whichever it speaks."""
-    if not tls_first:
-        healthy, said = _plain(host, port)
-        return _encrypted(host, port) if _SPEAKS_TLS in said else (healthy, said)
-    healthy, said = _encrypted(host, port)
-    return _plain(host, port) if said in _NO_TLS_THERE else (healthy, said)
+    if tls_first:
+        # Silence may be a server without TLS that waits for the rest of what it takes for a request.
+        return _encrypted(host, port) or _plain(host, port)
+    healthy, said = _plain(host, port)
+    return (_SPEAKS_TLS in said and _encrypted(host, port)) or (healthy, said)
 
 
 def _plain(host: str, port: int) -> tuple[bool, str]:
-    return _answer(http.client.HTTPConnection(host, port, timeout=_SECONDS))
+    with closing(http.client.HTTPConnection(host, port, timeout=_SECONDS)) as connection:
+        try:
+            return _answer(connection)
+        except (OSError, http.client.HTTPException) as error:
+            return False, f"nothing answers at {host}:{port}: {str(error) or type(error).__name__}"
 
 
-def _encrypted(host: str, port: int) -> tuple[bool, str]:
+def _encrypted(host: str, port: int) -> tuple[bool, str] | None:
+    """Return the same in TLS, None where TLS cannot be agreed on."""
     context = ssl.create_default_context()
     # The name in the certificate is not that of the loopback, and there is nobody between.
     context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
-    try:
-        stream = context.wrap_socket(socket.create_connection((host, port), timeout=_SECONDS))
-    except ssl.SSLError as error:
-        return _certificate_is_wanted(error), error.reason or str(error)
-    except OSError as error:
-        return False, f"nothing answers at {host}:{port}: {error}"
-    connection = http.client.HTTPSConnection(host, port, timeout=_SECONDS)
-    connection.sock = stream
-    return _answer(connection)
+    with closing(http.client.HTTPSConnection(host, port, timeout=_SECONDS, context=context)) as connection:
+        try:
+            connection.connect()
+        except OSError as error:
+            # TLS 1.2 says so before the handshake ends.
+            wants = isinstance(error, ssl.SSLError) and "ALERT" in (error.reason or "")
+            return (True, _TURNED_AWAY) if wants else None
+        try:
+            return _answer(connection)
+        except TimeoutError as error:
+            return False, f"nothing answers at {host}:{port}: {error}"
+        except (OSError, http.client.HTTPException):
+            # Alive enough to shake hands, and to close on whoever has no certificate.
+            return True, _TURNED_AWAY
 
 
 def _answer(connection: http.client.HTTPConnection) -> tuple[bool, str]:
-    with closing(connection):
-        try:
-            connection.request("GET", "/-/healthy")
-            response = connection.getresponse()
-            text = response.read(200).decode("utf-8", "replace").strip()
-        except ssl.SSLError as error:
-            return _certificate_is_wanted(error), error.reason or str(error)
-        except (OSError, http.client.HTTPException) as error:
-            return False, f"nothing answers at {connection.host}:{connection.port}: {str(error) or type(error).__name__}"
-    return response.status in _ALIVE, f"{response.status} {text}"
-
-
-def _certificate_is_wanted(error: ssl.SSLError) -> bool:
-    """Say whether an exporter is there that wants the certificate of a client, which a health check does not have."""
-    return "CERTIFICATE_REQUIRED" in (error.reason or "") or "HANDSHAKE_FAILURE" in (error.reason or "")
+    connection.request("GET", "/-/healthy")
+    response = connection.getresponse()
+    return response.status in _ALIVE, f"{response.status} {response.read(200).decode('utf-8', 'replace').strip()}"
 
 
 if __name__ == "__main__":
