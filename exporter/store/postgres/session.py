@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import psycopg
@@ -43,11 +43,15 @@ class Session:
         self._psycopg = psycopg.connect(
             make_conninfo(url, **defaults, client_encoding="utf8"), autocommit=True, cursor_factory=psycopg.RawCursor
         )
+        self._deadline: float | None = None
         # Each value has the type of its column, so that a statement is prepared once.
         self._psycopg.adapters.register_dumper(int, Int8Dumper)
         self._psycopg.adapters.register_loader("text", _TextLoader)
-        self._deadline: float | None = None
-        self.script(f"{_SETTINGS}; SET lock_timeout = {round(seconds * 1000)}")
+        try:
+            self.script(f"{_SETTINGS}; SET lock_timeout = {round(seconds * 1000)}")
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def lost(self) -> bool:
@@ -81,6 +85,17 @@ class Session:
         cursor = self._psycopg.cursor()
         cursor.executemany(translated(sql).encode("ascii"), [[_sent(value) for value in row] for row in rows])
         return cursor
+
+    def first_rows(self, sql: str, rows: Sequence[Any], /) -> list[Any]:
+        """Run a query for each of some rows of values, all in one round trip; return the first row of each answer, None for none."""
+        if not rows:
+            return []
+        cursor = self._psycopg.cursor()
+        cursor.executemany(translated(sql).encode("ascii"), [[_sent(value) for value in row] for row in rows], returning=True)
+        found = [cursor.fetchone()]
+        while cursor.nextset():
+            found.append(cursor.fetchone())
+        return found
 
     def close(self) -> None:
         """Close the connection; a transaction in it ends without a trace."""
