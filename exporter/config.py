@@ -47,6 +47,11 @@ class StoreSettings(Settings):
         description="How long `serve` keeps events, from their own time or from when they were stored, whichever is later. "
         "Forgetting them lowers no counter, and no event counts twice.",
     )
+    replicas: bool = Field(
+        default=False,
+        description="Whether several processes of `serve` share this store and the units that are polled: each unit is polled by one of "
+        "them, and by another when that one is gone.",
+    )
 
 
 class EventPattern(Settings):

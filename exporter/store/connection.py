@@ -155,6 +155,10 @@ class Database:
             self._give(reader)
         return row[0]
 
+    def now(self, connection: sqlite3.Connection) -> int:  # noqa: ARG002 - the machine's clock is the only one there is
+        """Return the time of this machine, on which every process that has the file must run, in microseconds since 1970 UTC."""
+        return time.time_ns() // 1000
+
     def close(self) -> None:
         """Close every connection; those in use close when they are given back."""
         with self._lock:

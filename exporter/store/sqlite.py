@@ -34,6 +34,7 @@ from exporter.store.connection import MEMORY, Database
 from exporter.store.dimensions import Dimensions
 from exporter.store.hourly import hourly_counts, late_counts
 from exporter.store.kept import next_number
+from exporter.store.leases import Leasing
 from exporter.store.news import news
 from exporter.store.prune import CHUNK, prune_chunk
 from exporter.store.search import search
@@ -46,7 +47,7 @@ _EXTENT = "SELECT (SELECT min(event_time) FROM events), (SELECT max(event_time) 
 _SIZE = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"
 
 
-class SqliteStore:
+class SqliteStore(Leasing):
     """Keeps events, counts and cursors in one SQLite file, or for as long as it is open in `:memory:`.
 
     Any number of threads may use one store, and any number of processes one file on a local disk: readers see
