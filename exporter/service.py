@@ -52,7 +52,7 @@ class Service:
         self.config_file = config_file
         self.log = logger
         self.telemetry = Telemetry()
-        self.store = open_store(config.store.path, logger)
+        self.store = open_store(config.store.where, logger)
         self.started_at = datetime.now(UTC)
         # What else is read again with the configuration, and whether that succeeded.
         self.also_reload: Callable[[], bool] | None = None
@@ -180,9 +180,9 @@ class Service:
                     raise ConfigError("the exporter was started without --config.file, so there is nothing to reload")
                 config = load(self.config_file)
                 require_sources(config, str(self.config_file))
-                if config.store.path != self.pipeline.config.store.path:
-                    raise ConfigError(f"{self.config_file}: store.path: cannot change while the exporter runs; restart it")
-                if config.store.replicas != self.pipeline.config.store.replicas:
+                if config.store.where != self.pipeline.config.store.where:
+                    raise ConfigError(f"{self.config_file}: {config.store.key}: cannot change while the exporter runs; restart it")
+                if config.store.shares_units != self.pipeline.config.store.shares_units:
                     raise ConfigError(f"{self.config_file}: store.replicas: cannot change while the exporter runs; restart it")
                 # Before the new page is made: what scrapes have shown must not be held at 0 again.
                 self._flush_exposed()

@@ -6,14 +6,13 @@ only ever time: who died holds nothing once its time is over, by the clock of th
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Collection, Iterable, Mapping
 from datetime import timedelta
 from hashlib import blake2b
 from typing import NamedTuple
 
 from exporter.store.codec import from_microseconds, to_microseconds
-from exporter.store.connection import Database
+from exporter.store.database import Connection, Database
 from exporter.store.leased import LastRead
 
 _MICROSECOND = timedelta(microseconds=1)
@@ -42,9 +41,7 @@ def owner(unit: str, replicas: Iterable[str]) -> str:
     return max(replicas, key=lambda name: (blake2b(f"{unit}\0{name}".encode(), digest_size=8).digest(), name))
 
 
-def claim(
-    connection: sqlite3.Connection, now: int, replica: str, units: Collection[str], ttl: timedelta, busy: Collection[str]
-) -> frozenset[str]:
+def claim(connection: Connection, now: int, replica: str, units: Collection[str], ttl: timedelta, busy: Collection[str]) -> frozenset[str]:
     """Renew the leases of a replica, give up and take what is due; return the units that it holds until `now` and `ttl`.
 
     A free unit is its owner's at once, and anybody's where the owner has left it for as long as a lease: it may not know the unit.
@@ -83,13 +80,13 @@ def _after(lease: _Lease | None, replica: str, first: str, now: int, span: int, 
     return lease._replace(wanted=replica) if first == replica else lease
 
 
-def release(connection: sqlite3.Connection, now: int, replica: str) -> None:
+def release(connection: Connection, now: int, replica: str) -> None:
     """Give up all that a replica holds, and forget it."""
     connection.execute("UPDATE leases SET replica = '', until = ?, wanted = '' WHERE replica = ?", (now, replica))
     connection.execute("DELETE FROM replicas WHERE name = ?", (replica,))
 
 
-def replicas(connection: sqlite3.Connection) -> frozenset[str]:
+def replicas(connection: Connection) -> frozenset[str]:
     """Return the replicas that were alive when one last claimed."""
     return frozenset(name for (name,) in connection.execute("SELECT name FROM replicas").fetchall())
 
