@@ -54,6 +54,11 @@ class StoreSettings(Settings):
         description="How long `serve` keeps events, from their own time or from when they were stored, whichever is later. "
         "Forgetting them lowers no counter, and no event counts twice.",
     )
+    replicas: bool | None = Field(
+        default=None,
+        description="Whether several processes of `serve` share the units that are polled, as they share the store: each unit is polled by "
+        "one of them, and by another when that one is gone. By default where `url` is given.",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -68,6 +73,11 @@ class StoreSettings(Settings):
         if url is not None and not is_url(url.get_secret_value()):
             raise ValueError("not the URL of a PostgreSQL database")
         return url
+
+    @property
+    def shares_units(self) -> bool:
+        """Whether each unit is polled by one of several processes."""
+        return self.url is not None if self.replicas is None else self.replicas
 
     @property
     def where(self) -> Path | str:
