@@ -13,8 +13,6 @@ from typing import Self
 
 from tests.e2e.conftest import free_port
 
-DATABASE = "exporter"
-
 
 def programs() -> Path | None:
     """Return the directory of PostgreSQL's programs, None where it is not installed. Debian keeps them out of PATH."""
@@ -31,23 +29,25 @@ class Postgres:
         if found is None:
             raise RuntimeError("PostgreSQL is not installed; on Debian and Ubuntu: apt-get install postgresql")
         self._bin, self._settings = found, settings
+        self._databases = 0
         self.port = free_port()
         self.directory = Path()
 
-    @property
-    def url(self) -> str:
-        """The address of its database."""
-        return f"postgresql://postgres@127.0.0.1:{self.port}/{DATABASE}"
+    def new_database(self) -> str:
+        """Make a database that is empty and return its address."""
+        self._databases += 1
+        name = f"exporter_{self._databases}"
+        self._run("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres", name)
+        return f"postgresql://postgres@127.0.0.1:{self.port}/{name}"
 
     def __enter__(self) -> Self:
-        """Make a cluster, start it and make the database."""
+        """Make a cluster and start it."""
         self.directory = Path(tempfile.mkdtemp(prefix="aws-change-exporter-postgres-"))
         if os.geteuid() == 0:
             shutil.chown(self.directory, "postgres", "postgres")
         try:
             self._run("initdb", "-D", self._data, "-A", "trust", "-U", "postgres", "--locale=C", "-E", "UTF8")
             self._run("pg_ctl", "-D", self._data, "-o", self._options, "-l", self._log, "-w", "start")
-            self._run("createdb", "-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres", DATABASE)
         except BaseException:
             self._end()
             raise

@@ -66,6 +66,12 @@ class Replica:
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(command, cwd=ROOT, env=os.environ | CREDENTIALS, stdout=log, stderr=subprocess.STDOUT)
 
+    @property
+    def pid(self) -> int:
+        """The number of its process."""
+        assert self._process is not None
+        return self._process.pid
+
     def ended(self) -> int | None:
         """Return the exit code of one that ended, None while it runs."""
         assert self._process is not None
