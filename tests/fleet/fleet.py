@@ -9,7 +9,6 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,11 +16,12 @@ from exporter.demo.calls import Made
 from exporter.demo.trail import TrailGenerator
 from exporter.errors import StoreError
 from exporter.store.base import Query, Store
+from tests.fleet.outcome import Outcome
 from tests.fleet.pages import Polls, UnitKey, counters, differing, polled
 from tests.fleet.plan import FAULTS, Plan
 from tests.soak.process import Replica, clock_of, inject, sandbox
 from tests.soak.roads import HUB, ROLE, Builder
-from tests.trail_truth import Series, counted, truth
+from tests.trail_truth import counted, truth
 
 REGIONS = ("us-east-1", "eu-west-1")
 _TICK, _LOOK = 0.25, 1.0
@@ -44,27 +44,6 @@ class Shared(Protocol):
     def restart(self) -> None:
         """Restart its server."""
         ...
-
-
-@dataclass(slots=True)
-class Outcome:
-    """What came of a run. `wrong` and `shown_wrong` are series that differ from the truth, in the store and on a page: (found, true)."""
-
-    made: int = 0
-    kills: int = 0
-    restarts: int = 0
-    seconds: float = 0.0
-    wrong: dict[Series, tuple[int, int]] = field(default_factory=dict)
-    shown_wrong: dict[Series, tuple[int, int]] = field(default_factory=dict)
-    missing: frozenset[str] = frozenset()
-    unpolled: frozenset[UnitKey] = frozenset()
-    polled_by: dict[UnitKey, int] = field(default_factory=dict)
-    longest_gap: tuple[float, UnitKey | None] = (0.0, None)
-    longest: float = 0.0
-    differing: list[str] = field(default_factory=list)
-    ended: list[str] = field(default_factory=list)
-    codes: list[int] = field(default_factory=list)
-    brought_by: Counter[str] = field(default_factory=Counter)
 
 
 class Fleet:
