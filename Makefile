@@ -88,7 +88,7 @@ cover: $(INSTALLED)
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadfile --cov $(ARGS)
 
 lock: $(INSTALLED)
-	$(LOCK) --extra sandbox --extra sql --group dev --upgrade -o requirements/dev.txt
+	$(LOCK) --extra sandbox --extra sql --extra postgres --group dev --upgrade -o requirements/dev.txt
 	$(LOCK) --constraint requirements/dev.txt --upgrade -o requirements/runtime.txt
 
 clean:

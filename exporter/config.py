@@ -13,7 +13,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_validator, model_validator
 
 from exporter.aws import AwsSettings
 from exporter.catalog import DEFAULT_WATCH_SETS, WATCH_SETS
@@ -28,6 +28,7 @@ from exporter.rules import AlertSettings
 from exporter.settings import AnyDuration, Duration, Settings
 from exporter.sources import SOURCES, SourceConfig, default_sources
 from exporter.sql.settings import AthenaSettings
+from exporter.store.place import is_url
 
 
 def _not_blank(value: object) -> object:
@@ -42,11 +43,41 @@ class StoreSettings(Settings):
     path: Annotated[Path, BeforeValidator(_not_blank)] = Field(
         default=Path("aws-change-exporter.db"), description="SQLite file; its directory must exist and be writable."
     )
+    url: SecretStr | None = Field(
+        default=None,
+        description="PostgreSQL database in place of a file, for several replicas: `postgresql://user@host:5432/database`, with libpq's "
+        "settings after a `?`. The password is best left out of it: libpq takes it from `PGPASSWORD` or a passfile. No error, log line or "
+        "page shows it. See postgresql.md.",
+    )
     retention: Duration = Field(
         default=timedelta(days=400),
         description="How long `serve` keeps events, from their own time or from when they were stored, whichever is later. "
         "Forgetting them lowers no counter, and no event counts twice.",
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _one_place(cls, data: object) -> object:
+        if isinstance(data, dict) and data.get("path") is not None and data.get("url") is not None:
+            raise ValueError("`path` and `url` are both given; keep `path` for SQLite, or `url` for PostgreSQL")
+        return data
+
+    @field_validator("url")
+    @classmethod
+    def _postgres(cls, url: SecretStr | None) -> SecretStr | None:
+        if url is not None and not is_url(url.get_secret_value()):
+            raise ValueError("not the URL of a PostgreSQL database")
+        return url
+
+    @property
+    def where(self) -> Path | str:
+        """The path or the URL; a URL may hold a password (`exporter.store.shown` leaves it out)."""
+        return self.path if self.url is None else self.url.get_secret_value()
+
+    @property
+    def key(self) -> str:
+        """Which of the settings names the place, as errors tell it."""
+        return "store.path" if self.url is None else "store.url"
 
 
 class EventPattern(Settings):
@@ -233,7 +264,10 @@ class Config(Settings):
         return self.reads_posture or any(SOURCES[settings.type].needs_aws for settings in self.sources)
 
 
-_SECRETS = {"external_id": "must be text, in quotes, of at most 1224 characters"}
+_SECRETS = {
+    "external_id": "must be text, in quotes, of at most 1224 characters",
+    "url": "must be the URL of a PostgreSQL database, such as postgresql://user@host:5432/database",
+}
 
 
 def load(path: Path) -> Config:

@@ -55,7 +55,7 @@ class Service:
         self.config_file = config_file
         self.log = logger
         self.telemetry = Telemetry()
-        self.store = open_store(config.store.path, logger)
+        self.store = open_store(config.store.where, logger)
         self.started_at = datetime.now(UTC)
         # What else is read again with the configuration, and whether that succeeded.
         self.also_reload: Callable[[], bool] | None = None
@@ -181,8 +181,8 @@ class Service:
                     raise ConfigError("the exporter was started without --config.file, so there is nothing to reload")
                 config = load(self.config_file)
                 require_sources(config, str(self.config_file))
-                if config.store.path != self.pipeline.config.store.path:
-                    raise ConfigError(f"{self.config_file}: store.path: cannot change while the exporter runs; restart it")
+                if config.store.where != self.pipeline.config.store.where:
+                    raise ConfigError(f"{self.config_file}: {config.store.key}: cannot change while the exporter runs; restart it")
                 # Before the new page is made: what scrapes have shown must not be held at 0 again.
                 self._flush_exposed()
                 pipeline = build_pipeline(config, self.store, self.telemetry, self.log, self._stop.is_set, self.pipeline, self._aws)

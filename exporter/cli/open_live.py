@@ -14,7 +14,7 @@ from exporter.history.look import pictures, sightings
 from exporter.history.open_rows import open_row
 from exporter.posture.judge import Judge
 from exporter.posture.standing import Part, Standing
-from exporter.store import Store
+from exporter.store import Store, shown
 
 _LATE = 3
 """How many intervals old a picture may be before that is said."""
@@ -38,7 +38,7 @@ def judge_store(config: Config, groups: Sequence[str], accounts: Sequence[str], 
             _judge(config, store, judge, standing, now, verdict)
         if not found:
             raise ConfigError(
-                f"store.path: {config.store.path} holds no picture of what stands{_there(accounts, regions)}; "
+                f"{config.store.key}: {shown(config.store.where)} holds no picture of what stands{_there(accounts, regions)}; "
                 "run `poll` or `serve` with a configuration that reads from AWS, or judge a saved answer with --file"
             )
         verdict.problems += (f"{group_id}: no such group stands in what was read{_there(accounts, regions)}" for group_id in missing)

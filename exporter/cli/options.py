@@ -12,7 +12,7 @@ import click
 from exporter.config import Config, default_path, load, validate
 from exporter.errors import ConfigError, ExporterError
 from exporter.logs import LOG_FORMATS, LOG_LEVELS
-from exporter.store import Store, open_store
+from exporter.store import Store, open_store, shown, store_exists
 from exporter.text import visible
 
 DEFAULT_FILE = Path("aws-change-exporter.yml")
@@ -87,12 +87,12 @@ def resolve_config(config_file: Path | None) -> tuple[Config, Path | None]:
 
 def existing_store(config: Config) -> Store:
     """Open the store to read from it; one that is not there yet is an error, not an empty answer."""
-    if not config.store.path.is_file():
+    if not store_exists(config.store.where):
         raise ConfigError(
-            f"store.path: there is no store at {config.store.path} yet; "
+            f"{config.store.key}: there is no store at {shown(config.store.where)} yet; "
             "run `poll` or `serve` with this configuration first, or name another with --config.file"
         )
-    return open_store(config.store.path)
+    return open_store(config.store.where)
 
 
 def fail(message: str, status: int = 1) -> NoReturn:

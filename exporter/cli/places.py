@@ -22,6 +22,7 @@ from exporter.history.store_place import StorePlace
 from exporter.logs import make_logger
 from exporter.pipeline import open_aws
 from exporter.posture.open_ingress import OpenedIngress
+from exporter.store import store_exists
 from exporter.store.base import Query
 
 _SQL_EXTRA = "pip install 'aws-change-exporter[sql]'"
@@ -77,7 +78,7 @@ def _aws_config(opening: Opening) -> Place:
         return opening.event_history([caller]).search(query, now, progress)
 
     actors = Actors(opening.beside, None, look_up)
-    if opening.config.store.path.is_file():
+    if store_exists(opening.config.store.where):
         try:
             store = existing_store(opening.config)
         except StoreError as error:

@@ -17,6 +17,7 @@ from exporter.cli.options import config_option, log_options, reports_errors, res
 from exporter.config import Config
 from exporter.logs import Logger, make_logger
 from exporter.service import Service, require_sources
+from exporter.store import shown
 from exporter.web import WebServer, all_routes, make_app
 from exporter.web.access import Access, Guard
 
@@ -88,7 +89,7 @@ def run_service(
         address=server.address,
         version=__version__,
         config=str(path) if path else None,
-        store=str(config.store.path),
+        store=shown(config.store.where),
         tls=access.tls() is not None,
         login=access.has_users,
     )

@@ -6,16 +6,22 @@ from pathlib import Path
 
 from exporter.logs import Logger
 from exporter.store.base import Store
+from exporter.store.place import is_url, open_postgres, shown
 from exporter.store.probe import StoreProbe, probe_store
 from exporter.store.sqlite import SqliteStore
 
 
-def open_store(path: Path | str, log: Logger | None = None) -> Store:
-    """Open the store at a path, created if it is missing; raise StoreError with a remedy where that cannot be.
+def open_store(where: Path | str, log: Logger | None = None) -> Store:
+    """Open the store at a path or URL, created if it is missing; raise StoreError with a remedy where that cannot be.
 
-    `log` is told where an upgrade of the file takes long.
+    `log` is told where an upgrade of the store takes long.
     """
-    return SqliteStore(path, log=log)
+    return open_postgres(str(where), log) if is_url(where) else SqliteStore(where, log=log)
 
 
-__all__ = ["SqliteStore", "Store", "StoreProbe", "open_store", "probe_store"]
+def store_exists(where: Path | str) -> bool:
+    """Tell whether there may be a store: of a database, only opening it tells."""
+    return is_url(where) or Path(where).is_file()
+
+
+__all__ = ["SqliteStore", "Store", "StoreProbe", "open_store", "probe_store", "shown", "store_exists"]

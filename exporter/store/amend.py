@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -14,6 +13,7 @@ from exporter.store import runs, touched
 from exporter.store.append import Appender, New
 from exporter.store.blocks import Blocks
 from exporter.store.codec import LIVE, Details, decode_details, encode_details, event_key, to_microseconds
+from exporter.store.database import Connection
 from exporter.store.dimensions import Dimensions
 from exporter.store.events import load
 from exporter.store.kept import NOTHING, Kept, keep, load_kept, together, with_groups
@@ -36,7 +36,7 @@ class Amender:
         self._dimensions, self._book, self._blocks, self._appender = dimensions, book, blocks, appender
         self._known = Known(dimensions, blocks)
 
-    def enter(self, connection: sqlite3.Connection, events: Sequence[ChangeEvent], source: str, recorded_at: int) -> None:
+    def enter(self, connection: Connection, events: Sequence[ChangeEvent], source: str, recorded_at: int) -> None:
         """Store entries of the history that no record brought, those that are new, as live and counted nowhere.
 
         Raises StoreError for an event that a record may bring: its record would then pass for a duplicate and never count.
@@ -54,7 +54,7 @@ class Amender:
         if new:
             self._book.raise_revision(connection)
 
-    def amend(self, connection: sqlite3.Connection, amendment: Amendment, tally: Tally, recorded_at: datetime) -> None:
+    def amend(self, connection: Connection, amendment: Amendment, tally: Tally, recorded_at: datetime) -> None:
         """Change the details of an event, and count the groups and opened classes that it has not counted with yet.
 
         An equal amendment changes and counts nothing. A past event counts them if it comes alive. Raises StoreError for an
@@ -78,16 +78,14 @@ class Amender:
             return
         keep(connection, found.stored.number, amended)
 
-    def explain(self, connection: sqlite3.Connection, entry: str, event_id: str) -> None:
+    def explain(self, connection: Connection, entry: str, event_id: str) -> None:
         """Let an entry of the history name the event that explains it after all. Raises StoreError for an unknown entry."""
         event_key(event_id)
         found = self._find(connection, entry)
         if found is not None and found.shown.shared_event_id != event_id:
             self._replace(connection, found, replace(found.shown, shared_event_id=event_id))
 
-    def _count(
-        self, connection: sqlite3.Connection, found: _Found, counted: Details, more: Details, tally: Tally, recorded_at: datetime
-    ) -> None:
+    def _count(self, connection: Connection, found: _Found, counted: Details, more: Details, tally: Tally, recorded_at: datetime) -> None:
         """Count what more groups and opened classes reveal beyond those that counted; of an entry of ours nothing counts."""
         (loaded,) = load(connection, self._blocks, (found.stored.number,), raw=False)
         if loaded.event.event_source != EVENT_SOURCE:
@@ -95,7 +93,7 @@ class Amender:
             event = with_details(loaded.event, more)
             tally.supplement(event, counted, event_key(event.event_id), found.event_time, recorded_at, state)
 
-    def _find(self, connection: sqlite3.Connection, event_id: str) -> _Found | None:
+    def _find(self, connection: Connection, event_id: str) -> _Found | None:
         stored = self._known.find(connection, event_key(event_id))
         if stored is None:
             raise StoreError(f"event {event_id} is to be amended, but the store never had it; this is a fault of the exporter")
@@ -104,7 +102,7 @@ class Amender:
         body = self._blocks.read(connection, (stored.number,), raw=False)[stored.number][0]
         return _Found(stored, stored.event_time, body, decode_details(body))
 
-    def _replace(self, connection: sqlite3.Connection, found: _Found, details: Details) -> None:
+    def _replace(self, connection: Connection, found: _Found, details: Details) -> None:
         # No series need have changed; but whoever keeps an answer must learn that it shows what was.
         self._book.raise_revision(connection)
         number = found.stored.number

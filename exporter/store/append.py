@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from exporter.store import lexicon, runs, touched
 from exporter.store.base import Ingest, IngestResult, StoredEvent
 from exporter.store.blocks import Blocks
 from exporter.store.codec import details_of, encode_details, event_key, floor_to_second, to_microseconds
+from exporter.store.database import Connection
 from exporter.store.dimensions import Dimensions
 from exporter.store.hourly import note_late
 from exporter.store.kept import Kept, keep, next_number, together
@@ -77,7 +77,7 @@ class Appender:
         self._dimensions, self._book, self._blocks = dimensions, book, blocks
         self._known = Known(dimensions, blocks)
 
-    def append(self, connection: sqlite3.Connection, ingest: Ingest) -> IngestResult:
+    def append(self, connection: Connection, ingest: Ingest) -> IngestResult:
         """Store what is new, count it, count the fate of every record and save the cursors.
 
         A unit of a source that was never polled before goes live at `recorded_at`. Of an id that is known, the first
@@ -133,7 +133,7 @@ class Appender:
             tuple(meetings.seconded),
         )
 
-    def write(self, connection: sqlite3.Connection, new: Mapping[bytes, New], source: str, recorded_at: int) -> None:
+    def write(self, connection: Connection, new: Mapping[bytes, New], source: str, recorded_at: int) -> None:
         """Store new events, by the keys of their ids, with all that finds them; their units must be registered."""
         if not new:
             return
@@ -204,13 +204,13 @@ def _count_fates(tally: Tally, ingest: Ingest, stored: int, fates: Counter[str])
             tally.records(RECORDS, (ingest.source, fate, reason), count)
 
 
-def _save_cursors(connection: sqlite3.Connection, ingest: Ingest) -> None:
+def _save_cursors(connection: Connection, ingest: Ingest) -> None:
     saved = [(ingest.source, key, value) for key, value in ingest.cursors.items() if value is not None]
     connection.executemany(_SAVE_CURSOR, saved)
     connection.executemany(_DELETE_CURSOR, [(ingest.source, key) for key, value in ingest.cursors.items() if value is None])
 
 
-def meet_source(connection: sqlite3.Connection, book: Book, source: str, unit: Unit, now: int) -> int:
+def meet_source(connection: Connection, book: Book, source: str, unit: Unit, now: int) -> int:
     """Return the line between past and live of a unit of a source; one never met before goes live now, with all fates at 0."""
     row = connection.execute(LINE, (source, unit.account_id, unit.region)).fetchone()
     if row is not None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
 import zlib
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from exporter.errors import StoreError
 from exporter.store.codec import BLOCK, pack, unpack
+from exporter.store.database import Connection
 
 _BLOCK_OF = "SELECT first, last, dictionary, body FROM blocks WHERE first <= ? ORDER BY first DESC LIMIT 1"
 _DELETE_EMPTY = "DELETE FROM blocks WHERE first = ? AND NOT EXISTS (SELECT 1 FROM events WHERE id BETWEEN ? AND ?)"
@@ -20,7 +20,7 @@ class Blocks:
     def __init__(self) -> None:
         self._dictionaries: dict[int, bytes] = {}
 
-    def write(self, connection: sqlite3.Connection, first: int, items: Sequence[tuple[bytes, bytes]]) -> None:
+    def write(self, connection: Connection, first: int, items: Sequence[tuple[bytes, bytes]]) -> None:
         """Store (details, raw record) of the events `first`, `first` + 1, …"""
         newest = connection.execute("SELECT max(id) FROM dictionaries").fetchone()[0]
         dictionary = self._dictionary(connection, newest)
@@ -32,7 +32,7 @@ class Blocks:
             ),
         )
 
-    def read(self, connection: sqlite3.Connection, ids: Iterable[int], raw: bool) -> dict[int, tuple[bytes, bytes]]:
+    def read(self, connection: Connection, ids: Iterable[int], raw: bool) -> dict[int, tuple[bytes, bytes]]:
         """Return (details, raw record) by event number; the record is empty unless `raw`. Raises StoreError for damage."""
         found: dict[int, tuple[bytes, bytes]] = {}
         first, last = 0, -1
@@ -43,7 +43,7 @@ class Blocks:
             found[event] = items[event - first]
         return found
 
-    def replace(self, connection: sqlite3.Connection, event: int, details: bytes, raw: bytes | None = None) -> None:
+    def replace(self, connection: Connection, event: int, details: bytes, raw: bytes | None = None) -> None:
         """Put other details in the place of an event's, and another record if one is given."""
         first, _, items = self._load(connection, event, raw=True)
         items[event - first] = (details, items[event - first][1] if raw is None else raw)
@@ -51,7 +51,7 @@ class Blocks:
         packed = pack(items, self._dictionary(connection, newest))
         connection.execute("UPDATE blocks SET dictionary = ?, body = ? WHERE first = ?", (newest, packed, first))
 
-    def drop_empty(self, connection: sqlite3.Connection, ids: Iterable[int]) -> None:
+    def drop_empty(self, connection: Connection, ids: Iterable[int]) -> None:
         """Delete the blocks of deleted events that hold no other event."""
         last = -1
         for event in sorted(ids):
@@ -61,7 +61,7 @@ class Blocks:
                     last = row[1]
                     connection.execute(_DELETE_EMPTY, (row[0], row[0], last))
 
-    def _load(self, connection: sqlite3.Connection, event: int, raw: bool) -> tuple[int, int, list[tuple[bytes, bytes]]]:
+    def _load(self, connection: Connection, event: int, raw: bool) -> tuple[int, int, list[tuple[bytes, bytes]]]:
         row: Any = connection.execute(_BLOCK_OF, (event,)).fetchone()
         if row is None or row[1] < event:
             raise StoreError(f"the records of event number {event} are missing: the file is damaged; restore a copy")
@@ -71,7 +71,7 @@ class Blocks:
         except (zlib.error, StoreError) as error:
             raise StoreError(f"the records of events number {first} to {last} are damaged ({error}); restore a copy of the file") from error
 
-    def _dictionary(self, connection: sqlite3.Connection, number: int) -> bytes:
+    def _dictionary(self, connection: Connection, number: int) -> bytes:
         body = self._dictionaries.get(number)
         if body is None:
             row = connection.execute("SELECT body FROM dictionaries WHERE id = ?", (number,)).fetchone()

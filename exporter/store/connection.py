@@ -13,11 +13,13 @@ from pathlib import Path
 from exporter.errors import StoreError, TookTooLong
 from exporter.logs import Logger
 from exporter.store import schema
+from exporter.store.database import Connection
 
 MEMORY = ":memory:"
 
 _KEPT_READERS = 8
 _PROGRESS_STEPS = 10_000
+_SIZE = "SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"
 _SMALLEST = 512  # bytes of the smallest page; of larger files SQLite itself tells those of others
 _BLANK_PATH = "the path of the store is empty or holds a NUL; set store.path"
 
@@ -154,6 +156,22 @@ class Database:
         finally:
             self._give(reader)
         return row[0]
+
+    def now(self, connection: Connection) -> int:  # noqa: ARG002 - the machine's clock is the only one there is
+        """Return the time of this machine, on which every process that has the file must run, in microseconds since 1970 UTC."""
+        return time.time_ns() // 1000
+
+    def size(self, connection: Connection) -> int:
+        """Return how many bytes the file takes, the write-ahead log included."""
+        size = int(connection.execute(_SIZE).fetchone()[0])
+        if not self._memory:
+            with suppress(OSError):
+                size += Path(self.path + "-wal").stat().st_size
+        return size
+
+    def version(self, connection: Connection) -> int:
+        """Return the schema version of the file."""
+        return int(connection.execute("PRAGMA user_version").fetchone()[0])
 
     def close(self) -> None:
         """Close every connection; those in use close when they are given back."""

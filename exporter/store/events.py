@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ from exporter.store.at_once import all_rows, text_of
 from exporter.store.base import HistoryEvent
 from exporter.store.blocks import Blocks
 from exporter.store.codec import ADDENDUM, CONTENT_KNOWN, LIVE, decode_details, event_id_text, from_microseconds
+from exporter.store.database import Connection
 from exporter.store.dimensions import NONE
 
 _ROWS = """SELECT e.id, e.event_time, e.recorded_at, e.flags, hex(s.event_id), hex(s.fingerprint),
@@ -26,13 +26,13 @@ _COLUMNS, _FIRST_STRING = 23, 6
 """How many columns `_ROWS` has, and that from which on all are numbers of strings."""
 
 
-def load(connection: sqlite3.Connection, blocks: Blocks, ids: Sequence[int], raw: bool) -> list[HistoryEvent]:
+def load(connection: Connection, blocks: Blocks, ids: Sequence[int], raw: bool) -> list[HistoryEvent]:
     """Return the events of these numbers, in that order. Raises StoreError."""
     parts = (ids[at : at + _TOGETHER] for at in range(0, len(ids), _TOGETHER))
     return [found for part in parts for found in _load(connection, blocks, part, raw)]
 
 
-def _load(connection: sqlite3.Connection, blocks: Blocks, ids: Sequence[int], raw: bool) -> list[HistoryEvent]:
+def _load(connection: Connection, blocks: Blocks, ids: Sequence[int], raw: bool) -> list[HistoryEvent]:
     rows = {row[0]: row for row in all_rows(connection, _ROWS, _COLUMNS, (json.dumps(list(ids)),))}
     numbers = {number for row in rows.values() for number in row[_FIRST_STRING:]}
     texts: dict[int, Any] = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -12,6 +11,7 @@ from exporter.model import Principal
 from exporter.store.at_once import all_rows
 from exporter.store.base import Position, Query
 from exporter.store.codec import event_key, hash_of, to_microseconds
+from exporter.store.database import Connection
 from exporter.store.dimensions import find
 from exporter.store.glob import glob
 from exporter.store.words import words
@@ -28,16 +28,16 @@ _SEEN = "SELECT s.id, e.event_time FROM seen s LEFT JOIN events e ON e.id = s.id
 _UNITS = "SELECT id FROM units WHERE"
 _CALLS = "SELECT c.id, n.text FROM calls c JOIN strings n ON n.id = c.event_name"
 _GIVEN = "IN (SELECT value FROM json_each(?))"
-_COUNT_GROUPS = "SELECT count(*) FROM (SELECT 1 FROM touched WHERE string IN (SELECT value FROM json_each(?)) LIMIT ?)"
-_COUNT_RULES = "SELECT count(*) FROM (SELECT 1 FROM touched_rules WHERE hash IN (SELECT value FROM json_each(?)) LIMIT ?)"
+_COUNT_GROUPS = "SELECT count(*) FROM (SELECT 1 FROM touched WHERE string IN (SELECT value FROM json_each(?)) LIMIT ?) few"
+_COUNT_RULES = "SELECT count(*) FROM (SELECT 1 FROM touched_rules WHERE hash IN (SELECT value FROM json_each(?)) LIMIT ?) few"
 
 # The order of a CROSS JOIN is that in which SQLite reads: what leads to few comes first.
-_BY_TIME = "SELECT e.event_time, e.id FROM events e INDEXED BY events_by_time WHERE 1"
-_BY_EVENTS = "SELECT e.event_time, e.id FROM json_each(?) w CROSS JOIN events e ON e.id = w.value WHERE 1"
+_BY_TIME = "SELECT e.event_time, e.id FROM events e INDEXED BY events_by_time WHERE TRUE"
+_BY_EVENTS = "SELECT e.event_time, e.id FROM json_each(?) w CROSS JOIN events e ON e.id = w.value WHERE TRUE"
 _BY_RULES = """SELECT e.event_time, e.id FROM (SELECT DISTINCT event FROM touched_rules WHERE hash IN (SELECT value FROM json_each(?))) w
-    CROSS JOIN events e ON e.id = w.event WHERE 1"""
+    CROSS JOIN events e ON e.id = w.event WHERE TRUE"""
 _BY_GROUPS = """SELECT e.event_time, e.id FROM (SELECT DISTINCT event FROM touched WHERE string IN (SELECT value FROM json_each(?))) w
-    CROSS JOIN events e ON e.id = w.event WHERE 1"""
+    CROSS JOIN events e ON e.id = w.event WHERE TRUE"""
 # One group: the index (string, event_time, event) is walked backwards, up to the limit.
 _BY_GROUP = "SELECT t.event_time, t.event FROM touched t CROSS JOIN events e ON e.id = t.event WHERE t.string = ?"
 
@@ -98,7 +98,7 @@ class Filters:
     `must_read` tells that `words` and patterns of principals (`by`) must be looked for in the events themselves.
     """
 
-    def __init__(self, connection: sqlite3.Connection, query: Query) -> None:
+    def __init__(self, connection: Connection, query: Query) -> None:
         self._connection = connection
         self.words = words(query.text)
         self.patterns = tuple(query.principals) if any("*" in pattern for pattern in query.principals) else ()
@@ -191,18 +191,18 @@ class Filters:
         return int(self._connection.execute(statement, (json.dumps(numbers), FEW + 1)).fetchone()[0])
 
 
-def _strings(connection: sqlite3.Connection, texts: Iterable[str]) -> list[int] | None:
+def _strings(connection: Connection, texts: Iterable[str]) -> list[int] | None:
     """Return the numbers of those texts that were ever stored; None where none is given."""
     given = list(dict.fromkeys(texts))
     return [number for text in given if (number := find(connection, text)) is not None] if given else None
 
 
-def _events(connection: sqlite3.Connection, event_ids: Iterable[str]) -> list[int]:
+def _events(connection: Connection, event_ids: Iterable[str]) -> list[int]:
     seen = (_seen(connection, event_id) for event_id in dict.fromkeys(event_ids))
     return [found[0] for found in seen if found is not None]
 
 
-def _seen(connection: sqlite3.Connection, event_id: str) -> tuple[int, int | None] | None:
+def _seen(connection: Connection, event_id: str) -> tuple[int, int | None] | None:
     """Return the number of an event and its time, None where it is forgotten; None where no event had the id."""
     try:
         row = connection.execute(_SEEN, (event_key(event_id),)).fetchone()
@@ -211,7 +211,7 @@ def _seen(connection: sqlite3.Connection, event_id: str) -> tuple[int, int | Non
     return None if row is None else (row[0], row[1])
 
 
-def _units(connection: sqlite3.Connection, query: Query) -> list[int] | None:
+def _units(connection: Connection, query: Query) -> list[int] | None:
     conditions, values = [], []
     for column, texts in (("account_id", query.accounts), ("region", query.regions)):
         numbers = _strings(connection, texts)
@@ -223,18 +223,18 @@ def _units(connection: sqlite3.Connection, query: Query) -> list[int] | None:
     return [row[0] for row in all_rows(connection, f"{_UNITS} {' AND '.join(conditions)}", 1, values)]
 
 
-def _calls(connection: sqlite3.Connection, patterns: Iterable[str]) -> list[int]:
+def _calls(connection: Connection, patterns: Iterable[str]) -> list[int]:
     tests = [glob(pattern) for pattern in patterns]
     return [number for number, name in connection.execute(_CALLS) if any(test(name) for test in tests)]
 
 
-def _bounds(connection: sqlite3.Connection, query: Query) -> Bounds:
+def _bounds(connection: Connection, query: Query) -> Bounds:
     since = None if query.since is None else to_microseconds(query.since)
     until = None if query.until is None else to_microseconds(query.until)
     return Bounds(since, until, None if query.after is None else _place(connection, query.after))
 
 
-def _place(connection: sqlite3.Connection, position: Position) -> Place:
+def _place(connection: Connection, position: Position) -> Place:
     """Return where an event stands or stood; behind an event that was never stored is what happened before its time."""
     seen = _seen(connection, position.event_id)
     number, event_time = seen or (0, None)

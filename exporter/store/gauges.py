@@ -4,24 +4,24 @@ from __future__ import annotations
 
 import json
 import math
-import sqlite3
 import zlib
 from collections.abc import Sequence
 
 from exporter.errors import StoreError
 from exporter.model import Unit
 from exporter.store.base import SampleChanges, StoredSample
+from exporter.store.database import Connection
 
 _SHOW = "UPDATE posture SET samples = ?, revision = ? WHERE unit = ?"
 _CHANGED = "SELECT account_id, region, samples FROM posture WHERE revision > ? ORDER BY account_id, region"
 
 
-def show(connection: sqlite3.Connection, unit: int, samples: bytes, revision: int) -> None:
+def show(connection: Connection, unit: int, samples: bytes, revision: int) -> None:
     """Replace the gauges of a unit."""
     connection.execute(_SHOW, (samples, revision, unit))
 
 
-def changed_samples(connection: sqlite3.Connection, after: int) -> SampleChanges:
+def changed_samples(connection: Connection, after: int) -> SampleChanges:
     """Return the gauges of the units whose gauges changed after a revision."""
     revision = int(connection.execute("SELECT value FROM meta WHERE key = 'revision'").fetchone()[0])
     rows = connection.execute(_CHANGED, (after,)).fetchall()

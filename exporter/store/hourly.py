@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable
 from datetime import timedelta
 
@@ -10,6 +9,7 @@ from exporter.model import ChangeEvent
 from exporter.posture.chronicle import EVENT_SOURCE
 from exporter.store.base import HourlyCounts, LateCount
 from exporter.store.codec import from_microseconds, to_microseconds
+from exporter.store.database import Connection
 from exporter.store.dimensions import Dimensions, find
 
 _HOUR, _MINUTE = 3_600_000_000, 60_000_000
@@ -26,14 +26,15 @@ _UNITS = "SELECT u.id, a.text, r.text FROM units u JOIN strings a ON a.id = u.ac
 _STRING = "SELECT text FROM strings WHERE id = ?"
 _LINES = "SELECT account_id, region, live_since, watched_since FROM sources"
 _NOTE = """INSERT INTO late (unit, channel, minute, events, event_time) VALUES (?, ?, ?, ?, ?) ON CONFLICT (unit, channel, minute)
-    DO UPDATE SET events = events + excluded.events, event_time = min(event_time, excluded.event_time)"""
+    DO UPDATE SET events = late.events + excluded.events,
+        event_time = CASE WHEN excluded.event_time < late.event_time THEN excluded.event_time ELSE late.event_time END"""
 _FORGET = "DELETE FROM late WHERE minute < ?"
 _LATE = """SELECT a.text, r.text, c.text, l.minute, l.events, l.event_time FROM late l JOIN units u ON u.id = l.unit
     JOIN strings a ON a.id = u.account_id JOIN strings r ON r.id = u.region JOIN strings c ON c.id = l.channel
     WHERE l.minute >= ? ORDER BY a.text, r.text, c.text, l.minute"""
 
 
-def hourly_counts(connection: sqlite3.Connection, since: int) -> HourlyCounts:
+def hourly_counts(connection: Connection, since: int) -> HourlyCounts:
     """Return how many events happened in each hour since a time; see `Store.hourly_counts`."""
     first = -(-since // _HOUR)
     own = find(connection, EVENT_SOURCE) or 0
@@ -65,7 +66,7 @@ def hourly_counts(connection: sqlite3.Connection, since: int) -> HourlyCounts:
     return HourlyCounts(counts, watched)
 
 
-def note_late(connection: sqlite3.Connection, dimensions: Dimensions, events: Iterable[ChangeEvent], recorded_at: int) -> None:
+def note_late(connection: Connection, dimensions: Dimensions, events: Iterable[ChangeEvent], recorded_at: int) -> None:
     """Remember which live events of a transaction are counted later than usual; their units must be registered."""
     latest = recorded_at - NORMAL_LAG // timedelta(microseconds=1)
     late: dict[tuple[int, int], list[int]] = {}
@@ -81,7 +82,7 @@ def note_late(connection: sqlite3.Connection, dimensions: Dimensions, events: It
         connection.executemany(_NOTE, [(*key, minute, len(times), min(times)) for key, times in late.items()])
 
 
-def late_counts(connection: sqlite3.Connection, since: int) -> tuple[LateCount, ...]:
+def late_counts(connection: Connection, since: int) -> tuple[LateCount, ...]:
     """Return what was counted late since a time; see `Store.late_counts`."""
     return tuple(
         LateCount(account_id, region, channel, from_microseconds((minute + 1) * _MINUTE), events, from_microseconds(event_time))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 from exporter.errors import StoreError
 from exporter.store import lexicon, runs
 from exporter.store.at_once import all_rows
+from exporter.store.database import Connection
 from exporter.store.dimensions import find
 from exporter.store.filters import Bounds, Filters, Place
 from exporter.store.numbers import Numbers
@@ -52,7 +52,7 @@ class _Row:
 class Indexed:
     """Finds by the index what may match; what does, the events tell where words are looked for. Raises StoreError."""
 
-    def __init__(self, connection: sqlite3.Connection, filters: Filters) -> None:
+    def __init__(self, connection: Connection, filters: Filters) -> None:
         self._connection, self._filters = connection, filters
         self._conditions = [
             _Condition({section: Numbers(numbers)})
@@ -135,7 +135,7 @@ class Indexed:
         return row.rules
 
 
-def _rules(connection: sqlite3.Connection, rule_ids: Iterable[str]) -> _Condition:
+def _rules(connection: Connection, rule_ids: Iterable[str]) -> _Condition:
     numbers, needles = [], []
     for rule_id in dict.fromkeys(rule_ids):
         number, needle = find(connection, rule_id), needle_of(rule_id)
@@ -150,7 +150,7 @@ def _cost(condition: _Condition) -> tuple[bool, int]:
     return bool(condition.needles), len(many)
 
 
-def _words(connection: sqlite3.Connection, words: Sequence[str]) -> Iterable[_Condition]:
+def _words(connection: Connection, words: Sequence[str]) -> Iterable[_Condition]:
     """Return for each word what holds it."""
     units, calls = all_rows(connection, _UNITS, 3), all_rows(connection, _CALLS, 3)
     for word, strings in zip(words, lexicon.find(connection, words), strict=True):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -11,10 +10,13 @@ from exporter.errors import StoreError
 from exporter.model import Resource
 from exporter.posture.ports import PORT_CLASSES
 from exporter.store.codec import Details, decode_details, encode_details
+from exporter.store.database import Connection
 
 _FIND = "SELECT recorded, added, counted FROM kept_details WHERE event = ?"
-_KEEP = "INSERT OR REPLACE INTO kept_details (event, recorded, added, counted) VALUES (?, ?, ?, ?)"
-_NEXT_NUMBER = "SELECT max(coalesce((SELECT max(id) FROM seen), 0), coalesce((SELECT max(number) FROM revised), 0)) + 1"
+_KEEP = """INSERT INTO kept_details (event, recorded, added, counted) VALUES (?, ?, ?, ?) ON CONFLICT (event)
+    DO UPDATE SET recorded = excluded.recorded, added = excluded.added, counted = excluded.counted"""
+_NEXT_NUMBER = """SELECT coalesce(max(number), 0) + 1
+    FROM (SELECT (SELECT max(id) FROM seen) AS number UNION ALL SELECT (SELECT max(number) FROM revised)) numbers"""
 _REVISE = "INSERT INTO revised (number, event) VALUES (?, ?)"
 
 
@@ -32,23 +34,23 @@ class Kept:
     counted: Details | None = None
 
 
-def load_kept(connection: sqlite3.Connection, number: int) -> Kept:
+def load_kept(connection: Connection, number: int) -> Kept:
     """Return what is kept of an event. Raises StoreError for damage."""
     row = connection.execute(_FIND, (number,)).fetchone()
     return Kept() if row is None else Kept(*(None if body is None else _inflate(body) for body in row))
 
 
-def keep(connection: sqlite3.Connection, number: int, kept: Kept) -> None:
+def keep(connection: Connection, number: int, kept: Kept) -> None:
     """Keep this of an event."""
     connection.execute(_KEEP, (number, *(_deflate(details) for details in (kept.recorded, kept.added, kept.counted))))
 
 
-def next_number(connection: sqlite3.Connection) -> int:
+def next_number(connection: Connection) -> int:
     """Return the number that the next event or revision gets: greater than any that was ever given."""
     return int(connection.execute(_NEXT_NUMBER).fetchone()[0])
 
 
-def revise(connection: sqlite3.Connection, event: int) -> None:
+def revise(connection: Connection, event: int) -> None:
     """Note that a stored event is another than it was, for those who looked at it already."""
     connection.execute(_REVISE, (next_number(connection), event))
 

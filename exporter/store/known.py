@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -12,6 +11,7 @@ from exporter.store import runs, touched
 from exporter.store.base import StoredEvent
 from exporter.store.blocks import Blocks
 from exporter.store.codec import ADDENDUM, CONTENT_KNOWN, LIVE, decode_details, details_of, encode_details
+from exporter.store.database import Connection
 from exporter.store.dimensions import Dimensions
 from exporter.store.events import load
 from exporter.store.kept import amended_anew, keep, load_kept, revise, together
@@ -51,7 +51,7 @@ class Known:
     def __init__(self, dimensions: Dimensions, blocks: Blocks) -> None:
         self._dimensions, self._blocks = dimensions, blocks
 
-    def find(self, connection: sqlite3.Connection, key: bytes) -> Stored | None:
+    def find(self, connection: Connection, key: bytes) -> Stored | None:
         """Return what is stored under an id, None where it is new."""
         row = connection.execute(_FIND, (key,)).fetchone()
         if row is None:
@@ -59,7 +59,7 @@ class Known:
         number, fingerprint, addendum, event_time, flags, sources = row
         return Stored(number, fingerprint, bool(addendum), event_time, flags or 0, tuple(json.loads(sources)) if sources else ())
 
-    def meet(self, connection: sqlite3.Connection, stored: Stored, event: ChangeEvent, key: bytes, meetings: Meetings) -> str:
+    def meet(self, connection: Connection, stored: Stored, event: ChangeEvent, key: bytes, meetings: Meetings) -> str:
         """Return the reason that makes an event of a stored id a duplicate, and store and count what it brings.
 
         A conflict changes nothing. A pruned event stays what it was: what it would count with is forgotten. Raises StoreError.
@@ -80,12 +80,12 @@ class Known:
             meetings.seconded.append(StoredEvent(event, bool(stored.flags & LIVE)))
         return fate
 
-    def _vouch(self, connection: sqlite3.Connection, stored: Stored, event: ChangeEvent) -> None:
+    def _vouch(self, connection: Connection, stored: Stored, event: ChangeEvent) -> None:
         """Let the original of an event of which only an addendum had come say from now on what a conflict is."""
         if stored.addendum and not event.supersedes:
             connection.execute("UPDATE seen SET fingerprint = ?, addendum = 0 WHERE id = ?", (event.fingerprint, stored.number))
 
-    def _promote(self, connection: sqlite3.Connection, stored: Stored, key: bytes, meetings: Meetings) -> ChangeEvent:
+    def _promote(self, connection: Connection, stored: Stored, key: bytes, meetings: Meetings) -> ChangeEvent:
         """Count a past event as if it had been live when it was stored, amendments included; return it as stored."""
         assert stored.event_time is not None
         (found,) = load(connection, self._blocks, (stored.number,), raw=False)
@@ -96,7 +96,7 @@ class Known:
         connection.execute("UPDATE events SET flags = ? WHERE id = ?", (stored.flags, stored.number))
         return found.event
 
-    def _supersede(self, connection: sqlite3.Connection, stored: Stored, event: ChangeEvent, key: bytes, meetings: Meetings) -> str:
+    def _supersede(self, connection: Connection, stored: Stored, event: ChangeEvent, key: bytes, meetings: Meetings) -> str:
         """Replace the details of a stored event by those of a superseding record, and count what the first of these reveals.
 
         What amendments had added to the event stays (`amended_anew`); who looked at it already is told to look again.

@@ -7,12 +7,12 @@ letter; finding it in some megabytes of text is what a processor does fastest.
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate, chain, islice, repeat
 from operator import contains
 
 from exporter.store.at_once import all_rows, text_of
+from exporter.store.database import Connection
 from exporter.store.glob import glob
 from exporter.store.numbers import Numbers
 
@@ -32,7 +32,7 @@ _TEXTS = "SELECT id, hex(text) FROM strings WHERE id IN (SELECT value FROM json_
 _UNPACKED = "SELECT id, hex(text) FROM strings WHERE id > (SELECT coalesce(max(last), 0) FROM lexicon)"
 
 
-def pack(connection: sqlite3.Connection) -> None:
+def pack(connection: Connection) -> None:
     """Pack what strings have come since the last time, where they are many."""
     last, newest = connection.execute(_LAST).fetchone()
     while newest - last >= PACK:
@@ -40,7 +40,7 @@ def pack(connection: sqlite3.Connection) -> None:
         _merge(connection)
 
 
-def find(connection: sqlite3.Connection, words: Sequence[str]) -> list[Numbers]:
+def find(connection: Connection, words: Sequence[str]) -> list[Numbers]:
     """Return for each word, which must be in lower case, the numbers of the strings that hold it; or begin with it, after a new line."""
     found = [Numbers() for _ in words]
     # A string holds no lone surrogate, but a question mark in its place (Strings.number).
@@ -62,7 +62,7 @@ def find(connection: sqlite3.Connection, words: Sequence[str]) -> list[Numbers]:
     return found
 
 
-def matching(connection: sqlite3.Connection, patterns: Sequence[str]) -> Numbers:
+def matching(connection: Connection, patterns: Sequence[str]) -> Numbers:
     """Return the numbers of the strings that match one of some patterns with stars, in their own case."""
     narrowed = [_narrowed(pattern) for pattern in patterns]
     if "" in narrowed:
@@ -98,7 +98,7 @@ def _line(text: str) -> str:
     return text.lower().replace("\n", " ")
 
 
-def _pack_some(connection: sqlite3.Connection, last: int) -> int:
+def _pack_some(connection: Connection, last: int) -> int:
     """Make a row of the next strings; return the last that is packed now."""
     texts = dict(connection.execute(_NEW, (last, PACK)).fetchall())
     through = max(map(int, texts))
@@ -108,7 +108,7 @@ def _pack_some(connection: sqlite3.Connection, last: int) -> int:
     return through
 
 
-def _merge(connection: sqlite3.Connection) -> None:
+def _merge(connection: Connection) -> None:
     """Make one row of WIDTH small ones."""
     rows = connection.execute(_SMALL, (PACK * WIDTH // 2,)).fetchall()
     if len(rows) >= WIDTH:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 
 from exporter.model import Outcome
 from exporter.posture.chronicle import EVENT_SOURCE
 from exporter.store.base import News
 from exporter.store.blocks import Blocks
 from exporter.store.codec import decode_details
+from exporter.store.database import Connection
 from exporter.store.dimensions import find
 from exporter.store.kept import next_number
 
@@ -30,7 +30,7 @@ _TOUCHED = f"{_ALL_TOUCHED} {_WANTED}"
 _TEXTS = "SELECT text FROM strings WHERE id IN (SELECT value FROM json_each(?))"
 
 
-def news(connection: sqlite3.Connection, blocks: Blocks, account_id: str, region: str, after: int, few: int | None = None) -> News:
+def news(connection: Connection, blocks: Blocks, account_id: str, region: str, after: int, few: int | None = None) -> News:
     """Return what successful events of a unit touched that were stored or revised after a number. Raises StoreError for damage.
 
     `few` is how many events are unpacked at most.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 import zlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from exporter.errors import StoreError
 from exporter.model import Unit
 from exporter.store.base import DocumentKey, PostureChange, PostureState, digest_of
+from exporter.store.database import Connection
 from exporter.store.gauges import NO_SAMPLES, show
 
 _STATE = "SELECT unit, sequence, joined, forgotten, samples FROM posture WHERE account_id = ? AND region = ?"
@@ -21,11 +21,11 @@ _INSERT_UNIT = """INSERT INTO posture (account_id, region, sequence, joined, for
     RETURNING unit"""
 _ADVANCE = "UPDATE posture SET sequence = sequence + 1, joined = ?, forgotten = 0 WHERE unit = ?"
 _FORGET = "UPDATE posture SET sequence = sequence + 1, joined = 0, forgotten = 1 WHERE unit = ?"
-_INSERT_BODY = "INSERT INTO bodies (body) VALUES (?)"
+_INSERT_BODY = "INSERT INTO bodies (body) VALUES (?) RETURNING id"
 _INSERT_DOCUMENT = "INSERT INTO documents (unit, kind, id, digest, body) VALUES (?, ?, ?, ?, ?)"
 _DELETE_DOCUMENT = "DELETE FROM documents WHERE unit = ? AND kind = ? AND id = ?"
 _DELETE_BODIES = "DELETE FROM bodies WHERE id IN (SELECT body FROM documents WHERE unit = ?)"
-_UNITS = "SELECT account_id, region FROM posture WHERE NOT forgotten"
+_UNITS = "SELECT account_id, region FROM posture WHERE forgotten = 0"
 
 _PLAIN, _PACKED = b"-", b"z"
 """First byte of a stored body: as it is, or compressed."""
@@ -66,7 +66,7 @@ def _is_text(text: str) -> bool:
     return True
 
 
-def find(connection: sqlite3.Connection, account_id: str, region: str) -> Standing | None:
+def find(connection: Connection, account_id: str, region: str) -> Standing | None:
     """Return the row of a unit, None where it was never read."""
     row = connection.execute(_STATE, (account_id, region)).fetchone()
     if row is None:
@@ -80,7 +80,7 @@ def sequence_of(known: Standing | None) -> int:
     return known.sequence if known else 0
 
 
-def state(connection: sqlite3.Connection, account_id: str, region: str) -> PostureState:
+def state(connection: Connection, account_id: str, region: str) -> PostureState:
     """Return what is kept of a unit, without the bodies."""
     known = find(connection, account_id, region)
     if known is None:
@@ -90,7 +90,7 @@ def state(connection: sqlite3.Connection, account_id: str, region: str) -> Postu
 
 
 def documents(
-    connection: sqlite3.Connection, account_id: str, region: str, kind: str, ids: Iterable[str] | None
+    connection: Connection, account_id: str, region: str, kind: str, ids: Iterable[str] | None
 ) -> dict[str, bytes]:  # fmt: skip
     """Return bodies by id. Raises StoreError where one is not what was stored."""
     known = find(connection, account_id, region)
@@ -103,7 +103,7 @@ def documents(
     return {id_: _unpack(kind, id_, digest, body) for id_, digest, body in rows}
 
 
-def enter(connection: sqlite3.Connection, account_id: str, region: str, joined: int) -> int:
+def enter(connection: Connection, account_id: str, region: str, joined: int) -> int:
     """Give a unit its next sequence; return its number."""
     known = find(connection, account_id, region)
     unit = known.unit if known else int(connection.execute(_INSERT_UNIT, (account_id, region, NO_SAMPLES)).fetchone()[0])
@@ -112,7 +112,7 @@ def enter(connection: sqlite3.Connection, account_id: str, region: str, joined: 
 
 
 def pack_changed(
-    connection: sqlite3.Connection, unit: int | None, documents: Mapping[DocumentKey, bytes | None]
+    connection: Connection, unit: int | None, documents: Mapping[DocumentKey, bytes | None]
 ) -> dict[DocumentKey, PackedDocument | None]:
     """Return those documents that are another than what is stored, ready to be written; None for those that are to be forgotten."""
     changed: dict[DocumentKey, PackedDocument | None] = {}
@@ -128,7 +128,7 @@ def pack_changed(
     return changed
 
 
-def write_documents(connection: sqlite3.Connection, unit: int, changed: Mapping[DocumentKey, PackedDocument | None]) -> None:
+def write_documents(connection: Connection, unit: int, changed: Mapping[DocumentKey, PackedDocument | None]) -> None:
     """Store what `pack_changed` found."""
     for (kind, id_), document in changed.items():
         row = connection.execute(_DOCUMENT, (unit, kind, id_)).fetchone()
@@ -136,11 +136,11 @@ def write_documents(connection: sqlite3.Connection, unit: int, changed: Mapping[
             connection.execute("DELETE FROM bodies WHERE id = ?", (row[1],))
             connection.execute(_DELETE_DOCUMENT, (unit, kind, id_))
         if document is not None:
-            number = connection.execute(_INSERT_BODY, (document.body,)).lastrowid
+            number = connection.execute(_INSERT_BODY, (document.body,)).fetchone()[0]
             connection.execute(_INSERT_DOCUMENT, (unit, kind, id_, document.digest, number))
 
 
-def forget(connection: sqlite3.Connection, units: Iterable[Unit], revision: int) -> None:
+def forget(connection: Connection, units: Iterable[Unit], revision: int) -> None:
     """Forget what is kept of units; their gauges are gone as of a revision."""
     for unit in units:
         known = find(connection, unit.account_id, unit.region)
@@ -153,7 +153,7 @@ def forget(connection: sqlite3.Connection, units: Iterable[Unit], revision: int)
             show(connection, known.unit, NO_SAMPLES, revision)
 
 
-def units(connection: sqlite3.Connection) -> frozenset[Unit]:
+def units(connection: Connection) -> frozenset[Unit]:
     """Return the units of which anything is kept."""
     return frozenset(Unit(*row) for row in connection.execute(_UNITS))
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 
 from exporter.store import runs, touched
 from exporter.store.blocks import Blocks
 from exporter.store.codec import decode_details
+from exporter.store.database import Connection
 from exporter.store.dimensions import Strings
 
 CHUNK = 500
@@ -18,7 +18,7 @@ _DELETE = "DELETE FROM events WHERE id IN (SELECT value FROM json_each(?))"
 _DELETE_KEPT = "DELETE FROM kept_details WHERE event IN (SELECT value FROM json_each(?))"
 
 
-def prune_chunk(connection: sqlite3.Connection, strings: Strings, blocks: Blocks, before: int, stored_before: int) -> int:
+def prune_chunk(connection: Connection, strings: Strings, blocks: Blocks, before: int, stored_before: int) -> int:
     """Forget up to CHUNK of the events that happened and were stored before these times in microseconds; return how many."""
     rows = dict(connection.execute(_OLDEST, (stored_before, before, CHUNK)).fetchall())
     if not rows:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import sqlite3
-
 from exporter.store import lexicon, runs
 from exporter.store.blocks import Blocks
 from exporter.store.codec import decode_details
+from exporter.store.database import Connection
 from exporter.store.dimensions import Strings
 from exporter.store.sections import RUN
 
@@ -15,7 +14,7 @@ _EVENTS = """SELECT e.id, e.event_time, e.unit, e.call, e.outcome, p.name, p.ses
     FROM events e CROSS JOIN principals p ON p.id = e.principal WHERE e.id BETWEEN ? AND ? ORDER BY e.id"""
 
 
-def index_all(connection: sqlite3.Connection) -> None:
+def index_all(connection: Connection) -> None:
     """Index all events that there are, a run at a time: in memory there is never more than one. Raises StoreError for damage."""
     strings, blocks = Strings(), Blocks()
     last = connection.execute(_LAST).fetchone()[0]

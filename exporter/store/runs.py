@@ -8,13 +8,13 @@ before it is shown.
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from exporter.store import lexicon
 from exporter.store.at_once import all_rows
 from exporter.store.codec import Details
+from exporter.store.database import Connection
 from exporter.store.dimensions import Strings
 from exporter.store.rule_digits import digits_of
 from exporter.store.sections import CALL, OUTCOME, RUN, TEXT, TOUCHED, UNIT, WHO, Gathered, Packed
@@ -58,7 +58,7 @@ class Extent:
     newest: int
 
 
-def enter(connection: sqlite3.Connection, strings: Strings, entries: Iterable[Entry], tier: int = 0) -> None:
+def enter(connection: Connection, strings: Strings, entries: Iterable[Entry], tier: int = 0) -> None:
     """Index events, or what an event has beside what was indexed of it; they must come in order of their numbers."""
     part: list[Entry] = []
     for entry in entries:
@@ -70,20 +70,20 @@ def enter(connection: sqlite3.Connection, strings: Strings, entries: Iterable[En
         _enter(connection, strings, part, tier)
 
 
-def amend(connection: sqlite3.Connection, strings: Strings, number: int, event_time: int, before: Details, after: Details) -> None:
+def amend(connection: Connection, strings: Strings, number: int, event_time: int, before: Details, after: Details) -> None:
     """Index what an event has beside what it had."""
     if (before.rule_changes, before.touched()) != (after.rule_changes, after.touched()):
         enter(connection, strings, (Entry(number, event_time, after),))
         lexicon.pack(connection)
 
 
-def drop_empty(connection: sqlite3.Connection, ids: Iterable[int]) -> None:
+def drop_empty(connection: Connection, ids: Iterable[int]) -> None:
     """Forget the runs of deleted events that hold no other event."""
     for run in {number // RUN for number in ids}:
         connection.execute(_DROP, (*rows_of(run), run * RUN, run * RUN + RUN - 1))
 
 
-def extents(connection: sqlite3.Connection) -> list[Extent]:
+def extents(connection: Connection) -> list[Extent]:
     """Return all runs that are indexed, that with the newest event first."""
     found: dict[int, Extent] = {}
     for row, oldest, newest in all_rows(connection, _EXTENTS, 3):
@@ -95,7 +95,7 @@ def extents(connection: sqlite3.Connection) -> list[Extent]:
     return sorted(found.values(), key=lambda extent: extent.newest, reverse=True)
 
 
-def gather(strings: Strings, connection: sqlite3.Connection, entries: Sequence[Entry], gathered: Gathered) -> None:
+def gather(strings: Strings, connection: Connection, entries: Sequence[Entry], gathered: Gathered) -> None:
     """Enter events of one run in what is to be packed."""
     number_of = strings.number
     for entry in entries:
@@ -123,7 +123,7 @@ def gather(strings: Strings, connection: sqlite3.Connection, entries: Sequence[E
         gathered.rules.extend((place, found) for found in digits)
 
 
-def _enter(connection: sqlite3.Connection, strings: Strings, entries: Sequence[Entry], tier: int) -> None:
+def _enter(connection: Connection, strings: Strings, entries: Sequence[Entry], tier: int) -> None:
     gathered = Gathered()
     gather(strings, connection, entries, gathered)
     first, last = rows_of(entries[0].number // RUN)
@@ -140,7 +140,7 @@ def _enter(connection: sqlite3.Connection, strings: Strings, entries: Sequence[E
         rows = [found for found in rows if found[0] not in of_tier] + [(of_tier[0], tier)]
 
 
-def _merge_before(connection: sqlite3.Connection, first: int) -> None:
+def _merge_before(connection: Connection, first: int) -> None:
     """Make one row of the run before one that is begun now."""
     before = connection.execute(_BEFORE, (first,)).fetchone()
     if before is not None and before[1] != WHOLE:
@@ -148,7 +148,7 @@ def _merge_before(connection: sqlite3.Connection, first: int) -> None:
         _merge(connection, [number for number, _ in rows], WHOLE)
 
 
-def _merge(connection: sqlite3.Connection, numbers: Sequence[int], tier: int) -> None:
+def _merge(connection: Connection, numbers: Sequence[int], tier: int) -> None:
     """Make one row of some of a run, which takes the number of the first."""
     gathered, oldest, newest = Gathered(), [], []
     for number in numbers:
@@ -160,7 +160,7 @@ def _merge(connection: sqlite3.Connection, numbers: Sequence[int], tier: int) ->
     _insert(connection, numbers[0], tier, min(oldest), max(newest), gathered.pack())
 
 
-def _insert(connection: sqlite3.Connection, row: int, tier: int, oldest: int, newest: int, packed: Packed) -> None:
+def _insert(connection: Connection, row: int, tier: int, oldest: int, newest: int, packed: Packed) -> None:
     connection.execute(_INSERT, (row, tier, oldest, newest, packed.heads, packed.rules, packed.tails))
 
 

@@ -7,11 +7,11 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Callable
 
 from exporter.store.base import HistoryEvent, Query
 from exporter.store.blocks import Blocks
+from exporter.store.database import Connection
 from exporter.store.events import load
 from exporter.store.filters import Bounds, Filters, Place
 from exporter.store.indexed import Indexed
@@ -25,7 +25,7 @@ _MOST = 512
 Take = Callable[[Bounds, int], list[Place]]
 
 
-def search(connection: sqlite3.Connection, blocks: Blocks, query: Query) -> list[HistoryEvent]:
+def search(connection: Connection, blocks: Blocks, query: Query) -> list[HistoryEvent]:
     """Return the events that match, newest first, those of one time in the order of storing backwards. Raises StoreError."""
     limit, offset = max(query.limit, 0), max(query.offset, 0)
     filters = Filters(connection, query)
@@ -39,7 +39,7 @@ def search(connection: sqlite3.Connection, blocks: Blocks, query: Query) -> list
     return load(connection, blocks, found.numbers[offset : offset + limit], query.raw)
 
 
-def _newest(connection: sqlite3.Connection, filters: Filters, found: _Found) -> None:
+def _newest(connection: Connection, filters: Filters, found: _Found) -> None:
     """Find the newest that match: among the newest of all, as long as many of them do, and by the index from there on."""
     bounds = filters.bounds
     step, looked_at = READ if filters.must_read else LOOKED_AT, 0
@@ -59,7 +59,7 @@ def _newest(connection: sqlite3.Connection, filters: Filters, found: _Found) -> 
 class _Found:
     """The numbers of matching events, up to a page."""
 
-    def __init__(self, connection: sqlite3.Connection, blocks: Blocks, filters: Filters, wanted: int) -> None:
+    def __init__(self, connection: Connection, blocks: Blocks, filters: Filters, wanted: int) -> None:
         self._connection, self._blocks, self._filters, self.wanted = connection, blocks, filters, wanted
         self.numbers: list[int] = []
 

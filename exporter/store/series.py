@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import datetime
@@ -14,6 +13,7 @@ from exporter.families import POSTURE_FAMILIES, RECORD_FAMILIES, RECORDS, RECORD
 from exporter.model import IGNORED_REASONS, ChangeEvent, Unit
 from exporter.store.base import SeriesChanges, SeriesRow
 from exporter.store.codec import Details, event_id_text
+from exporter.store.database import Connection
 from exporter.store.dimensions import Dimensions, find
 
 GREATEST = float(2**53)
@@ -161,7 +161,7 @@ class Book:
         """Return whether all these units are known to be registered."""
         return self._units.issuperset(units)
 
-    def register_units(self, connection: sqlite3.Connection, units: Iterable[Unit], again: bool = False) -> None:
+    def register_units(self, connection: Connection, units: Iterable[Unit], again: bool = False) -> None:
         """Give every unit not met before the zeros of all families; with `again` also those that were."""
         for unit in sorted(set(units) - self._units, key=lambda unit: (unit.account_id, unit.region)):
             _, new = self._dimensions.units.meet(connection, unit.account_id, unit.region)
@@ -169,7 +169,7 @@ class Book:
                 self._zeros(connection, [(index, labels) for index, family in enumerate(self.families) for labels in family.zeros(unit)])
             self._units.add(unit)
 
-    def register_source(self, connection: sqlite3.Connection, source: str) -> None:
+    def register_source(self, connection: Connection, source: str) -> None:
         """Give a source every fate of records at zero."""
         read, records = self._index[RECORDS_READ.name], self._index[RECORDS.name]
         self._zeros(connection, [(read, (source,)), *((records, (source, fate, reason)) for fate, reason in FATES)])
@@ -178,7 +178,7 @@ class Book:
         """Return whether `register_source_families` is known to have nothing to do."""
         return not families or (source, unit, tuple(families)) in self._counting
 
-    def register_source_families(self, connection: sqlite3.Connection, source: str, unit: Unit, families: Sequence[str]) -> None:
+    def register_source_families(self, connection: Connection, source: str, unit: Unit, families: Sequence[str]) -> None:
         """Give a unit of a source the zeros of the families that the source counts into. Raises StoreError for an unknown one."""
         zeros: list[tuple[int, Labels]] = []
         for name in families:
@@ -189,7 +189,7 @@ class Book:
         self._zeros(connection, zeros)
         self._counting.add((source, unit, tuple(families)))
 
-    def complete(self, connection: sqlite3.Connection) -> None:
+    def complete(self, connection: Connection) -> None:
         """Give known units and sources the zeros that another version of the exporter did not know of."""
         digest = self._digest()
         if connection.execute("SELECT value FROM meta WHERE key = 'families'").fetchone()[0] == digest:
@@ -202,11 +202,11 @@ class Book:
             self.register_source(connection, source)
         connection.execute("UPDATE meta SET value = ? WHERE key = 'families'", (digest,))
 
-    def is_complete(self, connection: sqlite3.Connection) -> bool:
+    def is_complete(self, connection: Connection) -> bool:
         """Return whether `complete` has nothing to do."""
         return bool(connection.execute("SELECT value FROM meta WHERE key = 'families'").fetchone()[0] == self._digest())
 
-    def apply(self, connection: sqlite3.Connection, tally: Tally) -> None:
+    def apply(self, connection: Connection, tally: Tally) -> None:
         """Write what a tally gathered: new series in the order of their first event, others updated."""
         self._zeros(connection, tally.zeros)
         revision = self._next_revision(connection)
@@ -229,13 +229,13 @@ class Book:
         if changed:
             self._save_revision(connection, revision)
 
-    def raise_revision(self, connection: sqlite3.Connection) -> int:
+    def raise_revision(self, connection: Connection) -> int:
         """Raise the revision for a change that is none of a series; return it."""
         revision = self._next_revision(connection)
         self._save_revision(connection, revision)
         return revision
 
-    def _zeros(self, connection: sqlite3.Connection, series: Iterable[tuple[int, Labels]]) -> None:
+    def _zeros(self, connection: Connection, series: Iterable[tuple[int, Labels]]) -> None:
         missing = [(index, labels) for index, labels in dict.fromkeys(series) if self._find(connection, index, labels) is None]
         if not missing:
             return
@@ -250,7 +250,7 @@ class Book:
             self._remember(index, labels, next_id + at)
         self._save_revision(connection, revision)
 
-    def _find(self, connection: sqlite3.Connection, index: int, labels: Labels) -> int | None:
+    def _find(self, connection: Connection, index: int, labels: Labels) -> int | None:
         known = self._ids.get((index, labels))
         if known is not None:
             return known
@@ -260,7 +260,7 @@ class Book:
         self._remember(index, labels, row[0])
         return int(row[0])
 
-    def _identity(self, connection: sqlite3.Connection, index: int, labels: Labels) -> tuple[int, str]:
+    def _identity(self, connection: Connection, index: int, labels: Labels) -> tuple[int, str]:
         family = self.families[index]
         if len(labels) != len(family.labels):
             raise StoreError(f"{family.name}: {len(labels)} label values for {len(family.labels)} labels; this is a fault of the exporter")
@@ -272,15 +272,15 @@ class Book:
             self._ids.clear()
         self._ids[index, labels] = number
 
-    def _next_revision(self, connection: sqlite3.Connection) -> int:
+    def _next_revision(self, connection: Connection) -> int:
         return int(connection.execute("SELECT value FROM meta WHERE key = 'revision'").fetchone()[0]) + 1
 
-    def _save_revision(self, connection: sqlite3.Connection, revision: int) -> None:
+    def _save_revision(self, connection: Connection, revision: int) -> None:
         connection.execute("UPDATE meta SET value = ? WHERE key = 'revision'", (revision,))
 
-    def _digest(self) -> str:
+    def _digest(self) -> int:
         born = [(family.name, family.labels, [tuple(labels) for labels in family.zeros(_PROBE)]) for family in self.families]
-        return blake2b(repr((born, FATES)).encode(), digest_size=16).hexdigest()
+        return int.from_bytes(blake2b(repr((born, FATES)).encode(), digest_size=8).digest(), "big", signed=True)
 
 
 def with_details(event: ChangeEvent, details: Details) -> ChangeEvent:
@@ -289,7 +289,7 @@ def with_details(event: ChangeEvent, details: Details) -> ChangeEvent:
 
 
 def read(
-    connection: sqlite3.Connection, after: int, families: Iterable[Family], only: Collection[str] | None = None
+    connection: Connection, after: int, families: Iterable[Family], only: Collection[str] | None = None
 ) -> SeriesChanges:  # fmt: skip
     """Return the series of these families, or `only` of some of them, that changed after a revision, inside the reading at hand."""
     known = {family.name for family in families if only is None or family.name in only}

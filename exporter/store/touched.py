@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections.abc import Iterable
 
 from exporter.store.codec import Details, hash_of
+from exporter.store.database import Connection
 from exporter.store.dimensions import Strings
 
 Entry = tuple[int, int, Details]
 """Number of the event, its time in microseconds, and what it changed."""
 
 
-def remember(connection: sqlite3.Connection, strings: Strings, entries: Iterable[Entry]) -> None:
+def remember(connection: Connection, strings: Strings, entries: Iterable[Entry]) -> None:
     """Enter what events touched."""
     touched, rules = _rows(connection, strings, entries)
-    connection.executemany("INSERT OR IGNORE INTO touched (string, event_time, event) VALUES (?, ?, ?)", touched)
-    connection.executemany("INSERT OR IGNORE INTO touched_rules (hash, event) VALUES (?, ?)", rules)
+    connection.executemany("INSERT INTO touched (string, event_time, event) VALUES (?, ?, ?) ON CONFLICT DO NOTHING", touched)
+    connection.executemany("INSERT INTO touched_rules (hash, event) VALUES (?, ?) ON CONFLICT DO NOTHING", rules)
 
 
-def forget(connection: sqlite3.Connection, strings: Strings, entries: Iterable[Entry]) -> None:
+def forget(connection: Connection, strings: Strings, entries: Iterable[Entry]) -> None:
     """Remove what events touched."""
     touched, rules = _rows(connection, strings, entries)
     connection.executemany("DELETE FROM touched WHERE string = ? AND event_time = ? AND event = ?", touched)
     connection.executemany("DELETE FROM touched_rules WHERE hash = ? AND event = ?", rules)
 
 
-def _rows(
-    connection: sqlite3.Connection, strings: Strings, entries: Iterable[Entry]
-) -> tuple[list[tuple[int, int, int]], list[tuple[int, int]]]:
+def _rows(connection: Connection, strings: Strings, entries: Iterable[Entry]) -> tuple[list[tuple[int, int, int]], list[tuple[int, int]]]:
     touched: list[tuple[int, int, int]] = []
     rules: list[tuple[int, int]] = []
     for event, event_time, details in entries:

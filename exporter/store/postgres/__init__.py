@@ -1,0 +1,1 @@
+"""The store in a PostgreSQL database; psycopg, an extra, is imported only here."""
