@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -23,13 +23,12 @@ from urllib.request import Request, urlopen
 from bench.ingest import START
 from bench.queue_server import QUEUE
 from bench.rounds import Figures, interleaved, median, ratio, show
-from exporter.config import validate
 from exporter.demo.trail import TrailGenerator, trail_path, write_trail_file
 from exporter.families import RECORDS_READ
-from exporter.logs import make_logger
 from exporter.store import open_store
 from tests.fleet.pages import polled
-from tests.fleet.postgres import Postgres, programs
+from tests.fleet.shared import SharedDatabase, cpu_seconds
+from tests.postgres_server import Server, directory_of_programs
 from tests.soak.process import Replica
 from tests.trail_truth import counted
 
@@ -86,9 +85,9 @@ def _waits(replica: Replica) -> bool:
     return False
 
 
-def _drain(url: str, server: int, made: Figures, postgres: Postgres | None, replicas: int) -> Figures:
-    with tempfile.TemporaryDirectory(prefix="aws-change-exporter-bench-") as scratch, Path(os.devnull).open("w") as nowhere:
-        store = {"path": f"{scratch}/state.db"} if postgres is None else {"url": postgres.new_database()}
+def _drain(url: str, aws: int, made: Figures, server: Server | None, replicas: int) -> Figures:
+    with tempfile.TemporaryDirectory(prefix="aws-change-exporter-bench-") as scratch:
+        store = {"path": f"{scratch}/state.db"} if server is None else SharedDatabase(server).section()
         source = {"type": "s3", "queue_url": url + QUEUE, "wait_time": "1s", "poll_interval": "1s", "live_since": "beginning"}
         written = {"store": store, "aws": {"endpoint_url": url}, "sources": [source], "posture": {"enabled": False}}
         path = Path(scratch) / "config.yml"
@@ -99,7 +98,7 @@ def _drain(url: str, server: int, made: Figures, postgres: Postgres | None, repl
                 replica.start()
             while not all(_waits(replica) for replica in running):
                 time.sleep(0.2)
-            before = [_cpu(replica.pid) for replica in running], _cpu(server), postgres.cpu_seconds() if postgres else 0.0
+            before = [_cpu(replica.pid) for replica in running], _cpu(aws), cpu_seconds(server) if server else 0.0
             begun = time.perf_counter()
             _get(f"{url}/-/fill", "POST")
             while int(_get(f"{url}/-/left")):
@@ -108,13 +107,13 @@ def _drain(url: str, server: int, made: Figures, postgres: Postgres | None, repl
             figures = {
                 "wall": wall,
                 "cpu": sum(_cpu(replica.pid) for replica in running) - sum(before[0]),
-                "server": _cpu(server) - before[1],
-                "postgres": postgres.cpu_seconds() - before[2] if postgres else 0.0,
+                "server": _cpu(aws) - before[1],
+                "postgres": cpu_seconds(server) - before[2] if server else 0.0,
             }
         finally:
             for replica in running:
                 replica.kill()
-        opened = open_store(validate(written, "the benchmark's configuration").store, make_logger("info", "json", nowhere))
+        opened = open_store(store.get("url") or store["path"])
         try:
             counts, fates = counted(opened)
         finally:
@@ -126,11 +125,11 @@ def _drain(url: str, server: int, made: Figures, postgres: Postgres | None, repl
 
 
 def _measure(title: str, files: int, records: int, share: float) -> None:
-    with tempfile.TemporaryDirectory(prefix="aws-change-exporter-bench-") as scratch, Postgres() as postgres:
+    with tempfile.TemporaryDirectory(prefix="aws-change-exporter-bench-") as scratch, closing(Server(fsync=True)) as server:
         made = generate(Path(scratch), files, records, share)
-        with _aws(Path(scratch)) as (url, server):
-            cases = {SQLITE: partial(_drain, url, server, made, None, 1)}
-            cases |= {f"{count} on PostgreSQL": partial(_drain, url, server, made, postgres, count) for count in REPLICAS}
+        with _aws(Path(scratch)) as (url, aws):
+            cases = {SQLITE: partial(_drain, url, aws, made, None, 1)}
+            cases |= {f"{count} on PostgreSQL": partial(_drain, url, aws, made, server, count) for count in REPLICAS}
             measured = interleaved(cases, ROUNDS)
     one = measured["1 on PostgreSQL"]
     rows = [
@@ -161,7 +160,7 @@ def _measure(title: str, files: int, records: int, share: float) -> None:
 
 def run() -> None:
     """Measure both trails and print the tables."""
-    if programs() is None:
+    if directory_of_programs() is None:
         print("\nfleet: PostgreSQL is not installed; on Debian and Ubuntu: apt-get install postgresql")
         return
     for title, (files, records, share) in TRAILS.items():

@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 import tempfile
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 from tests.fleet.fleet import Fleet, Outcome
 from tests.fleet.plan import full, small
-from tests.fleet.postgres import Postgres, SharedDatabase
+from tests.fleet.shared import SharedDatabase
+from tests.postgres_server import Server
 
 
 def tell(outcome: Outcome) -> bool:
@@ -42,11 +44,11 @@ def main() -> int:
     right = True
     for seed in chosen.seed or [1]:
         plan = replace((small if chosen.small else full)(seed), replicas=chosen.replicas)
-        with tempfile.TemporaryDirectory(prefix="aws-change-exporter-fleet-") as scratch, Postgres() as postgres:
+        with tempfile.TemporaryDirectory(prefix="aws-change-exporter-fleet-") as scratch, closing(Server(fsync=True)) as server:
             directory = chosen.keep or Path(scratch)
             directory.mkdir(parents=True, exist_ok=True)
             print(f"seed {seed}: {plan}", flush=True)
-            right &= tell(Fleet(plan, directory, SharedDatabase(postgres), lambda line: print(f"  {line}", flush=True)).run())
+            right &= tell(Fleet(plan, directory, SharedDatabase(server), lambda line: print(f"  {line}", flush=True)).run())
     return 0 if right else 1
 
 

@@ -10,15 +10,15 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Protocol
 
 from exporter.demo.calls import Made
 from exporter.demo.trail import TrailGenerator
 from exporter.errors import StoreError
-from exporter.store.base import Query, Store
+from exporter.store.base import Query
 from tests.fleet.outcome import Outcome
 from tests.fleet.pages import Polls, UnitKey, counters, differing, polled
 from tests.fleet.plan import FAULTS, Plan
+from tests.fleet.shared import SharedDatabase
 from tests.soak.process import Replica, clock_of, inject, sandbox
 from tests.soak.roads import HUB, ROLE, Builder
 from tests.trail_truth import counted, truth
@@ -30,26 +30,10 @@ _CALM = 5.0
 """Seconds for which counts must stay right, so that what comes a second time has come by then."""
 
 
-class Shared(Protocol):
-    """The store that all replicas share."""
-
-    def section(self) -> dict[str, Any]:
-        """Return the section `store` of the configuration."""
-        ...
-
-    def open(self) -> Store:
-        """Open it to look what is there."""
-        ...
-
-    def restart(self) -> None:
-        """Restart its server."""
-        ...
-
-
 class Fleet:
     """One run, with its configuration and logs in a directory of its own."""
 
-    def __init__(self, plan: Plan, directory: Path, shared: Shared, say: Callable[[str], None] = lambda _line: None) -> None:
+    def __init__(self, plan: Plan, directory: Path, shared: SharedDatabase, say: Callable[[str], None] = lambda _line: None) -> None:
         self.plan, self._directory, self._shared, self._say = plan, directory, shared, say
         self._accounts = (HUB, *(12 * str(number) for number in range(1, plan.accounts)))
         self._units = [(account, region) for account in self._accounts for region in REGIONS]

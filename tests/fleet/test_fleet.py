@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tests.fleet.fleet import Fleet
 from tests.fleet.plan import small
-from tests.fleet.postgres import Postgres, SharedDatabase
+from tests.fleet.shared import SharedDatabase
+from tests.postgres_server import Server
 
 
 @pytest.mark.soak
@@ -17,8 +19,8 @@ def test_replicas_that_die_count_each_change_once_poll_every_unit_and_show_the_s
     """Replicas are there to outlive one of them: a change that two count, a unit that died with its replica or pages that differ defeat them."""
     program("initdb")
     plan = small(1)
-    with Postgres() as postgres:
-        outcome = Fleet(plan, tmp_path, SharedDatabase(postgres)).run()
+    with closing(Server()) as server:
+        outcome = Fleet(plan, tmp_path, SharedDatabase(server)).run()
     assert outcome.faults() == []
     assert outcome.made >= plan.changes
     assert outcome.kills >= 3, "replicas that live prove little"
