@@ -38,15 +38,18 @@ class Outcome:
     codes: list[int] = field(default_factory=list)
     brought_by: Counter[str] = field(default_factory=Counter)
 
+    def crowded(self) -> dict[UnitKey, int]:
+        """Return the units that several replicas poll, though one is enough, with how many."""
+        return {unit: count for unit, count in self.polled_by.items() if count > 1 and unit[0] not in BY_ALL}
+
     def faults(self) -> list[str]:
         """Return a line for each thing that is wrong."""
-        shared = {unit: count for unit, count in self.polled_by.items() if count > 1 and unit[0] not in BY_ALL}
         return [
             *_some("stored {1} of {0[0]}{0[1]}, true are {2}", [(key, *values) for key, values in self.wrong.items()]),
             *_some("shown {1} of {0[0]}{0[1]}, true are {2}", [(key, *values) for key, values in self.shown_wrong.items()]),
             *_some("the change {0} is not in the history", [(event_id,) for event_id in self.missing]),
             *_some("nobody polls {0}", [(unit,) for unit in self.unpolled]),
-            *_some("{1} replicas poll {0}", list(shared.items())),
+            *_some("{1} replicas poll {0}", list(self.crowded().items())),
             *_some("replicas differ in {0}", [(line,) for line in self.differing]),
             *_some("{0}", [(line,) for line in self.ended]),
             *_some("a replica ended with {0} when it was asked to", [(code,) for code in self.codes if code]),

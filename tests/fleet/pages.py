@@ -16,15 +16,16 @@ STORED = frozenset(family.name for family in (*FAMILIES, *STATE_FAMILIES, *FOREC
 """The families whose samples come out of the store, so that every replica must show the same."""
 
 UnitKey = tuple[str, str, str]
-_LAST = "awschange_exporter_last_success_timestamp_seconds"
+LAST_SUCCESS, LAST_POLL = "awschange_exporter_last_success_timestamp_seconds", "awschange_exporter_last_poll_timestamp_seconds"
+"""When anybody last read all of a unit, on every page; when this very replica last polled it, on the page of who does."""
 _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
 
-def polled(page: str) -> dict[UnitKey, float]:
-    """Return when each unit that a page knows was last polled well: by source, account id and region; never is left out."""
+def polled(page: str, family: str = LAST_SUCCESS) -> dict[UnitKey, float]:
+    """Return when a page says that units were polled, by source, account id and region; never is left out."""
     found = {}
     for line in page.splitlines():
-        if line.startswith(f"{_LAST}{{"):
+        if line.startswith(f"{family}{{"):
             labels, _, value = line.rpartition(" ")
             of = dict(_LABEL.findall(labels))
             if float(value) > 0:
