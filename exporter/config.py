@@ -54,6 +54,11 @@ class StoreSettings(Settings):
         description="How long `serve` keeps events, from their own time or from when they were stored, whichever is later. "
         "Forgetting them lowers no counter, and no event counts twice.",
     )
+    replicas: bool | None = Field(
+        default=None,
+        description="Whether several processes of `serve` share this store and the units that are polled: each unit is polled by one of "
+        "them, and by another when that one is gone. By default where `url` is given.",
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -73,6 +78,11 @@ class StoreSettings(Settings):
     def where(self) -> Path | str:
         """The path or the URL; a URL may hold a password (`exporter.store.shown` leaves it out)."""
         return self.path if self.url is None else self.url.get_secret_value()
+
+    @property
+    def shared(self) -> bool:
+        """Whether several processes of `serve` may share the store and the units that are polled."""
+        return self.url is not None if self.replicas is None else self.replicas
 
     @property
     def key(self) -> str:

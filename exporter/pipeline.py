@@ -116,6 +116,11 @@ class Pipeline:
         elif isinstance(report, PollReport):
             self.poller.reports[key] = report
 
+    def learn(self, key: UnitKey, settings: PolledSettings, began: datetime) -> None:
+        """Hear from another replica when it began to read a unit, and then read all of it."""
+        if not isinstance(settings, PostureSettings):
+            self.poller.learn(key, cast("SourceSettings", settings), began)
+
     def forget(self, key: UnitKey) -> None:
         """Forget the reports of a unit."""
         for reports in (self.poller.reports, self.surveyor.reports):

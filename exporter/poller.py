@@ -86,6 +86,12 @@ class Poller:
             self._read_until[key_of(source)] = report.started_at
         return report
 
+    def learn(self, key: UnitKey, settings: SourceSettings, began: datetime) -> None:
+        """Hear from another replica when it began to read a unit, and then read all of it."""
+        kind = SOURCES.get(settings.type)
+        if kind is not None and kind.needs_aws:
+            self._read_until[key] = max(began, self._read_until.get(key, began))
+
     def read_until(self, account_id: str, region: str) -> datetime | None:
         """Return when a source that brings the events of an account and region last began to read, and then read all; None if never.
 

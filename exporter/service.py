@@ -16,11 +16,12 @@ from exporter.logs import Logger
 from exporter.metrics.telemetry import Telemetry
 from exporter.pipeline import OpenAws, Pipeline, build_pipeline, open_aws
 from exporter.posture.settings import PostureSettings
+from exporter.replicas import open_share
 from exporter.report import PollReport, Report, SurveyReport
 from exporter.scheduler import Pool, Scheduler
 from exporter.sources.base import Polled, Rewindable, UnitKey, fields_of, key_of
 from exporter.store import open_store
-from exporter.units import Change, Failure, PolledSettings, Units
+from exporter.units import Change, Failure, PolledSettings, Units, job_name
 
 _EXPOSED_INTERVAL = timedelta(seconds=1)
 _STATS_INTERVAL = timedelta(seconds=15)
@@ -43,15 +44,11 @@ def require_sources(config: Config, where: str) -> None:
         )
 
 
-def job_name(key: UnitKey) -> str:
-    """Return the name of the job that polls a unit."""
-    return " ".join(("poll", *filter(None, key)))
-
-
 class Service:
     """The running exporter: store, scheduler and the pipeline of the configuration in force."""
 
-    def __init__(self, config: Config, config_file: Path | None, logger: Logger, aws: OpenAws = open_aws) -> None:
+    def __init__(self, config: Config, config_file: Path | None, logger: Logger, aws: OpenAws = open_aws, *, replica: str = "") -> None:
+        """`replica` is the name among those that share the store; one that nobody has by default."""
         self.config_file = config_file
         self.log = logger
         self.telemetry = Telemetry()
@@ -73,6 +70,7 @@ class Service:
         except BaseException:
             self.store.close()
             raise
+        self._share = open_share(config, self.store, self.telemetry, logger, lambda: self.pipeline, self._scheduler, replica)
         self.telemetry.config_loaded(time.time())
 
     @property
@@ -168,6 +166,7 @@ class Service:
         self.pipeline.exposition.close()
         if self.pipeline.lease is not None:
             self.pipeline.lease.give_up()
+        self._share.give_up()
         self.store.close()
 
     def reload(self) -> bool:
@@ -183,6 +182,8 @@ class Service:
                 require_sources(config, str(self.config_file))
                 if config.store.where != self.pipeline.config.store.where:
                     raise ConfigError(f"{self.config_file}: {config.store.key}: cannot change while the exporter runs; restart it")
+                if config.store.shared != self.pipeline.config.store.shared:
+                    raise ConfigError(f"{self.config_file}: store.replicas: cannot change while the exporter runs; restart it")
                 # Before the new page is made: what scrapes have shown must not be held at 0 again.
                 self._flush_exposed()
                 pipeline = build_pipeline(config, self.store, self.telemetry, self.log, self._stop.is_set, self.pipeline, self._aws)
@@ -209,6 +210,7 @@ class Service:
                 job = f"units {units.settings.name}"
                 self.telemetry.register_job(job)
                 self._scheduler.every(units.interval, job, partial(self._ask, pipeline, units), pool=Pool.UNITS)
+        self._share.schedule()
         self.telemetry.count_units(time.time())
 
     def _schedule_polls(self, pipeline: Pipeline, units: Units, sources: Sequence[Polled]) -> None:
@@ -223,7 +225,7 @@ class Service:
         for position, source in enumerate(sources):
             job = job_name(key_of(source))
             self.telemetry.register_job(job)
-            poll = partial(self._poll, pipeline, source, settings, budget)
+            poll = self._share.polled(source, settings, partial(self._poll, pipeline, source, settings, budget))
             self._scheduler.every(settings.poll_interval, job, poll, first=position * spread, pool=pool, waits=bool(settings.wait))
 
     def _register(self, units: Units, sources: Sequence[Polled]) -> None:
@@ -246,6 +248,8 @@ class Service:
         for key in change.gone:
             self._forget(key)
         self._schedule_polls(pipeline, units, change.added)
+        if change.added:
+            self._share.hasten()
         for failure in change.failures:
             self._report(pipeline, units, failure, started_at)
         if change.retry is not None:

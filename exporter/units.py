@@ -38,6 +38,11 @@ class PolledSettings(Protocol):
         """How long a poll may wait for news by itself."""
         ...
 
+    @property
+    def by_all(self) -> bool:
+        """Whether all replicas that share a store poll each unit, and not one of them."""
+        ...
+
 
 class Told(Protocol):
     """The units as they were told; a failure hides no unit: those known before stay."""
@@ -51,6 +56,11 @@ class Told(Protocol):
     def failures(self) -> tuple[UnitFailure, ...]:
         """What could not be told."""
         ...
+
+
+def job_name(key: UnitKey) -> str:
+    """Return the name of the job that polls a unit."""
+    return " ".join(("poll", *filter(None, key)))
 
 
 @dataclass(frozen=True, slots=True)

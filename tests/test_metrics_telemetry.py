@@ -36,6 +36,7 @@ def test_every_row_of_the_table_can_be_recorded(telemetry):
     telemetry.event_stored("files", 3.0)
     telemetry.event_repeated("files", 3.0)
     telemetry.count_units(100.0)
+    telemetry.shared(3, {"files": 1})
     telemetry.aws_request(GET_OBJECT, "111122223333", "us-east-1", 0.1, "SlowDown")
     telemetry.config_loaded(50.0)
     telemetry.web_info("https://changes.example.com/")

@@ -24,6 +24,8 @@ from exporter.store.sections import RUN
 from tests import store_v1
 from tests.store_events import NOON, ingest, make_event, values
 
+_BACK_TO_4 = "".join(f"DROP TABLE {name};" for name in ("runs", "lexicon", "replicas", "leases", "reads")) + "PRAGMA user_version = 4"
+
 
 def version(path: Path) -> int:
     """Return the schema version of a file."""
@@ -222,7 +224,7 @@ def test_the_log_tells_of_an_upgrade_that_takes_long(tmp_path: Path, monkeypatch
     log = make_logger("info", "json", said)
     for large, lines in ((31, 0), (30, 2)):
         with closing(sqlite3.connect(path)) as connection:
-            connection.executescript("DROP TABLE runs; DROP TABLE lexicon; PRAGMA user_version = 4")
+            connection.executescript(_BACK_TO_4)
         monkeypatch.setattr(schema, "LARGE", large)
         SqliteStore(path, log=log).close()
         assert len(said.getvalue().splitlines()) == lines
@@ -256,7 +258,7 @@ def test_an_upgrade_that_is_killed_is_done_anew(tmp_path: Path) -> None:
     everything = store.stats().events
     store.close()
     with closing(sqlite3.connect(path)) as connection:
-        connection.executescript("DROP TABLE runs; DROP TABLE lexicon; PRAGMA user_version = 4")
+        connection.executescript(_BACK_TO_4)
     done = subprocess.run([sys.executable, "-c", _KILLED, str(path)], check=False, capture_output=True)
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()
     assert version(path) == 4

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 import yaml
-from pydantic import AwareDatetime, BeforeValidator
+from pydantic import AwareDatetime, BeforeValidator, SecretStr
 from pydantic.fields import FieldInfo
 
 from exporter.config import Config
@@ -107,6 +107,7 @@ def type_name(annotation: Any, metadata: Any = ()) -> str:
 NAMES: Mapping[Any, str] = {
     bool: "`true` or `false`",
     str: "text",
+    SecretStr: "text",
     Path: "path",
     timedelta: "duration",
     AwareDatetime: "time",

@@ -69,6 +69,16 @@ UNITS_HEALTHY = SelfMetric(
     "Of these, units whose last poll read and stored everything, no longer ago than twice the interval (10 seconds at least).",
     _SOURCE,
 )
+UNITS_HELD = SelfMetric(
+    PREFIX + "units_held",
+    "gauge",
+    "Units of the source that this replica polls, where replicas share the store; over all replicas their sum should be "
+    "awschange_exporter_units. A queue that all poll is not among them.",
+    _SOURCE,
+)
+REPLICAS = SelfMetric(
+    PREFIX + "replicas", "gauge", "Replicas that share the store and were alive when leases were last renewed, this one included."
+)
 EVENT_LAG = SelfMetric(
     PREFIX + "event_lag_seconds",
     "histogram",
@@ -206,6 +216,8 @@ TELEMETRY: tuple[SelfMetric, ...] = (
     LAST_SUCCESS,
     UNITS,
     UNITS_HEALTHY,
+    UNITS_HELD,
+    REPLICAS,
     EVENT_LAG,
     EVENT_REPEAT_LAG,
     AWS_REQUESTS,
@@ -263,6 +275,11 @@ STORE_OPERATIONS = (
     "search",
     "prune",
     "stats",
+    "claim",
+    "release",
+    "replicas",
+    "mark_read",
+    "last_reads",
     "hourly_counts",
     "late_counts",
 )

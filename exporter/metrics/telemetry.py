@@ -24,6 +24,8 @@ from exporter.metrics.lines import header, number, prefix
 from exporter.metrics.table import REFUSALS, STORE_OPERATIONS, TELEMETRY, SelfMetric
 from exporter.store.base import StoreStats
 
+_OF_POLLS = (table.POLLS, table.POLL_SUCCESS, table.POLL_DURATION, table.LAST_POLL)
+"""What a unit has of the polls of this process."""
 _MOST_CALL_UNITS = 4_000
 """How many services, operations, accounts and regions are told apart in the counters of requests."""
 _MOST_CALL_ERRORS = 2_000
@@ -32,11 +34,15 @@ _LEAST_AGE = 10.0
 
 @dataclass(slots=True)
 class _Unit:
-    """What is known of a unit of a source: its interval in seconds, whether its last poll was complete, when one last was (epoch)."""
+    """What is known of a unit of a source: its interval in seconds, whether its last poll was complete, when one last was (epoch).
+
+    `here` tells that this process polls it, and no other replica.
+    """
 
     interval: float | None = None
     complete: bool = False
     last_success: float = 0.0
+    here: bool = True
 
     def is_healthy(self, now: float) -> bool:
         return self.complete and now - self.last_success <= max(2 * (self.interval or 0.0), _LEAST_AGE)
@@ -59,6 +65,7 @@ class Telemetry:
         self._units: dict[tuple[str, str, str], _Unit] = {}
         self._counted_units: dict[tuple[str, str], int] = {}
         self._stats: StoreStats | None = None
+        self._share: tuple[int, Mapping[str, int]] | None = None
         self._now = now
         self._costs = LastHour()
         self._call_units: set[tuple[str, ...]] = set()
@@ -78,12 +85,13 @@ class Telemetry:
     def register_source(self, source: str, account_id: str, region: str, poll_interval: float | None = None) -> None:
         """Make what is counted for a unit of a source exist at 0; `poll_interval` is in seconds, None where nothing polls."""
         unit = (source, account_id, region)
-        self._count(table.POLLS, 0, *unit)
-        for reason in SOURCE_REASONS:
-            self._count(table.POLL_FAILURES, 0, source, reason)
         with self._lock:
             known = self._units.setdefault(unit, _Unit())
             known.interval = poll_interval
+        if known.here:
+            self._count(table.POLLS, 0, *unit)
+        for reason in SOURCE_REASONS:
+            self._count(table.POLL_FAILURES, 0, source, reason)
         if poll_interval is not None:
             self._set(table.POLL_INTERVAL, poll_interval, *unit)
 
@@ -93,7 +101,7 @@ class Telemetry:
         with self._lock:
             self._units.pop(unit, None)
             last = not any(name == source for name, _, _ in self._units)
-        for row in (table.POLLS, table.POLL_SUCCESS, table.POLL_DURATION, table.POLL_INTERVAL, table.LAST_POLL, table.LAST_SUCCESS):
+        for row in (*_OF_POLLS, table.POLL_INTERVAL, table.LAST_SUCCESS):
             self._remove(row, *unit)
         if last:
             for row in (table.UNITS, table.UNITS_HEALTHY):
@@ -108,6 +116,7 @@ class Telemetry:
         unit = (source, account_id, region)
         with self._lock:
             known = self._units.setdefault(unit, _Unit())
+            known.here = True
             known.complete = reason is None
             if reason is None:
                 known.last_success = at
@@ -125,6 +134,50 @@ class Telemetry:
             known = self._units.setdefault((source, account_id, region), _Unit())
             known.last_success = max(known.last_success, last_success)
         self.poll_finished(source, account_id, region, 0.0, at, reason)
+
+    def polled_here(self, source: str, account_id: str, region: str, last_success: float) -> None:
+        """Record that this replica polls a unit, which one read last at `last_success` (epoch), 0 for never."""
+        unit = (source, account_id, region)
+        with self._lock:
+            known = self._units.get(unit)
+            if known is None:  # forgotten meanwhile
+                return
+            known.here, came = True, not known.here
+            known.last_success, later = max(known.last_success, last_success), last_success > known.last_success
+        if came:
+            self._count(table.POLLS, 0, *unit)
+        if later:
+            self._set(table.LAST_SUCCESS, last_success, *unit)
+
+    def polled_elsewhere(self, source: str, account_id: str, region: str, last_success: float) -> None:
+        """Record that another replica polls a unit, or none, and when it was last read (epoch), 0 for never.
+
+        Its age stays on every replica's page, so that a unit that nobody polls alerts; what only who polls it knows leaves the page.
+        """
+        unit = (source, account_id, region)
+        with self._lock:
+            known = self._units.get(unit)
+            if known is None:
+                return
+            known.here, went = False, known.here
+            # Who polls it knows better; here its age alone tells whether it is well.
+            known.complete = True
+            known.last_success, changed = last_success, last_success != known.last_success
+        if went:
+            for row in _OF_POLLS:
+                self._remove(row, *unit)
+        if changed:
+            self._set(table.LAST_SUCCESS, last_success, *unit)
+
+    def shared(self, replicas: int, held: Mapping[str, int]) -> None:
+        """Record how many replicas share the store, and how many units of each source this one holds."""
+        if (replicas, held) != self._share:
+            self._share = replicas, dict(held)
+            self._set(table.REPLICAS, replicas)
+            self._cells[table.UNITS_HELD.name].clear()
+            self._touch(table.UNITS_HELD, hide=not held)
+            for source, units in held.items():
+                self._set(table.UNITS_HELD, units, source)
 
     def count_units(self, now: float) -> None:
         """Bring the numbers of units, and of those that are healthy at `now` (epoch), up to date."""

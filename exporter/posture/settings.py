@@ -184,6 +184,11 @@ class PostureSettings(Settings):
         return timedelta(0)
 
     @property
+    def by_all(self) -> bool:
+        """One replica reads each account and region."""
+        return False
+
+    @property
     def expiries(self) -> Mapping[str, float]:
         """When each exception ends (epoch), by its name."""
         return {exception.name: exception.expires.timestamp() for exception in self.exceptions}

@@ -133,6 +133,11 @@ class SourceSettings(Settings):
         """How long it takes from the end of one poll to the end of the next where nothing goes wrong."""
         return self.poll_interval + self.wait
 
+    @property
+    def by_all(self) -> bool:
+        """Whether all replicas that share a store may poll it at once, as a queue that hands each message to one of them."""
+        return False
+
     @model_validator(mode="before")
     @classmethod
     def _name_defaults_to_type(cls, data: object) -> object:

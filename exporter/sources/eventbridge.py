@@ -43,6 +43,11 @@ class EventBridgeSettings(SourceSettings, QueueSettings):
         """How long a poll waits for messages."""
         return self.wait_time
 
+    @property
+    def by_all(self) -> bool:
+        """The queue hands each message to one of those that read it."""
+        return True
+
 
 class EventBridgeSource:
     """One queue; its events tell account and region."""

@@ -131,6 +131,11 @@ class S3Settings(SourceSettings, QueueSettings):
         return self.wait_time if self.queue_url else timedelta(0)
 
     @property
+    def by_all(self) -> bool:
+        """A queue hands each message to one of those that read it; digests that two verify at once would count twice."""
+        return bool(self.queue_url) and not self.bucket
+
+    @property
     def verifies(self) -> bool:
         """Whether digests are verified."""
         return bool(self.bucket) if self.verify_digests is None else self.verify_digests

@@ -11,6 +11,7 @@ from typing import Protocol
 from exporter.families import Labels
 from exporter.model import ChangeEvent, Outcome, Unit
 from exporter.posture.chronicle import Amendment
+from exporter.store.leased import Leases
 
 BEGINNING = datetime.min.replace(tzinfo=UTC)
 """As `live_since` of `go_live`: every event counts."""
@@ -245,7 +246,7 @@ class LateCount:
     event_time: datetime
 
 
-class Store(Protocol):
+class Store(Leases, Protocol):
     """Keeps events, counts and cursors. Safe to use from several threads; every method raises StoreError on failure."""
 
     def go_live(

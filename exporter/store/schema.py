@@ -156,7 +156,22 @@ def _fifth(connection: sqlite3.Connection) -> None:
     index_all(connection)
 
 
-MIGRATIONS: tuple[Migration, ...] = (_first, _second, _third, _fourth, _fifth)
+LEASE_TABLES = (
+    # Replicas that were alive, and when they last said so. Times are of the database's clock here and in leases.
+    "CREATE TABLE replicas (name TEXT PRIMARY KEY, seen INTEGER NOT NULL)",
+    # replica: who polls the unit until then, empty for nobody; wanted: to whom it belongs, where that is another who has asked for it.
+    "CREATE TABLE leases (unit TEXT PRIMARY KEY, replica TEXT NOT NULL, until INTEGER NOT NULL, wanted TEXT NOT NULL)",
+    # When the last poll of a unit that read and stored everything began and ended, by the clock of who polled it.
+    "CREATE TABLE reads (unit TEXT PRIMARY KEY, began INTEGER NOT NULL, ended INTEGER NOT NULL)",
+)
+
+
+def _sixth(connection: sqlite3.Connection) -> None:
+    for statement in LEASE_TABLES:
+        connection.execute(statement)
+
+
+MIGRATIONS: tuple[Migration, ...] = (_first, _second, _third, _fourth, _fifth, _sixth)
 """Append only: position n brings a file from version n to n + 1, and files in the field have run the earlier ones."""
 
 

@@ -31,6 +31,7 @@ from exporter.store.database import Database
 from exporter.store.dimensions import Dimensions
 from exporter.store.hourly import hourly_counts, late_counts
 from exporter.store.kept import next_number
+from exporter.store.leases import Leasing
 from exporter.store.news import news
 from exporter.store.prune import CHUNK, prune_chunk
 from exporter.store.search import search
@@ -42,7 +43,7 @@ _LAST_CHARACTER, _BEFORE_SURROGATES = "\U0010ffff", "\ud7ff"
 _EXTENT = "SELECT (SELECT min(event_time) FROM events), (SELECT max(event_time) FROM events), (SELECT value FROM meta WHERE key = 'events')"
 
 
-class SqlStore:
+class SqlStore(Leasing):
     """Keeps events, counts and cursors in the database that `open_database` opens; it is handed what to call after a rollback.
 
     Any number of threads may use one store, and any number of processes one database: readers see the last commit, writers wait for

@@ -20,7 +20,7 @@ ALERT = Alert(
         Threshold("window", "10m", "How far back errors are counted.", duration=True),
         Threshold(
             "operations",
-            "go_live|register|append|cursor|cursors|series|samples|mark_exposed",
+            "go_live|register|append|cursor|cursors|series|samples|mark_exposed|claim",
             "Operations whose failure loses or delays counts, as an anchored regular expression.",
         ),
     ),
