@@ -56,8 +56,8 @@ class StoreSettings(Settings):
     )
     replicas: bool | None = Field(
         default=None,
-        description="Whether several processes of `serve` share this store and the units that are polled: each unit is polled by one of "
-        "them, and by another when that one is gone. By default where `url` is given.",
+        description="Whether several processes of `serve` share the units that are polled, as they share the store: each unit is polled by "
+        "one of them, and by another when that one is gone. By default where `url` is given.",
     )
 
     @model_validator(mode="before")
@@ -73,6 +73,11 @@ class StoreSettings(Settings):
         if url is not None and not is_url(url.get_secret_value()):
             raise ValueError("not the URL of a PostgreSQL database")
         return url
+
+    @property
+    def shares_units(self) -> bool:
+        """Whether each unit is polled by one of several processes."""
+        return self.url is not None if self.replicas is None else self.replicas
 
     @property
     def where(self) -> Path | str:

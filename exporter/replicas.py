@@ -222,4 +222,4 @@ def open_share(
     name: str = "",
 ) -> Share | Alone:
     """Return the share of this process in the units of a configuration."""
-    return Share(store, telemetry, log, pipeline, scheduler, name) if config.store.shared else Alone()
+    return Share(store, telemetry, log, pipeline, scheduler, name) if config.store.shares_units else Alone()

@@ -182,7 +182,7 @@ class Service:
                 require_sources(config, str(self.config_file))
                 if config.store.where != self.pipeline.config.store.where:
                     raise ConfigError(f"{self.config_file}: {config.store.key}: cannot change while the exporter runs; restart it")
-                if config.store.shared != self.pipeline.config.store.shared:
+                if config.store.shares_units != self.pipeline.config.store.shares_units:
                     raise ConfigError(f"{self.config_file}: store.replicas: cannot change while the exporter runs; restart it")
                 # Before the new page is made: what scrapes have shown must not be held at 0 again.
                 self._flush_exposed()

@@ -65,8 +65,7 @@ _TABLES_1 = (
         heads bytea NOT NULL, rules bytea NOT NULL, tails bytea NOT NULL)""",
     "CREATE TABLE lexicon (last bigint PRIMARY KEY, first bigint NOT NULL, body bytea NOT NULL)",
     f"CREATE TABLE replicas (name {_TEXT} PRIMARY KEY, seen bigint NOT NULL)",
-    f"""CREATE TABLE leases (unit {_TEXT} PRIMARY KEY, replica {_TEXT} NOT NULL, until bigint NOT NULL,
-        wanted {_TEXT} NOT NULL)""",
+    f"CREATE TABLE leases (unit {_TEXT} PRIMARY KEY, replica {_TEXT} NOT NULL, until bigint NOT NULL, wanted {_TEXT} NOT NULL)",
     f"CREATE TABLE reads (unit {_TEXT} PRIMARY KEY, began bigint NOT NULL, ended bigint NOT NULL)",
     # What is compressed already is not worth another try, and the lexicon is read whole by every search for a word.
     *(
