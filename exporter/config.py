@@ -85,11 +85,6 @@ class StoreSettings(Settings):
         return self.path if self.url is None else self.url.get_secret_value()
 
     @property
-    def shared(self) -> bool:
-        """Whether several processes of `serve` may share the store and the units that are polled."""
-        return self.url is not None if self.replicas is None else self.replicas
-
-    @property
     def key(self) -> str:
         """Which of the settings names the place, as errors tell it."""
         return "store.path" if self.url is None else "store.url"

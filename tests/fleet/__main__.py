@@ -19,7 +19,8 @@ def tell(outcome: Outcome) -> bool:
     """Print an outcome; return whether all was right."""
     gap, unit = outcome.longest_gap
     print(
-        f"{outcome.made} changes, {outcome.kills} kills, {outcome.restarts} restart of PostgreSQL, {outcome.seconds:.0f} s: "
+        f"{outcome.made} changes, {outcome.kills} kills, {outcome.restarts} restart of PostgreSQL, {outcome.refused} starts without it, "
+        f"{outcome.seconds:.0f} s: "
         f"{len(outcome.wrong)} counts wrong, {len(outcome.missing)} changes missing, {len(outcome.shown_wrong)} counts shown wrong, "
         f"{len(outcome.differing)} samples differ between the replicas"
     )

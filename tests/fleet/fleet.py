@@ -26,7 +26,9 @@ from tests.trail_truth import counted, truth
 REGIONS = ("us-east-1", "eu-west-1")
 _TICK, _LOOK = 0.25, 1.0
 _READY, _AGREE = 60.0, 30.0
-_CALM = 5.0
+_AWAY = 10.0
+"""For how long after a restart of the store a replica may turn out to have found it away when it started."""
+_CALM = 3.0
 """Seconds for which counts must stay right, so that what comes a second time has come by then."""
 
 
@@ -41,7 +43,7 @@ class Fleet:
         self._replicas: list[Replica] = []
         self._polls = Polls()
         self._outcome = Outcome()
-        self._looks_at = self._dies_at = 0.0
+        self._looks_at = self._dies_at = self._away_until = 0.0
         self._dying = False
 
     @property
@@ -80,6 +82,7 @@ class Fleet:
             self._tick()
             if over >= restart_at and not self._outcome.restarts:
                 self._shared.restart()
+                self._away_until = time.monotonic() + _AWAY
                 self._outcome.restarts += 1
                 self._say("the store was restarted")
             due = min(self.plan.changes, int(self.plan.changes * (over + _TICK) / self.plan.seconds))
@@ -103,8 +106,12 @@ class Fleet:
         now = time.monotonic()
         for number, replica in enumerate(self._replicas):
             if (code := replica.ended()) is not None:
-                # Its supervisor would start it again; that it ended is told.
-                self._outcome.ended.append(f"replica {number} ended with {code}: {replica.tail()[-600:]}")
+                # Its supervisor would start it again.
+                last = replica.tail().rstrip().rpartition("\n")[2]
+                if "cannot open the store" in last and now < self._away_until:
+                    self._outcome.refused += 1
+                else:
+                    self._outcome.ended.append(f"replica {number} ended with {code}: {last[-600:]}")
                 replica.start()
         if self._dying and now >= self._dies_at:
             if self._dies_at:

@@ -18,13 +18,15 @@ _SHOWN = 10
 class Outcome:
     """What came of a run. `wrong` and `shown_wrong` are series that differ from the truth, in the store and on a page: (found, true).
 
-    `missing` are changes that the history has not, `ended` what replicas said that ended by themselves, `codes` how they ended when asked.
+    `missing` are changes that the history has not, `ended` what replicas said that ended by themselves, `codes` how they ended when asked;
+    `refused` is how often one could not start because the store was away just then, and was started again.
     `polled_by` says how many replicas polled a unit once nobody died any more, `unpolled` are those that nobody did.
     """
 
     made: int = 0
     kills: int = 0
     restarts: int = 0
+    refused: int = 0
     seconds: float = 0.0
     wrong: dict[Series, tuple[int, int]] = field(default_factory=dict)
     shown_wrong: dict[Series, tuple[int, int]] = field(default_factory=dict)
