@@ -17,7 +17,7 @@ from tests.postgres_server import Server
 
 def tell(outcome: Outcome) -> bool:
     """Print an outcome; return whether all was right."""
-    gap, unit = outcome.longest_gap
+    gaps = ", ".join(f"{source} {gap:.1f} s" for source, gap in sorted(outcome.longest_gaps.items()))
     print(
         f"{outcome.made} changes, {outcome.kills} kills, {outcome.restarts} restart of PostgreSQL, {outcome.refused} starts without it, "
         f"{outcome.seconds:.0f} s: "
@@ -25,7 +25,7 @@ def tell(outcome: Outcome) -> bool:
         f"{len(outcome.differing)} samples differ between the replicas"
     )
     print(
-        f"{len(outcome.polled_by)} units polled, {len(outcome.unpolled)} not; longest between two polls of one: {gap:.1f} s {unit or ''}; "
+        f"{len(outcome.polled_by)} units polled, {len(outcome.unpolled)} not; longest between two polls of one: {gaps}; "
         f"longest from change to store {outcome.longest:.1f} s"
     )
     print("brought by: " + ", ".join(f"{source} {count}" for source, count in outcome.brought_by.most_common()))

@@ -70,7 +70,7 @@ class Fleet:
                 self._outcome.codes = [replica.stop() for replica in self._replicas]
             self._read_history(made)
         self._outcome.seconds = time.monotonic() - begun
-        self._outcome.longest_gap = self._polls.longest_gap()
+        self._outcome.longest_gaps = self._polls.longest_gaps()
         return self._outcome
 
     def _make(self, url: str) -> list[Made]:

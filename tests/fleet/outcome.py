@@ -33,7 +33,7 @@ class Outcome:
     missing: frozenset[str] = frozenset()
     unpolled: frozenset[UnitKey] = frozenset()
     polled_by: dict[UnitKey, int] = field(default_factory=dict)
-    longest_gap: tuple[float, UnitKey | None] = (0.0, None)
+    longest_gaps: dict[str, float] = field(default_factory=dict)
     longest: float = 0.0
     differing: list[str] = field(default_factory=list)
     ended: list[str] = field(default_factory=list)

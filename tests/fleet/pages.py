@@ -72,12 +72,9 @@ class Polls:
         """Return all units that were ever polled well."""
         return frozenset(self._seen)
 
-    def longest_gap(self) -> tuple[float, UnitKey | None]:
-        """Return the longest time between two polls of one unit, and the unit."""
-        gaps = [
-            (later - earlier, unit)
-            for unit, times in self._seen.items()
-            for ordered in [sorted(times)]
-            for earlier, later in pairwise(ordered)
-        ]
-        return max(gaps, default=(0.0, None), key=lambda gap: gap[0])
+    def longest_gaps(self) -> dict[str, float]:
+        """Return the longest time between two polls of one unit, by source."""
+        gaps: dict[str, float] = {}
+        for (source, _account_id, _region), times in self._seen.items():
+            gaps[source] = max([gaps.get(source, 0.0), *(later - earlier for earlier, later in pairwise(sorted(times)))])
+        return gaps
