@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -13,7 +14,9 @@ import pytest
 from hypothesis import settings
 
 if TYPE_CHECKING:
+    from exporter.store import Store
     from sandbox.server import Sandbox
+    from tests.postgres_server import Server
 
 pytest_plugins = ["tests.calls_made"]
 
@@ -58,6 +61,50 @@ def program() -> Callable[[str], Path]:
         pytest.skip(message)
 
     return find
+
+
+@pytest.fixture(scope="session")
+def postgres(program: Callable[[str], Path]) -> Iterator[Server]:
+    """Serve one PostgreSQL for the session; tests that stop it start one of their own."""
+    from tests.postgres_server import Server, directory_of_programs
+
+    if directory_of_programs() is None:
+        program("initdb")
+    server = Server()
+    yield server
+    server.close()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run each test of a module that uses `each_store` on both stores, those marked `of_sqlite` on SQLite alone."""
+    if "each_store" in metafunc.fixturenames:
+        alone = metafunc.definition.get_closest_marker("of_sqlite") is not None
+        metafunc.parametrize("each_store", ["sqlite"] if alone else ["sqlite", "postgres"], indirect=True)
+
+
+@pytest.fixture
+def each_store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """Let a module's `SqliteStore` be, or put a store in PostgreSQL in its place: a new one in memory, or one for each path."""
+    stores: list[Store] = []
+    if request.param == "postgres":
+        from exporter.store.postgres.store import PostgresStore
+
+        server: Server = request.getfixturevalue("postgres")
+        places: dict[str, str] = {}
+
+        def opened(path: Path | str, *given: Any, **settings: Any) -> PostgresStore:
+            place = str(path)
+            url = server.place() if place == ":memory:" else places.get(place) or places.setdefault(place, server.place())
+            stores.append(PostgresStore(url, *given, **settings))
+            return stores[-1]
+
+        # Fixtures of another module that this one imports open theirs by that module's name.
+        for module in [module for name, module in sys.modules.items() if name.startswith("tests.test_store_")]:
+            if hasattr(module, "SqliteStore"):
+                monkeypatch.setattr(module, "SqliteStore", opened)
+    yield str(request.param)
+    for store in stores:
+        store.close()
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,8 @@ from exporter.store.news import news
 from tests.store_events import ACCOUNT, GROUP, NOON, REGION, addendum, ingest, make_event
 from tests.test_store_posture import FULLER, HERE, MODIFIED, OTHER_GROUP, THIRD_GROUP, apply, change, counted, entry, found, store
 
+pytestmark = pytest.mark.usefixtures("each_store")
+
 __all__ = ["store"]
 
 
@@ -193,6 +195,7 @@ def test_news_are_of_successful_events_of_the_unit_since_a_number(store: SqliteS
     assert store.news(ACCOUNT, "eu-west-1", first.last).touched == {GROUP}
 
 
+@pytest.mark.of_sqlite
 @pytest.mark.parametrize("few", [0, 1, 1000])
 def test_news_of_many_events_are_those_of_few(tmp_path: Path, few: int) -> None:
     """Past a number of events the index of all that was touched is read; it must say the same."""

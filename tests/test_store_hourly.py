@@ -16,6 +16,8 @@ from exporter.store import SqliteStore
 from exporter.store.base import BEGINNING, LateCount, PostureChange
 from tests.store_events import ACCOUNT, NOON, REGION, ingest, made_up, make_event
 
+pytestmark = pytest.mark.usefixtures("each_store")
+
 HOUR = timedelta(hours=1)
 OTHER = "444455556666"
 NOON_HOUR = int(NOON.timestamp()) // 3600
@@ -106,6 +108,7 @@ def test_units_of_a_source_that_spans_many_were_watched_from_the_same_hour_on(st
     assert watched == {(ACCOUNT, REGION): NOON_HOUR - 30, (OTHER, REGION): NOON_HOUR - 30}
 
 
+@pytest.mark.of_sqlite
 def test_counting_by_hour_reads_one_index_and_no_event(tmp_path: Path) -> None:
     """Looking each event up took ten times as long."""
     SqliteStore(tmp_path / "state.db").close()

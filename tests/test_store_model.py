@@ -8,6 +8,7 @@ from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +17,8 @@ from exporter.model import Unit
 from exporter.store import SqliteStore
 from exporter.store.base import BEGINNING, Query
 from tests.store_events import ACCOUNT, ADDITIVE, NOON, REGION, Model, ingest, made_up, values
+
+pytestmark = pytest.mark.usefixtures("each_store")
 
 SOURCES = ("files", "s3", "cloudtrail")
 UNITS = (("", ""), (ACCOUNT, REGION), ("444455556666", "eu-west-1"))

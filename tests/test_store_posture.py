@@ -22,6 +22,8 @@ from exporter.store import SqliteStore
 from exporter.store.base import PostureChange, PostureState, Query, digest_of
 from tests.store_events import ACCOUNT, NOON, REGION, ingest, make_event, rule_change, values
 
+pytestmark = pytest.mark.usefixtures("each_store")
+
 HERE = (ACCOUNT, REGION)
 UNIT = Unit(*HERE)
 ELSEWHERE = Unit("444455556666", "eu-west-1")
@@ -229,6 +231,7 @@ def test_a_unit_that_is_watched_no_more_leaves_no_gauge_and_no_document(store: S
     assert store.posture(*HERE).joined == 0
 
 
+@pytest.mark.of_sqlite
 def test_a_document_that_is_damaged_is_not_taken_for_what_stands(tmp_path: Path) -> None:
     """It would be compared with what AWS says, and every rule would be an unexplained change."""
     with closing(SqliteStore(tmp_path / "state.db")) as store:

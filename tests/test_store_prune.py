@@ -17,6 +17,8 @@ from exporter.store.prune import CHUNK
 from exporter.store.schema import MIGRATIONS
 from tests.store_events import GROUP, NOON, ingest, made_up, make_event, values
 
+pytestmark = pytest.mark.usefixtures("each_store")
+
 
 def count_rows(path: Path) -> dict[str, int]:
     """Return the rows of each table that belongs to events."""
@@ -55,6 +57,7 @@ def test_a_forgotten_event_that_comes_again_does_not_count_again(tmp_path: Path)
     store.close()
 
 
+@pytest.mark.of_sqlite
 def test_nothing_is_left_behind_but_the_ids(tmp_path: Path) -> None:
     """Rows that no event points to would fill the disk for ever."""
     store = SqliteStore(tmp_path / "state.db")
@@ -86,6 +89,7 @@ def test_nothing_is_left_behind_but_the_ids(tmp_path: Path) -> None:
     store.close()
 
 
+@pytest.mark.of_sqlite
 def test_space_is_used_again(tmp_path: Path) -> None:
     """A store of constant retention must not grow for ever by its history."""
     store = SqliteStore(tmp_path / "state.db")

@@ -20,6 +20,8 @@ from exporter.store.base import BEGINNING, Query
 from exporter.store.glob import glob
 from tests.store_events import ACCOUNT, GROUP, NOON, REGION, ingest, made_up, make_event, rule_change
 
+pytestmark = pytest.mark.usefixtures("each_store")
+
 
 @pytest.fixture
 def store() -> Iterator[SqliteStore]:
@@ -100,6 +102,7 @@ def test_what_is_no_event_id_finds_nothing(store: SqliteStore, text: str) -> Non
     assert found(store, event_ids=(text, make_event(1).event_id)) == [make_event(1).event_id]
 
 
+@pytest.mark.of_sqlite
 def test_one_event_is_found_without_reading_the_others(store: SqliteStore) -> None:
     """A dot on a graph leads to its event; walking all of the history for it would take longer the older the store is."""
     store.append(ingest(*map(make_event, range(300))))
@@ -172,6 +175,7 @@ def test_a_pattern_of_many_stars_takes_no_time() -> None:
     assert time.perf_counter() - start < 1
 
 
+@pytest.mark.of_sqlite
 def test_no_filter_value_reaches_the_statement(store: SqliteStore) -> None:
     """Statements are put together from fixed parts only; values are parameters."""
     store.append(ingest(make_event(1)))
@@ -198,6 +202,7 @@ def test_no_filter_value_reaches_the_statement(store: SqliteStore) -> None:
     assert not any(re.search(r"(?<!')zz' OR", statement) for statement in said)
 
 
+@pytest.mark.of_sqlite
 def test_the_newest_of_a_group_are_read_from_the_index(store: SqliteStore) -> None:
     """Without (group, time) the page of one group would read the whole history."""
     store.append(ingest(*(make_event(n, security_groups=(f"sg-{n % 3}",), resources=()) for n in range(300))))

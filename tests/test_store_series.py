@@ -15,6 +15,8 @@ from exporter.store import SqliteStore
 from exporter.store.base import SeriesRow
 from tests.store_events import ACCOUNT, NOON, REGION, ingest, made_up, make_event, values
 
+pytestmark = pytest.mark.usefixtures("each_store")
+
 
 @pytest.fixture
 def store() -> Iterator[SqliteStore]:
@@ -155,6 +157,7 @@ def test_a_denied_change_opens_nothing(store: SqliteStore) -> None:
     assert found["awschange_events_total", (ACCOUNT, REGION, "ec2.amazonaws.com", "AuthorizeSecurityGroupIngress", "denied")] == 1
 
 
+@pytest.mark.of_sqlite
 def test_asking_for_the_revision_costs_next_to_nothing(tmp_path: Path) -> None:
     """Every scrape asks; a connection or a transaction opened for it would take a hundred times as long."""
     store = SqliteStore(tmp_path / "state.db")

@@ -18,6 +18,8 @@ from exporter.store.base import BEGINNING, Ingest, Query
 from tests import store_v1
 from tests.store_events import ACCOUNT, GROUP, NOON, REGION, addendum, ingest, make_event, other_body, values
 
+pytestmark = pytest.mark.usefixtures("each_store")
+
 HOUR = timedelta(hours=1)
 AUTHORIZED = ("awschange_events_total", (ACCOUNT, REGION, "ec2.amazonaws.com", "AuthorizeSecurityGroupIngress", "success"))
 HERE = {"account_id": ACCOUNT, "region": REGION}
@@ -69,6 +71,7 @@ def test_a_configured_line_holds_for_the_unit_it_is_given_for(store: SqliteStore
     assert store.live_since("cloudtrail", **HERE) == BEGINNING
 
 
+@pytest.mark.of_sqlite
 def test_the_line_of_an_old_file_stays_that_of_the_source_that_spans_many(tmp_path: Path) -> None:
     """An upgrade that drew it anew would make past what happened while the exporter was stopped for it."""
     store = SqliteStore(store_v1.build(tmp_path / "state.db"))
@@ -175,6 +178,7 @@ def test_an_event_that_comes_alive_counts_what_it_would_have_counted_live_with_i
     truth.close()
 
 
+@pytest.mark.of_sqlite
 def test_what_is_kept_to_count_a_past_event_goes_with_it(tmp_path: Path) -> None:
     """Details that no event needs any more would fill the disk for ever."""
     import sqlite3

@@ -24,6 +24,8 @@ from exporter.store.rule_digits import digits_of, needle_of
 from exporter.store.words import words
 from tests.store_events import ACCOUNT, NOON, REGION, addendum, ingest, make_event
 
+pytestmark = pytest.mark.usefixtures("each_store")
+
 ACCOUNTS = (ACCOUNT, "444455556666")
 REGIONS = (REGION, "eu-west-1")
 NAMES = ("AuthorizeSecurityGroupIngress", "RevokeSecurityGroupEgress", "CreateSecurityGroup", "Straße", "ΑΣ")
@@ -232,6 +234,7 @@ def test_behind_an_event_that_never_was_is_what_happened_before_its_time(tmp_pat
         assert [row.event.event_id for row in found] == [make_event(n).event_id for n in (1, 0)]
 
 
+@pytest.mark.of_sqlite
 def test_words_are_found_after_an_upgrade(tmp_path: Path) -> None:
     """Whoever upgrades has years of history, and searches for what happened in them."""
     path, dice = tmp_path / "state.db", random.Random(5)
@@ -247,6 +250,7 @@ def test_words_are_found_after_an_upgrade(tmp_path: Path) -> None:
                 assert store.search(query) == [found for found in everything if Matcher(query).matches(found.event)], query
 
 
+@pytest.mark.of_sqlite
 def test_a_run_whose_events_are_all_forgotten_is_dropped(tmp_path: Path) -> None:
     """An index of what is gone would fill the disk for ever."""
     path = tmp_path / "state.db"
@@ -261,6 +265,7 @@ def test_a_run_whose_events_are_all_forgotten_is_dropped(tmp_path: Path) -> None
         assert len(store.search(Query(text="sgr"))) == 2 * RUN - 1
 
 
+@pytest.mark.of_sqlite
 def test_rows_of_the_index_stay_few_however_small_the_transactions_are(tmp_path: Path) -> None:
     """A search reads every row of a run: one for each poll of years would take seconds."""
     path = tmp_path / "state.db"
@@ -296,6 +301,7 @@ def test_only_some_words_are_looked_for() -> None:
     assert len(words(" ".join(f"w{number}" for number in range(50)))) == 8
 
 
+@pytest.mark.of_sqlite
 def test_a_damaged_row_of_the_index_is_said(tmp_path: Path) -> None:
     """A search over a damaged file must not pass for one that found nothing."""
     path = tmp_path / "state.db"
