@@ -72,6 +72,11 @@ def _cpu(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def _rss_mb(pid: int) -> float:
+    lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) * 1024 / 1e6
+
+
 def _get(url: str, method: str = "GET") -> bytes:
     with urlopen(Request(url, method=method), timeout=30) as answer:
         return bytes(answer.read())
@@ -109,6 +114,7 @@ def _drain(url: str, aws: int, made: Figures, server: Server | None, replicas: i
                 "cpu": sum(_cpu(replica.pid) for replica in running) - sum(before[0]),
                 "server": _cpu(aws) - before[1],
                 "postgres": cpu_seconds(server) - before[2] if server else 0.0,
+                "rss": max(_rss_mb(replica.pid) for replica in running),
             }
         finally:
             for replica in running:
@@ -142,13 +148,25 @@ def _measure(title: str, files: int, records: int, share: float) -> None:
             f"{ratio(one, rounds, 'wall'):.2f} x",
             f"{median(rounds, 'cpu') / files * 1000:.1f} ms",
             f"{median(rounds, 'postgres') / files * 1000:.1f} ms",
+            f"{median(rounds, 'rss'):.0f} MB",
             f"{(median(rounds, 'cpu') + median(rounds, 'server') + median(rounds, 'postgres')) / median(rounds, 'wall'):.2f}",
         ]
         for name, rounds in measured.items()
     ]
     show(
         f"A backlog of one queue, {title}: {files} files, {made['records']:,.0f} records, {made['changes']:,.0f} changes",
-        ["", "drained in", "files/s", "records/s", "changes/s", "of one replica", "CPU a file", "PostgreSQL's", "cores busy"],
+        [
+            "",
+            "drained in",
+            "files/s",
+            "records/s",
+            "changes/s",
+            "of one replica",
+            "CPU a file",
+            "PostgreSQL's",
+            "RSS each",
+            "cores busy",
+        ],
         rows,
         [
             f"Medians of {ROUNDS} interleaved rounds; S3 and SQS answer after {LATENCY * 1000:.0f} ms.",
