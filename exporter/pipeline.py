@@ -97,11 +97,13 @@ class Pipeline:
         """Return the last report of each unit."""
         return {**self.poller.reports, **self.surveyor.reports}
 
-    def poll(self, polled: Polled, settings: PolledSettings, budget: timedelta | None, since: datetime | None = None) -> Report:
-        """Poll one unit: read events, with `since` what is missing of the past since then, or what stands."""
+    def poll(
+        self, polled: Polled, settings: PolledSettings, budget: timedelta | None, since: datetime | None = None, *, alone: bool = True
+    ) -> Report:
+        """Poll one unit: read events, with `since` what is missing of the past since then, or what stands. `alone`: see FetchContext."""
         if isinstance(settings, PostureSettings):
             return self.surveyor.survey(cast("Reader", polled))
-        return self.poller.poll(cast("Source", polled), cast("SourceSettings", settings), budget, since)
+        return self.poller.poll(cast("Source", polled), cast("SourceSettings", settings), budget, since, alone=alone)
 
     def forget_unknown(self) -> None:
         """Take off the page what stands where nobody looks any more; not while it is unknown where to look. Raises StoreError."""

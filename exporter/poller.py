@@ -44,11 +44,19 @@ class Poller:
         self.reports: dict[UnitKey, PollReport] = {}
         self._read_until: dict[UnitKey, datetime] = {}
 
-    def poll(self, source: Source, settings: SourceSettings, budget: timedelta | None = None, since: datetime | None = None) -> PollReport:
+    def poll(
+        self,
+        source: Source,
+        settings: SourceSettings,
+        budget: timedelta | None = None,
+        since: datetime | None = None,
+        *,
+        alone: bool = True,
+    ) -> PollReport:
         """Fetch, parse and store what is new; never raises what a source or the store may fail with.
 
         `budget` is how long it may spend on the past, None for as long as it takes. With `since`, only what is missing of the past
-        since then is fetched, of a source that is Rewindable.
+        since then is fetched, of a source that is Rewindable. `alone`: see FetchContext.
         """
         report, begun = PollReport(*key_of(source), self._now()), time.monotonic()
         log = self._log.bind(**fields_of(key_of(source)))
@@ -62,6 +70,7 @@ class Poller:
                 self._names,
                 budget,
                 log,
+                alone,
             )
             self._go_live(source, settings, self._beginning(source, settings, context, report.started_at))
             for batch in source.fetch_past(context, since) if since and isinstance(source, Rewindable) else source.fetch(context):

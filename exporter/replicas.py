@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from exporter.config import Config
 from exporter.errors import StoreError
@@ -30,8 +30,15 @@ _RENEWALS = 3
 """Renewals in the time of a lease: two may come to nothing."""
 _SPREAD = timedelta(seconds=5)
 
-Poll = Callable[[], Report | None]
 _Answer = TypeVar("_Answer")
+
+
+class Poll(Protocol):
+    """A poll of one unit; `alone`: see FetchContext."""
+
+    def __call__(self, *, alone: bool = True) -> Report | None:
+        """Return what became of it, None where there was none."""
+        ...
 
 
 def replica_name() -> str:
@@ -84,17 +91,16 @@ class Share:
             return key in self._held and self._clock() < self._until
 
     def polled(self, source: Polled, settings: PolledSettings, poll: Poll) -> Poll:
-        """Return a poll of a unit that does nothing while another replica holds it."""
+        """Return a poll of a unit that does nothing while another replica holds it, or leaves to that one what is for one alone."""
         key = key_of(source)
-        if settings.by_all:
-            return poll
 
-        def run() -> Report | None:
-            if not self.holds(key):
+        def run(*, alone: bool = True) -> Report | None:
+            alone = alone and self.holds(key)
+            if not alone and not settings.by_all:
                 return None
             with self._under_way(key):
-                report = poll()
-            if report is not None and report.complete:
+                report = poll(alone=alone)
+            if report is not None and report.complete and not settings.by_all:
                 with self._lock:
                     self._unsaid[key] = LastRead(report.started_at, datetime.now(UTC))
             return report
@@ -127,9 +133,11 @@ class Share:
         self._show(leased, reads, now_held, len(alive))
         gained, lost = now_held - before, (before - now_held) & leased.keys()
         for position, key in enumerate(sorted(gained)):
-            self._scheduler.hasten(job_name(key), position * min(_SPREAD, leased[key].poll_interval) / len(gained))
+            if not leased[key].by_all:
+                self._scheduler.hasten(job_name(key), position * min(_SPREAD, leased[key].poll_interval) / len(gained))
         for key in lost:
-            self._pipeline().forget(key)
+            if not leased[key].by_all:
+                self._pipeline().forget(key)
         if gained or lost:
             self._log.info(
                 "leases", replica=self.name, replicas=len(alive), units=len(leased), held=len(now_held), new=len(gained), gone=len(lost)
@@ -146,12 +154,12 @@ class Share:
             self._log.warning("leases could not be given up; others wait until they are over", error=str(error))
 
     def _time(self) -> timedelta:
-        # Of what is configured: which units there are is not known at the start.
+        # Of what is configured: which units there are is not known at the start. A queue is read on, whoever dies.
         return lease_time(units.settings for units in self._pipeline().units if not units.settings.by_all)
 
     def _leased(self) -> dict[UnitKey, PolledSettings]:
-        """Return the units that are known now and polled by one replica each."""
-        return {key_of(source): settings for source, settings in self._pipeline().polled if not settings.by_all}
+        """Return the units that are known now. Of those that all poll somebody must do what is for one alone."""
+        return {key_of(source): settings for source, settings in self._pipeline().polled}
 
     def _tell(self) -> None:
         """Tell the others what was read; what cannot be told now is told later."""
@@ -169,8 +177,8 @@ class Share:
         for key, settings in leased.items():
             read = reads.get(" ".join(key))
             at = read.ended.timestamp() if read else 0.0
-            if key in held:
-                counts[key[0]] += 1
+            counts[key[0]] += key in held
+            if key in held or settings.by_all:
                 self._telemetry.polled_here(*key, at)
             else:
                 self._telemetry.polled_elsewhere(*key, at)

@@ -273,7 +273,14 @@ class Service:
         return report
 
     def _poll(
-        self, pipeline: Pipeline, source: Polled, settings: PolledSettings, budget: timedelta | None, since: datetime | None = None
+        self,
+        pipeline: Pipeline,
+        source: Polled,
+        settings: PolledSettings,
+        budget: timedelta | None,
+        since: datetime | None = None,
+        *,
+        alone: bool = True,
     ) -> Report | None:
         key = key_of(source)
         lock = self._busy.setdefault(key, threading.Lock())
@@ -285,7 +292,7 @@ class Service:
             with pipeline.using_aws() as is_open:
                 if self.stopping or not is_open:
                     return None
-                report = pipeline.poll(source, settings, budget, since)
+                report = pipeline.poll(source, settings, budget, since, alone=alone)
             if isinstance(settings, PostureSettings):
                 self._forget_unknown()
             self.telemetry.count_units(time.time())

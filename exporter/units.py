@@ -40,7 +40,7 @@ class PolledSettings(Protocol):
 
     @property
     def by_all(self) -> bool:
-        """Whether all replicas that share a store poll each unit, and not one of them."""
+        """Whether all replicas that share a store poll each unit together, and not one of them."""
         ...
 
 

@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 
+import exporter.replicas
 import exporter.units
 from exporter.logs import make_logger
 from exporter.service import Service
+from exporter.sources import SOURCES
 from exporter.store import SqliteStore
 from exporter.store.leased import LastRead
 from tests.test_service import wait_until
@@ -176,3 +178,21 @@ def test_a_unit_that_comes_or_goes_is_claimed_or_given_up_at_once(fleet: Fleet) 
     fleet.world.units["cloudtrail"] = [(UNITS[0], EAST), (A, EAST)]
     wait_until(lambda: one.accounts(_POLLED) == one.accounts(_READ) == {UNITS[0], A})
     wait_until(lambda: one.page()['units_held{source="cloudtrail"}'] == 2)
+
+
+def test_a_queue_is_read_by_all_and_its_bucket_by_one(fleet: Fleet, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More replicas would read one queue no faster; and digests that two verify at once would count twice."""
+    monkeypatch.setattr(SOURCES["cloudtrail"].settings, "by_all", True)
+    monkeypatch.setattr(exporter.replicas, "_LONGEST", timedelta(seconds=2))
+    one, two = fleet.begin("one"), fleet.begin("two")
+    wait_until(lambda: one.accounts(_POLLED) == two.accounts(_POLLED) == one.accounts(_READ) == two.accounts(_READ) == set(UNITS))
+    wait_until(lambda: [replica.page()["replicas"] for replica in (one, two)] == [2, 2])
+    wait_until(lambda: min(replica.page()['units_held{source="cloudtrail"}'] for replica in (one, two)) > 0)
+    wait_until(lambda: sum(replica.page()['units_held{source="cloudtrail"}'] for replica in (one, two)) == len(UNITS))
+    seen: set[bool] = set()
+
+    def polled() -> bool:
+        seen.add(fleet.world.contexts["cloudtrail", UNITS[0], EAST].alone)
+        return seen == {True, False}
+
+    wait_until(polled)

@@ -288,6 +288,18 @@ def test_only_files_that_are_asked_for_are_read(sandbox, aws):
     assert left(sandbox, url) == (0, 0)
 
 
+def test_where_another_replica_lists_the_bucket_only_the_queue_is_read(sandbox, aws):
+    """All replicas read one queue; each that listed the bucket too would pay for it again, and count verdicts on its digests twice."""
+    url, _ = queue(sandbox, "files")
+    put(sandbox, KEY.replace("T1205Z", "T0905Z"), "missed by the queue")
+    send(sandbox, url, put(sandbox, KEY, "told"))
+    files = source(aws, url, bucket=BUCKET, backfill="1d", verify_digests=False)
+    files.poll(NOW, alone=False)
+    assert set(files.kept.ids) == {"told"}
+    files.poll(NOW)
+    assert set(files.kept.ids) == {"told", "missed by the queue"}
+
+
 def test_digests_in_the_queue_are_no_poison_and_events_are_not_deleted(sandbox, aws):
     """A bucket tells of its digests each hour. Events in this queue mean that two queues were mistaken: deleted, they would be lost."""
     url, _ = queue(sandbox, "files")

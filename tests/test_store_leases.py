@@ -18,6 +18,8 @@ from exporter.store.base import Store
 from exporter.store.leased import LastRead
 from exporter.store.leases import owner
 
+pytestmark = pytest.mark.usefixtures("each_store")
+
 TTL = timedelta(seconds=30)
 UNITS = tuple(f"cloudtrail {number:012} us-east-1" for number in range(60))
 
@@ -189,6 +191,7 @@ print(*sorted(held))
 """
 
 
+@pytest.mark.of_sqlite
 def test_processes_that_claim_at_the_same_time_share_without_overlap(tmp_path: Path) -> None:
     """The replicas of a fleet start together, on a store that is not there yet."""
     command = [sys.executable, "-c", _CLAIMS, str(tmp_path / "state.db")]

@@ -91,6 +91,7 @@ class Road:
         stopping: Callable[[], bool] = lambda: False,
         budget: timedelta | None = None,
         wanted: Callable[[str, str], bool] = WATCH.wanted,
+        alone: bool = True,
     ) -> Iterator[Batch]:
         """Yield the batches of a fetch as they are committed."""
         context = FetchContext(
@@ -101,6 +102,7 @@ class Road:
             stopping=stopping,
             budget=budget,
             log=_Log(self.kept.log),
+            alone=alone,
         )
         return self.kept.take(self.source.fetch(context))
 

@@ -73,7 +73,7 @@ UNITS_HELD = SelfMetric(
     PREFIX + "units_held",
     "gauge",
     "Units of the source that this replica polls, where replicas share the store; over all replicas their sum should be "
-    "awschange_exporter_units. A queue that all poll is not among them.",
+    "awschange_exporter_units. A queue is polled by all, and held by the one that also does what is for one alone.",
     _SOURCE,
 )
 REPLICAS = SelfMetric(

@@ -72,7 +72,8 @@ class FetchContext:
     tells from event source and event name whether a record is worth parsing, and `names` lists the (event source, event
     name) pairs that are, None where patterns or version suffixes make them endless; `stopping` turns true when the
     process must end soon: a source then returns after the batch at hand. `budget` is how long one fetch may spend on what
-    can wait (the past), None for as long as it takes. `log` is told what a person should know beside the counts.
+    can wait (the past), None for as long as it takes. `log` is told what a person should know beside the counts. `alone` is False
+    where another of the replicas that poll a source together (`SourceSettings.by_all`) does what one of them must do by itself.
     """
 
     cursor: Callable[[str], str | None]
@@ -83,6 +84,7 @@ class FetchContext:
     names: tuple[tuple[str, str], ...] | None = None
     budget: timedelta | None = None
     log: Logger = field(default_factory=structlog.get_logger)
+    alone: bool = True
 
 
 def _live_since(value: object) -> datetime | str:
@@ -135,7 +137,7 @@ class SourceSettings(Settings):
 
     @property
     def by_all(self) -> bool:
-        """Whether all replicas that share a store may poll it at once, as a queue that hands each message to one of them."""
+        """Whether all replicas that share a store poll it together, as a queue that hands each message to one of them."""
         return False
 
     @model_validator(mode="before")

@@ -132,8 +132,8 @@ class S3Settings(SourceSettings, QueueSettings):
 
     @property
     def by_all(self) -> bool:
-        """A queue hands each message to one of those that read it; digests that two verify at once would count twice."""
-        return bool(self.queue_url) and not self.bucket
+        """A queue hands each message to one of those that read it."""
+        return bool(self.queue_url)
 
     @property
     def verifies(self) -> bool:
@@ -169,7 +169,8 @@ class S3Source:
             bucket = Bucket(self.name, settings.bucket, caller, objects, context, settings.verifies)
             if settings.queue_url:
                 yield from FileMessages(bucket, settings, settings.choice).fetch()
-            if settings.bucket and not context.stopping():
+            # Digests that two replicas verify at once would count twice.
+            if settings.bucket and context.alone and not context.stopping():
                 yield from self._list(bucket)
 
     def _list(self, bucket: Bucket) -> Iterator[Batch]:

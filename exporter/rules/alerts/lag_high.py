@@ -9,11 +9,14 @@ ALERT = Alert(
     group="exporter",
     severity="warning",
     expr="""
-        histogram_quantile(0.95, max without (instance, pod) (increase(awschange_exporter_event_lag_seconds_bucket[${window}]))) > ${seconds}
-        and max without (instance, pod) (increase(awschange_exporter_event_lag_seconds_count[${window}])) > ${events}
+        histogram_quantile(0.95, sum without (instance, pod) (increase(awschange_exporter_event_lag_seconds_bucket[${window}]))) > ${seconds}
+        and sum without (instance, pod) (increase(awschange_exporter_event_lag_seconds_count[${window}])) > ${events}
         """,
     hold="${hold}",
-    why="One event in twenty may be later than the limit. With fewer events than that, one late event would be more than that.",
+    why=(
+        "One event in twenty may be later than the limit. With fewer events than that, one late event would be more than that. Of replicas "
+        "that share a store each counts what it brought first, so that only their sum is all of it."
+    ),
     thresholds=(
         Threshold("seconds", 1800, "Seconds within which 95% of the changes must be counted; best one of 600, 900, 1800, 3600, 7200."),
         Threshold("events", 20, "Changes within the window without which nothing is told."),

@@ -15,8 +15,8 @@ ALERT = Alert(
     description=("{{ $labels.instance }} of job {{ $labels.job }} could not be scraped for ${hold}. What only it watches is not watched."),
     runbook=Runbook(
         means="""
-            One target could not be scraped for ${hold}. If another replica reads the same sources, nothing is missed. If this one alone watches
-            some account or region, nobody watches that. When no replica is left,
+            One target could not be scraped for ${hold}. If another replica reads the same sources, nothing is missed; where replicas share a store (`store.url`),
+            the others have taken over what it polled. If this one alone watches some account or region, nobody watches that. When no replica is left,
             [AwsChangeExporterDown](AwsChangeExporterDown.md) pages.
             """,
         queries=(

@@ -17,7 +17,8 @@ ALERT = Alert(
         "Polls at the interval that is configured for the source, but never less than three minutes. `posture` is no source of "
         "changes: while it cannot be read, every change still counts and pages. The value starts at 0 with the exporter: two more "
         "minutes let a restart whose first poll fails try again. Without account and region it is a source that spans many, or one "
-        "whose accounts and regions cannot be told."
+        "whose accounts and regions cannot be told. Replicas that share a store all show when each unit was last read by any of them, so that "
+        "one that nobody polls is told by whichever is scraped."
     ),
     thresholds=(
         Threshold("polls", 3, "Polls that a source may miss, at the interval that is configured for it."),
