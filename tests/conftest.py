@@ -102,6 +102,11 @@ def each_store(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) 
         for module in [module for name, module in sys.modules.items() if name.startswith("tests.test_store_")]:
             if hasattr(module, "SqliteStore"):
                 monkeypatch.setattr(module, "SqliteStore", opened)
+        # Every statement goes to a server and back: what is tried in hundreds of examples on SQLite is tried in some here.
+        chosen = getattr(request.function, "_hypothesis_internal_use_settings", None)
+        if chosen is not None:
+            few = settings(chosen, max_examples=max(chosen.max_examples // 10, 3))
+            monkeypatch.setattr(request.function, "_hypothesis_internal_use_settings", few)
     yield str(request.param)
     for store in stores:
         store.close()

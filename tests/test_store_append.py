@@ -407,7 +407,7 @@ def test_a_sum_past_what_a_double_counts_is_refused() -> None:
     family = Family("awschange_absurd_total", "counter", "Absurd.", ("a",), 1, (), lambda *_: [(("x",), 2.0**52)])
     store = SqliteStore(":memory:", (family,))
     store.append(ingest(make_event(1)))
-    with pytest.raises(StoreError, match="(?i)check constraint"):
+    with pytest.raises(StoreError, match=r"(?i)check constraint"):
         store.append(ingest(make_event(2), make_event(3)))
     store.close()
 

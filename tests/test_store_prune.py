@@ -122,6 +122,7 @@ def test_writers_get_their_turn_while_much_is_forgotten(tmp_path: Path) -> None:
     store.close()
 
 
+@pytest.mark.of_sqlite
 def test_stats_tell_size_count_and_extent(tmp_path: Path) -> None:
     """The count is kept, not counted: count(*) over a million rows at every scrape would be seen."""
     store = SqliteStore(tmp_path / "state.db")

@@ -187,6 +187,7 @@ def test_any_word_is_found_in_any_text(text: str, word: str) -> None:
             assert (event.event_id in found) == Matcher(query).matches(event)
 
 
+@pytest.mark.of_sqlite
 @given(st.text("0123456789abcdefsgr-", min_size=1, max_size=22), st.lists(st.integers(0, 2**64 - 1), max_size=5))
 @settings(max_examples=300)
 def test_the_digits_of_rule_ids_hold_what_the_ids_hold(word: str, values: list[int]) -> None:

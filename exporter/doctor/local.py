@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from exporter.doctor.base import Examination
 from exporter.errors import StoreError
 from exporter.sources.base import Diagnosis
-from exporter.store import probe_store
+from exporter.store import probe_store, shown
+from exporter.store.place import loaded
 
 _LITTLE = 1024**3
 _TOO_LITTLE = 64 * 1024**2
@@ -23,8 +24,12 @@ def configuration(examination: Examination) -> Iterator[Diagnosis]:
 
 
 def store(examination: Examination) -> Iterator[Diagnosis]:
-    """Look at the store's file and directory without changing either."""
-    path = examination.config.store.path
+    """Look at the store's file and directory, or at its database, without changing anything."""
+    where = examination.config.store.where
+    if isinstance(where, str):
+        yield database(where)
+        return
+    path = where
     try:
         probe = probe_store(path)
     except StoreError as error:
@@ -46,3 +51,21 @@ def store(examination: Examination) -> Iterator[Diagnosis]:
         yield Diagnosis("warning", "disk of the store", free, remedy)
     else:
         yield Diagnosis("ok", "disk of the store", free)
+
+
+def database(url: str) -> Diagnosis:
+    """Look at the database of the store: reachable, of a version that is taken, ours, and all privileges there."""
+    where = shown(url)
+    try:
+        probe = loaded("probe").probe_postgres(url)
+    except StoreError as error:
+        return Diagnosis("failure", where, str(error), "a store that cannot be written stops every poll")
+    there = f"PostgreSQL {probe.server}, schema {probe.schema}"
+    if not probe.version:
+        return Diagnosis("ok", where, f"{there}: no store yet; it can be created")
+    if probe.version < probe.latest:
+        said = f"{there}: a store of ours, writable; schema version {probe.version} becomes {probe.latest} at the next start"
+        if probe.missing:
+            return Diagnosis("failure", where, f"{said}, for which {probe.missing} is missing", "let the owner of the tables start it once")
+        return Diagnosis("ok", where, said)
+    return Diagnosis("ok", where, f"{there}: a store of ours, writable, schema version {probe.version}")

@@ -178,9 +178,9 @@ class Fleet:
         def settled() -> bool:
             pages = self._pages()
             fresh = {unit for page in pages for unit, at in polled(page).items() if at > calm}
-            outcome.unpolled = units - fresh
             outcome.polled_by = dict(Counter(unit for page in pages for unit in polled(page, LAST_POLL)))
-            return not outcome.unpolled and not outcome.crowded() and units <= outcome.polled_by.keys()
+            outcome.unpolled = units - (fresh & outcome.polled_by.keys())
+            return not outcome.unpolled and not outcome.crowded()
 
         self._until(_READY, settled)
 
@@ -225,10 +225,10 @@ class Fleet:
             "sources": [
                 {
                     "type": "cloudtrail",
-                    "poll_interval": "2s",
+                    "poll_interval": "5s",
                     "backfill": "0s",
                     "overlap": "1m",
-                    "rescans": [{"every": "10s", "over": "10m"}],
+                    "rescans": [{"every": "30s", "over": "10m"}],
                 },
                 {"type": "s3", "queue_url": queue, "poll_interval": "1s", "wait_time": "2s", "visibility_timeout": "10s"},
             ],

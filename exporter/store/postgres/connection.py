@@ -44,6 +44,7 @@ class PostgresDatabase:
         self._readers: list[Session] = []
         self._writer: Session | None = None
         self._closed = False
+        self._latest = len(schema.MIGRATIONS)
         try:
             with self._lock:
                 self._store = self._prepare(log)
@@ -123,7 +124,7 @@ class PostgresDatabase:
         self._writer = writer = self._connect("open the store")
         try:
             self._take_turns = _turn(int(writer.script(_NAMESPACE)[0]))
-            while (found := schema.identify(writer, self.where)).version < len(schema.MIGRATIONS):
+            while (found := schema.identify(writer, self.where, self._latest)).version < self._latest:
                 self._migrate(writer, log)
         except psycopg.Error as error:
             raise translate(self._url, "open the store", error) from error
@@ -135,8 +136,8 @@ class PostgresDatabase:
         writer.script(f"BEGIN; SET LOCAL lock_timeout = '{_MIGRATION_SECONDS}s'; {self._take_turns}")
         try:
             # Again, now that nobody else can write: another replica may have taken this step meanwhile.
-            found = schema.identify(writer, self.where)
-            if found.version < len(schema.MIGRATIONS):
+            found = schema.identify(writer, self.where, self._latest)
+            if found.version < self._latest:
                 if found.version and log is not None:
                     log.info("the store is being brought to the schema of this version", store=self.where, schema_version=found.version)
                 schema.MIGRATIONS[found.version](writer)
@@ -159,7 +160,7 @@ class PostgresDatabase:
             writer = self._writer
             try:
                 # In one round trip; each statement sees what was committed before it, so that the version is read after the turn came.
-                found = schema.known(writer.script(f"BEGIN; {self._take_turns}; {schema.VERSION}"), self.where)
+                found = schema.known(writer.script(f"BEGIN; {self._take_turns}; {schema.VERSION}"), self.where, self._latest)
             except psycopg.Error as error:
                 lost = writer.lost
                 self._give_up()

@@ -110,7 +110,7 @@ class Identity:
     store: str
 
 
-def identify(connection: Connection, where: str, latest: int = len(MIGRATIONS)) -> Identity:
+def identify(connection: Connection, where: str, latest: int) -> Identity:
     """Return what is in the schema of the connection; raise StoreError where it is not ours, newer, or no place for a store."""
     schema, server, encoding, ours = connection.execute(_FACTS).fetchone()
     if server < OLDEST_SERVER:
@@ -138,7 +138,7 @@ def identify(connection: Connection, where: str, latest: int = len(MIGRATIONS)) 
 VERSION = "SELECT version, store::text FROM exporter_store"
 
 
-def known(row: Any, where: str, latest: int = len(MIGRATIONS)) -> Identity:
+def known(row: Any, where: str, latest: int) -> Identity:
     """Return what the answer to VERSION says; raise StoreError where it is newer."""
     if row is None:
         raise StoreError(f"{where}: the table exporter_store is empty: restore a backup, or empty the schema to start anew")
