@@ -8,7 +8,7 @@ FAULTS = (
     ("--duplicate", "0.1"),
     ("--jitter", "2s"),
     ("--late", "0.02"),
-    ("--late-by", "10s"),
+    ("--late-by", "5s"),
     ("--updated", "0.05"),
     ("--error", "0.02"),
     ("--throttle", "0.02"),
@@ -39,4 +39,4 @@ def full(seed: int) -> Plan:
 
 def small(seed: int) -> Plan:
     """Return one that CI has time for."""
-    return Plan(seed, changes=300, accounts=2, seconds=18, kill_every=4)
+    return Plan(seed, changes=250, accounts=2, seconds=14, kill_every=3)
