@@ -21,12 +21,13 @@ ARGS ?=
 SEED ?= 1
 
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test soak simulate lint format bench generate lock lock-image image cover clean
+.PHONY: help setup demo test soak fleet simulate lint format bench generate lock lock-image image cover clean
 
 help:
 	@echo 'make demo      run the exporter on a stand-in for AWS until stopped'
 	@echo 'make test      run all tests'
 	@echo 'make soak      10,000 changes on every road, with faults and kills; ARGS="--seed 7"'
+	@echo 'make fleet     three replicas on PostgreSQL and one queue, killed for two minutes; ARGS="--seed 7"'
 	@echo 'make simulate  90 days with incidents, judged by the alert rules in a real Prometheus; SEED=1'
 	@echo 'make lint      check style, types, import contracts, spelling and generated pages'
 	@echo 'make bench     measure throughput beside its baselines'
@@ -64,6 +65,9 @@ test: $(INSTALLED)
 
 soak: $(INSTALLED)
 	$(BIN)/python -m tests.soak $(ARGS)
+
+fleet: $(INSTALLED)
+	$(BIN)/python -m tests.fleet $(ARGS)
 
 simulate: $(INSTALLED)
 	$(BIN)/python -m simulation --seed $(SEED) $(ARGS)

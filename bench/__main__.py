@@ -9,7 +9,7 @@ import sqlite3
 import sys
 import time
 
-PARTS = ("ingest", "s3", "store", "scrape", "aws", "units", "posture", "dashboards", "searches", "history", "query")
+PARTS = ("ingest", "s3", "store", "scrape", "aws", "units", "posture", "dashboards", "searches", "history", "query", "fleet")
 
 
 def main(arguments: list[str]) -> int:

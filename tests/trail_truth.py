@@ -8,6 +8,7 @@ from pathlib import Path
 
 from exporter.demo.calls import Made
 from exporter.store import SqliteStore
+from exporter.store.base import Store
 
 Series = tuple[str, tuple[str, ...]]
 
@@ -33,12 +34,17 @@ def truth(made: Iterable[Made]) -> Counter[Series]:
 
 
 def stored(path: Path) -> tuple[Counter[Series], dict[str, float]]:
-    """Return every counter about AWS in the store, zeros left out, and the records by fate."""
+    """Return every counter about AWS in a file of SQLite, zeros left out, and the records by fate."""
     store = SqliteStore(path)
     try:
-        rows = store.series().rows
+        return counted(store)
     finally:
         store.close()
+
+
+def counted(store: Store) -> tuple[Counter[Series], dict[str, float]]:
+    """Return every counter about AWS in a store, zeros left out, and the records by fate."""
+    rows = store.series().rows
     counts = Counter(
         {
             (row.family, row.labels): int(row.value)

@@ -86,6 +86,18 @@ class Builder:
         trail.start_logging(Name="organization")
         return Roads(BUCKET, *(queues[name][0] for name in ("s3-direct", "s3-by-sns", "cloudtrail-by-sns", "s3-by-eventbridge", "events")))
 
+    def build_one(self) -> str:
+        """Make an organization's trail whose bucket tells one queue of new files; return the address of the queue."""
+        self.client("organizations").create_organization(FeatureSet="ALL")
+        s3, trail = self.client("s3"), self.client("cloudtrail")
+        s3.create_bucket(Bucket=BUCKET)
+        url, arn = self._queue("trail-files")
+        told = {"QueueConfigurations": [{"QueueArn": arn, "Events": ["s3:ObjectCreated:*"]}]}
+        s3.put_bucket_notification_configuration(Bucket=BUCKET, NotificationConfiguration=told)
+        trail.create_trail(Name="organization", S3BucketName=BUCKET, IsMultiRegionTrail=True, IsOrganizationTrail=True)
+        trail.start_logging(Name="organization")
+        return url
+
     def _queue(self, name: str) -> tuple[str, str]:
         sqs = self.client("sqs")
         # Short, so that a message whose reader was killed comes again while the test still runs.

@@ -3,20 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import random
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from datetime import datetime
-from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Any
-from urllib.request import Request, urlopen
 
 from exporter.demo.calls import Made
 from exporter.demo.trail import TrailGenerator
@@ -24,13 +17,12 @@ from exporter.errors import StoreError
 from exporter.store import SqliteStore
 from exporter.store.base import Query
 from tests.soak.plan import FAULTS, SKEW, Plan
-from tests.soak.roads import HUB, HUB_REGION, ROLE, Builder, Roads
+from tests.soak.process import Replica, clock_of, inject, sandbox
+from tests.soak.roads import HUB, ROLE, Builder, Roads
 from tests.trail_truth import Series, stored, truth
 
-ROOT = Path(__file__).resolve().parents[2]
 REGIONS = ("us-east-1", "eu-west-1")
 _TICK = 0.25
-_CREDENTIALS = {"AWS_ACCESS_KEY_ID": "AKIAIOSFODNN7EXAMPLE", "AWS_SECRET_ACCESS_KEY": "example", "AWS_DEFAULT_REGION": HUB_REGION}
 
 
 @dataclass(slots=True)
@@ -77,14 +69,14 @@ class Soak:
             exporter.tick()
             due = min(self.plan.changes, int(self.plan.changes * (time.monotonic() - begun + _TICK) / self.plan.seconds))
             batch = []
-            now = _clock_of(url)
+            now = clock_of(url)
             while changes < due:
                 # One in ten is none of ours, and must not count.
                 change = self._chance.random() < 0.9
                 batch.append((generator.change if change else generator.ordinary)(now))
                 changes += batch[-1].truth.change
             if batch:
-                _inject(url, [item.record for item in batch])
+                inject(url, [item.record for item in batch])
                 made += batch
             time.sleep(_TICK)
         return made
@@ -158,20 +150,12 @@ class Soak:
 
     @contextmanager
     def _sandbox(self) -> Iterator[str]:
-        switches = [word for pair in FAULTS for word in pair]
-        command = [
-            sys.executable, "-m", "sandbox", "--listen", "127.0.0.1:0", "--delay", "2s", "--bus-delay", "1s", "--trail-interval", "3s",
-            "--digest-interval", "15s", "--seed", str(self.plan.seed), "--late-by", f"{self.plan.late_by:g}s", *switches,
+        switches = [
+            "--delay", "2s", "--bus-delay", "1s", "--trail-interval", "3s", "--digest-interval", "15s", "--seed", str(self.plan.seed),
+            "--late-by", f"{self.plan.late_by:g}s", *(word for pair in FAULTS for word in pair),
         ]  # fmt: skip
-        with (
-            (self.directory / "sandbox.log").open("wb") as log,
-            subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=log, text=True) as process,
-        ):
-            try:
-                assert process.stdout is not None
-                yield process.stdout.readline().split(" on ")[1].split()[0]
-            finally:
-                process.kill()
+        with sandbox(self.directory, switches) as (url, _process):
+            yield url
 
     @contextmanager
     def _exporter(self, config: Path) -> Iterator[Exporter]:
@@ -186,63 +170,39 @@ class Exporter:
     """The real `serve`, killed at random times and started again at once."""
 
     def __init__(self, config: Path, directory: Path, kill_every: float, chance: random.Random) -> None:
-        self._config, self._log, self._every, self._chance = config, directory / "exporter.log", kill_every, chance
+        self._every, self._chance = kill_every, chance
         self.kills = 0
-        self._process: subprocess.Popen[bytes] | None = None
+        self._replica = Replica(config, directory / "exporter.log")
         self._start()
 
     def tick(self) -> None:
         """Kill it if its time has come; one that ended by itself is a fault."""
-        assert self._process is not None
-        assert self._process.poll() is None, f"the exporter ended with {self._process.returncode}:\n{self.tail()}"
+        assert self._replica.ended() is None, f"the exporter ended with {self._replica.ended()}:\n{self._replica.tail()}"
         if time.monotonic() >= self._dies_at:
-            self._process.kill()
-            self._process.wait()
+            self._replica.kill()
             self.kills += 1
             self._start()
 
     def stop(self) -> None:
         """End it for good."""
-        if self._process is not None and self._process.poll() is None:
-            self._process.terminate()
-            self._process.wait(10)
-
-    def tail(self) -> str:
-        """Return the end of its log."""
-        return self._log.read_text(errors="replace")[-4000:]
+        if self._replica.ended() is None:
+            self._replica.stop()
 
     def wait_for_units(self, seconds: float = 60) -> None:
         """Wait until every unit was polled well once, so that all that happens from now on is live on every road."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
             with suppress(OSError):
-                page = urlopen(f"http://127.0.0.1:{self.port}/metrics", timeout=5).read().decode()
-                lines = [line for line in page.splitlines() if line.startswith("awschange_exporter_last_success_timestamp_seconds{")]
+                lines = [
+                    line
+                    for line in self._replica.page().splitlines()
+                    if line.startswith("awschange_exporter_last_success_timestamp_seconds{")
+                ]
                 if lines and all(float(line.rsplit(" ", 1)[1]) > 0 for line in lines) and len(lines) >= 6:
                     return
             time.sleep(0.5)
-        raise AssertionError(f"not every unit was polled well within {seconds} s:\n{self.tail()}")
+        raise AssertionError(f"not every unit was polled well within {seconds} s:\n{self._replica.tail()}")
 
     def _start(self) -> None:
-        from tests.e2e.conftest import free_port
-
-        self.port = free_port()
-        command = [
-            sys.executable, "-m", "exporter", "serve", "--config.file", str(self._config), "--web.listen-address", f"127.0.0.1:{self.port}",
-            "--log.format", "json",
-        ]  # fmt: skip
-        with self._log.open("ab") as log:
-            self._process = subprocess.Popen(command, cwd=ROOT, env=os.environ | _CREDENTIALS, stdout=log, stderr=subprocess.STDOUT)
+        self._replica.start()
         self._dies_at = time.monotonic() + self._every * self._chance.uniform(0.4, 1.6)
-
-
-def _clock_of(url: str) -> datetime:
-    """Return the time by the clock of the sandbox."""
-    with urlopen(f"{url}/-/ready", timeout=10) as answer:
-        return parsedate_to_datetime(answer.headers["Date"])
-
-
-def _inject(url: str, records: list[dict[str, Any]]) -> None:
-    body = json.dumps(records).encode()
-    with urlopen(Request(f"{url}/-/records", data=body, method="POST"), timeout=30) as answer:
-        answer.read()

@@ -28,6 +28,9 @@ _BY_STATE = {
     "XX": "the database is damaged: look in the server's log, and restore a backup",
 }
 _BY_TEXT = (
+    # First: "the database system is starting up" names a database too.
+    ("starting up", _BY_STATE["57P"]),
+    ("shutting down", _BY_STATE["57P"]),
     ("password authentication failed", _BY_STATE["28"]),
     ("no password supplied", _BY_STATE["28"]),
     ("pg_hba.conf", _BY_STATE["28"]),
@@ -36,8 +39,6 @@ _BY_TEXT = (
     ("too many", _BY_STATE["53300"]),
     ("remaining connection slots", _BY_STATE["53300"]),
     ("session is read-only", _BY_STATE["25006"]),
-    ("starting up", _BY_STATE["57P"]),
-    ("shutting down", _BY_STATE["57P"]),
     ("certificate", "check sslmode and sslrootcert of store.url against the certificate of the server"),
     ("SSL", "check sslmode of store.url against what the server takes"),
     ("translate host name", "correct the host of store.url"),
