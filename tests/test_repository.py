@@ -110,6 +110,8 @@ def test_the_product_needs_only_what_the_runtime_lock_has():
         "for name in sys.argv[1:]: sys.modules[name] = None\n"
         "import exporter\n"
         "names = [m.name for m in pkgutil.walk_packages(exporter.__path__, 'exporter.') if not m.name.endswith('__main__')]\n"
+        # Of the extra `postgres`; who opens that store without it is told so (tests of open_store).
+        "names = [name for name in names if not name.startswith('exporter.store.postgres.')]\n"
         "for name in names: importlib.import_module(name)\n"
         "print(len(names))\n"
     )
