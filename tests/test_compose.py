@@ -91,6 +91,13 @@ def test_everything_that_a_command_reads_is_mounted():
         assert named <= targets, name
 
 
+def test_the_store_is_where_the_exporter_may_write():
+    """A tmpfs takes owner and rights of the directory that it covers: over that of the image, which is the exporter's alone, only root writes."""
+    store = load(compose_file.PATH.parent / "exporter.yml").store.path
+    assert str(Path(store).parent) == "/tmp"
+    assert SERVICES["exporter"]["tmpfs"] == ["/tmp"]
+
+
 def test_grafana_gets_all_that_it_provisions():
     """Otherwise it comes up empty, or its dashboards ask a data source that is not there."""
     service = SERVICES["grafana"]

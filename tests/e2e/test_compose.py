@@ -36,14 +36,14 @@ class Containers:
         self._replaced = {}
         for name, port in PORTS.items():
             self._replaced |= dict.fromkeys((f"{name}:{port}", f"0.0.0.0:{port}", f"127.0.0.1:{port}"), self.addresses[name])
-        self._replaced |= {"/var/lib/aws-change-exporter": f"{directory}/exporter/var/lib/aws-change-exporter"}
+        self._replaced |= {"/tmp/state.db": f"{directory}/exporter/state.db"}
         # Thirty seconds are for people.
         self._replaced |= {f"{name}_interval: 30s": f"{name}_interval: 1s" for name in ("scrape", "evaluation")}
         self.processes = {name: self._process(name, argv) for name, argv in programs.items()}
 
     def _process(self, name: str, argv: list[str]) -> Process:
         service, root = SERVICES[name], self.directory / name
-        (root / "var/lib/aws-change-exporter").mkdir(parents=True)
+        root.mkdir()
         compose_file.lay_out(service, root, self._replaced)
         words = [self._word(word, root) for word in service["command"]] + HASTE.get(name, [])
         environment = [f"{key}={self._word(value, root)}" for key, value in service.get("environment", {}).items()]
