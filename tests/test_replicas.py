@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -21,12 +22,12 @@ EVENTS = 'awschange_channel_events_total{account_id="111122223333",region="us-ea
 
 
 class Replica(Server):
-    """One of several processes on the store of a directory."""
+    """One of several processes on one store."""
 
-    def __init__(self, directory: Path, name: str) -> None:
+    def __init__(self, directory: Path, name: str, store: dict[str, Any]) -> None:
         sources = [{"type": "files", "name": source, "path": str(directory / source), "poll_interval": "300ms"} for source in SOURCES]
         (directory / name).mkdir()
-        super().__init__(directory / name, store={"path": str(directory / "state.db"), "replicas": True}, sources=sources)
+        super().__init__(directory / name, store=store, sources=sources)
 
     def sources(self, pattern: re.Pattern[str] = _POLLED) -> set[str]:
         """Return the sources of the series that a pattern finds."""
@@ -38,15 +39,18 @@ class Replica(Server):
         return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(EVENTS))
 
 
-@pytest.fixture
-def replicas(tmp_path: Path) -> Iterator[list[Replica]]:
-    """Return three processes that share eight sources."""
+@pytest.fixture(params=["sqlite", "postgres"])
+def replicas(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[Replica]]:
+    """Return three processes that share eight sources: on a file because they are told to, on a database without being told."""
+    store: dict[str, Any] = {"path": str(tmp_path / "state.db"), "replicas": True}
+    if request.param == "postgres":
+        store = {"url": request.getfixturevalue("postgres").place()}
     for source in SOURCES:
         (tmp_path / source).mkdir()
     with ExitStack() as stack:
         made = []
         for name in ("a", "b", "c"):
-            made.append(Replica(tmp_path, name))
+            made.append(Replica(tmp_path, name, store))
             stack.callback(made[-1].process.wait)
             stack.callback(made[-1].process.kill)
         yield made

@@ -205,6 +205,18 @@ READING = Row(
             interval="1m",
         ),
         Panel(
+            "Units by replica",
+            "Units that each replica polls, where replicas share a store; together they should be all units. "
+            "Empty: no replicas share a store.",
+            "lines",
+            (
+                Query(f"sum by (instance) ({_of_exporters('units_held')})", "{{instance}}"),
+                Query(f"sum({most(_of_exporters('units'), ('source',))}) and sum({_of_exporters('units_held')})", "all units"),
+            ),
+            unit="short",
+            filled=False,
+        ),
+        Panel(
             "Failed polls",
             "Polls that could not read or store everything, by source and first reason. What was read is kept. Empty: none failed.",
             "bars",
@@ -252,7 +264,7 @@ LATE = Row(
             "Lag of events, all",
             "How many live events came with which lag. Empty: nothing changed.",
             "heatmap",
-            (Query(f"sum by (le) (max by (source, le) (increase({_LAG}[$__rate_interval])))", "{{le}}"),),
+            (Query(f"sum by (le) (increase({_LAG}[$__rate_interval]))", "{{le}}"),),
             unit="s",
             interval="5m",
         ),

@@ -91,13 +91,14 @@ class Appender:
         self._book.register_units(connection, {*ingest.units, *(Unit(event.account_id, event.region) for event in ingest.events)})
         tally = self._book.tally()
         meetings = Meetings(ingest.source, ingest.recorded_at, floor_to_second(line), tally)
+        unseen = self._known.unseen(connection, ingest.events)
         new: dict[bytes, New] = {}
         fates: Counter[str] = Counter()
         conflicts: list[ChangeEvent] = []
         for event in ingest.events:
             key = event_key(event.event_id)
             met = new.get(key)
-            stored = None if met else self._known.find(connection, key)
+            stored = None if met or key in unseen else self._known.find(connection, key)
             if met is not None:
                 fate = _meet_again(met, event, key, meetings)
             elif stored is not None:

@@ -8,9 +8,11 @@ from typing import Any
 
 from exporter.errors import StoreError
 from exporter.store.codec import BLOCK, pack, unpack
-from exporter.store.database import Connection
+from exporter.store.database import Connection, Remote
 
 _BLOCK_OF = "SELECT first, last, dictionary, body FROM blocks WHERE first <= ? ORDER BY first DESC LIMIT 1"
+_FIRST_OF = "SELECT first FROM blocks WHERE first <= ? ORDER BY first DESC LIMIT 1"
+_BLOCK = "SELECT first, last, dictionary, body FROM blocks WHERE first = ?"
 _DELETE_EMPTY = "DELETE FROM blocks WHERE first = ? AND NOT EXISTS (SELECT 1 FROM events WHERE id BETWEEN ? AND ?)"
 
 
@@ -37,9 +39,11 @@ class Blocks:
         found: dict[int, tuple[bytes, bytes]] = {}
         first, last = 0, -1
         items: list[tuple[bytes, bytes]] = []
-        for event in sorted(ids):
+        wanted = sorted(ids)
+        ahead = _read_ahead(connection, wanted) if isinstance(connection, Remote) else {}
+        for event in wanted:
             if event > last:
-                first, last, items = self._load(connection, event, raw)
+                first, last, items = self._load(connection, event, raw, ahead.get(event))
             found[event] = items[event - first]
         return found
 
@@ -61,8 +65,8 @@ class Blocks:
                     last = row[1]
                     connection.execute(_DELETE_EMPTY, (row[0], row[0], last))
 
-    def _load(self, connection: Connection, event: int, raw: bool) -> tuple[int, int, list[tuple[bytes, bytes]]]:
-        row: Any = connection.execute(_BLOCK_OF, (event,)).fetchone()
+    def _load(self, connection: Connection, event: int, raw: bool, row: Any = None) -> tuple[int, int, list[tuple[bytes, bytes]]]:
+        row = row or connection.execute(_BLOCK_OF, (event,)).fetchone()
         if row is None or row[1] < event:
             raise StoreError(f"the records of event number {event} are missing: the file is damaged; restore a copy")
         first, last, dictionary, body = row
@@ -79,3 +83,11 @@ class Blocks:
                 raise StoreError(f"compression dictionary {number} is missing: the file is damaged; restore a copy")
             body = self._dictionaries[number] = bytes(row[0])
         return body
+
+
+def _read_ahead(connection: Remote, events: Sequence[int]) -> dict[int, Any]:
+    """Return the rows of the blocks of events, in two round trips."""
+    firsts = [None if row is None else row[0] for row in connection.first_rows(_FIRST_OF, [(event,) for event in events])]
+    distinct = sorted({first for first in firsts if first is not None})
+    rows = dict(zip(distinct, connection.first_rows(_BLOCK, [(first,) for first in distinct]), strict=True))
+    return {event: rows.get(first) for event, first in zip(events, firsts, strict=True)}

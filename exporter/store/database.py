@@ -5,9 +5,9 @@ Statements are written as SQLite takes them; what PostgreSQL spells differently 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 
 class Rows(Protocol):
@@ -38,6 +38,15 @@ class Connection(Protocol):
 
     def executemany(self, sql: str, rows: Iterable[Any], /) -> Rows:
         """Run a statement for each of some rows of values."""
+        ...
+
+
+@runtime_checkable
+class Remote(Protocol):
+    """A connection over which each statement is a round trip, so that asking for many things in turn takes long."""
+
+    def first_rows(self, sql: str, rows: Sequence[Any], /) -> list[Any]:
+        """Run a query for each of some rows of values, all in one round trip; return the first row of each answer, None for none."""
         ...
 
 

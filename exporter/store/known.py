@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -10,13 +11,14 @@ from exporter.model import ChangeEvent
 from exporter.store import runs, touched
 from exporter.store.base import StoredEvent
 from exporter.store.blocks import Blocks
-from exporter.store.codec import ADDENDUM, CONTENT_KNOWN, LIVE, decode_details, details_of, encode_details
-from exporter.store.database import Connection
+from exporter.store.codec import ADDENDUM, CONTENT_KNOWN, LIVE, decode_details, details_of, encode_details, event_key
+from exporter.store.database import Connection, Remote
 from exporter.store.dimensions import Dimensions
 from exporter.store.events import load
 from exporter.store.kept import amended_anew, keep, load_kept, revise, together
 from exporter.store.series import CONFLICT, LIVE_EVENT, PAST_EVENT, PROMOTED_EVENT, SUPERSEDED, Tally, with_details
 
+_SEEN = "SELECT id FROM seen WHERE event_id = ?"
 _FIND = """SELECT s.id, s.fingerprint, s.addendum, e.event_time, e.flags, l.text
     FROM seen s LEFT JOIN events e ON e.id = s.id LEFT JOIN strings l ON l.id = e.sources WHERE s.event_id = ?"""
 
@@ -50,6 +52,14 @@ class Known:
 
     def __init__(self, dimensions: Dimensions, blocks: Blocks) -> None:
         self._dimensions, self._blocks = dimensions, blocks
+
+    def unseen(self, connection: Connection, events: Iterable[ChangeEvent]) -> frozenset[bytes]:
+        """Return the keys of events that are certainly new; none of them is looked for in a file, where `find` costs as little."""
+        if not isinstance(connection, Remote):
+            return frozenset()
+        keys = [event_key(event.event_id) for event in events]
+        rows = connection.first_rows(_SEEN, [(key,) for key in keys])
+        return frozenset(key for key, row in zip(keys, rows, strict=True) if row is None)
 
     def find(self, connection: Connection, key: bytes) -> Stored | None:
         """Return what is stored under an id, None where it is new."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import psycopg
@@ -81,6 +81,17 @@ class Session:
         cursor = self._psycopg.cursor()
         cursor.executemany(translated(sql).encode("ascii"), [[_sent(value) for value in row] for row in rows])
         return cursor
+
+    def first_rows(self, sql: str, rows: Sequence[Any], /) -> list[Any]:
+        """Run a query for each of some rows of values, all in one round trip; return the first row of each answer, None for none."""
+        if not rows:
+            return []
+        cursor = self._psycopg.cursor()
+        cursor.executemany(translated(sql).encode("ascii"), [[_sent(value) for value in row] for row in rows], returning=True)
+        found = [cursor.fetchone()]
+        while cursor.nextset():
+            found.append(cursor.fetchone())
+        return found
 
     def close(self) -> None:
         """Close the connection; a transaction in it ends without a trace."""
