@@ -61,6 +61,8 @@ def test_commands_work_on_it_and_show_no_password(configured: tuple[Path, str], 
     """Whoever keeps the store in PostgreSQL asks it the same way."""
     file, url = configured
     option = f"--config.file={file}"
+    missing = run(repository, "history", option)
+    assert (missing.returncode, "store.url: there is no store at" in missing.stderr) == (2, True), missing.stderr
     said = [run(repository, "doctor", option), run(repository, "poll", option), run(repository, "history", option, "sg-0123456789abcdef0")]
     assert "no store yet; it can be created" in " ".join(said[0].stdout.split())
     assert said[1].returncode == 0, said[1].stderr

@@ -78,13 +78,13 @@ def _aws_config(opening: Opening) -> Place:
         return opening.event_history([caller]).search(query, now, progress)
 
     actors = Actors(opening.beside, None, look_up)
-    if store_exists(opening.config.store.where):
-        try:
-            store = existing_store(opening.config)
-        except StoreError as error:
-            # It would only have helped to tell who it was.
-            actors.problems.append(str(error))
-        else:
+    try:
+        store = existing_store(opening.config) if store_exists(opening.config.store.where) else None
+    except StoreError as error:
+        # It would only have helped to tell who it was.
+        actors.problems.append(str(error))
+    else:
+        if store is not None:
             opening.stack.callback(store.close)
             actors = Actors(opening.beside, store.search, look_up)
     callers, failed = opening.callers

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from exporter.logs import Logger
 from exporter.store.base import Store
-from exporter.store.place import is_url, open_postgres, shown
+from exporter.store.place import is_url, loaded, open_postgres, shown
 from exporter.store.probe import StoreProbe, probe_store
 from exporter.store.sqlite import SqliteStore
 
@@ -20,8 +20,10 @@ def open_store(where: Path | str, log: Logger | None = None) -> Store:
 
 
 def store_exists(where: Path | str) -> bool:
-    """Tell whether there may be a store: of a database, only opening it tells."""
-    return is_url(where) or Path(where).is_file()
+    """Tell whether there is a store, without making one. Raises StoreError where a database cannot be asked."""
+    if is_url(where):
+        return bool(loaded("probe").exists(str(where)))
+    return Path(where).is_file()
 
 
 __all__ = ["SqliteStore", "Store", "StoreProbe", "open_store", "probe_store", "shown", "store_exists"]

@@ -37,6 +37,9 @@ ALERT = Alert(
 
             Most often the disk is full or read-only, the volume is gone, or two exporters share one file. The log names the error. If the file is damaged
             (`database disk image is malformed`), stop the exporter, set the file aside and restore a copy; without one it starts anew and fills the past again.
+
+            With `store.url`: the server is down or takes no writes, a password or privilege is gone, or a newer replica has brought the tables to its schema, and
+            this one must be upgraded too. `aws-change-exporter doctor` tries it.
             """,
         queries=(
             Query(

@@ -72,3 +72,13 @@ def probe_postgres(url: str) -> PostgresProbe:
             return PostgresProbe(server, name, found.version, latest, missing)
     except psycopg.Error as error:
         raise translate(url, what, error) from None
+
+
+def exists(url: str) -> bool:
+    """Tell whether there is a store in a database; raise StoreError where it cannot be asked, or what is there is not ours."""
+    refuse_unreadable(url)
+    try:
+        with closing(Session(url, _SECONDS)) as session:
+            return schema.identify(session, shown(url), len(schema.MIGRATIONS)).version > 0
+    except psycopg.Error as error:
+        raise translate(url, "open the store", error) from None

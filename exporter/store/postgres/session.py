@@ -43,11 +43,15 @@ class Session:
         self._psycopg = psycopg.connect(
             make_conninfo(url, **defaults, client_encoding="utf8"), autocommit=True, cursor_factory=psycopg.RawCursor
         )
+        self._deadline: float | None = None
         # Each value has the type of its column, so that a statement is prepared once.
         self._psycopg.adapters.register_dumper(int, Int8Dumper)
         self._psycopg.adapters.register_loader("text", _TextLoader)
-        self._deadline: float | None = None
-        self.script(f"{_SETTINGS}; SET lock_timeout = {round(seconds * 1000)}")
+        try:
+            self.script(f"{_SETTINGS}; SET lock_timeout = {round(seconds * 1000)}")
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def lost(self) -> bool:
