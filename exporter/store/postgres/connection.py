@@ -21,10 +21,10 @@ _LOCK = 0x41574345  # "AWCE", as SQLite's application_id
 _MIGRATION_SECONDS = 120
 """How long an upgrade waits for its turn: a search of another replica may be reading what it changes."""
 
-_NAMESPACE = "SELECT coalesce(current_schema()::regnamespace::oid::bigint, 0)"
+_NAMESPACE = "SELECT coalesce(quote_ident(current_schema())::regnamespace::oid::bigint, 0)"
 _NOW = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 _SIZE = """SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::bigint FROM pg_class
-    WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'"""
+    WHERE relnamespace = quote_ident(current_schema())::regnamespace AND relkind = 'r'"""
 
 
 class PostgresDatabase:
