@@ -22,7 +22,8 @@ _NOT_GRANTED = """SELECT c.relname::text, p.privilege FROM pg_class c,
     WHERE c.relnamespace = quote_ident(current_schema())::regnamespace AND c.relkind = 'r' AND NOT has_table_privilege(c.oid, p.privilege)
     ORDER BY 1, 2 LIMIT 1"""
 _NOT_OWNED = """SELECT c.relname::text FROM pg_class c
-    WHERE c.relnamespace = quote_ident(current_schema())::regnamespace AND c.relkind = 'r' AND NOT pg_has_role(c.relowner, 'USAGE') ORDER BY 1 LIMIT 1"""
+    WHERE c.relnamespace = quote_ident(current_schema())::regnamespace AND c.relkind = 'r' AND NOT pg_has_role(c.relowner, 'USAGE')
+    ORDER BY 1 LIMIT 1"""
 
 
 @dataclass(frozen=True, slots=True)
