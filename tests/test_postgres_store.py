@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -17,8 +17,10 @@ import pytest
 from exporter.errors import StoreError, TookTooLong
 from exporter.store import open_store, place
 from exporter.store.base import BEGINNING, Ingest, IngestResult, Query
-from exporter.store.database import Connection
+from exporter.store.database import Connection, Rows
 from exporter.store.postgres import schema
+from exporter.store.postgres.probe import probe_postgres
+from exporter.store.postgres.session import Session
 from exporter.store.postgres.store import PostgresStore
 from tests.postgres_server import PASSWORD, Server
 from tests.store_events import NOON, ingest, made_up, make_event, values
@@ -101,6 +103,40 @@ def test_replicas_that_start_together_make_one_store(repository: Path, url: str)
     code = "import sys; from exporter.store import open_store; store = open_store(sys.argv[1]); print(store.stats().schema_version); store.close()"
     running = [subprocess.Popen([sys.executable, "-c", code, url], cwd=repository, stdout=subprocess.PIPE, text=True) for _ in range(3)]
     assert [(process.communicate(timeout=60)[0], process.returncode) for process in running] == [(f"{len(schema.MIGRATIONS)}\n", 0)] * 3
+
+
+def test_a_replica_that_starts_while_another_makes_the_tables_does_not_take_them_for_those_of_another_program(url: str) -> None:
+    """Looked at in two readings, the schema is no store in the first and full of tables in the second: the replica ends with an error."""
+
+    class Overtaken:
+        """A connection between whose statements another replica makes the store."""
+
+        def __init__(self, session: Session) -> None:
+            self._session = session
+
+        def execute(self, sql: str, values: object = (), /) -> Rows:
+            rows = self._session.execute(sql, values)
+            PostgresStore(url).close()
+            return rows
+
+        def executemany(self, sql: str, rows: Iterable[object], /) -> Rows:
+            raise AssertionError(sql, rows)
+
+    with closing(Session(url, 10)) as session:
+        found = schema.identify(Overtaken(session), "here", len(schema.MIGRATIONS))
+        assert found.version == 0, "as it was when it was looked at; in its turn to write it looks again"
+        assert schema.identify(session, "here", len(schema.MIGRATIONS)).version == len(schema.MIGRATIONS)
+
+
+def test_a_schema_may_have_any_name(server: Server) -> None:
+    """A name with capitals, as tools quote it, is folded to another name where it is not quoted again."""
+    name = "Change Exporter"
+    server.execute(f'CREATE SCHEMA "{name}" AUTHORIZATION exporter', url=server.url(database="exporter"))
+    url = server.url("exporter", "exporter", PASSWORD, options='-csearch_path="Change\\ Exporter"')
+    with closing(PostgresStore(url)) as store:
+        store.append(ingest(make_event(1)))
+        assert store.stats().size_bytes > 0
+    assert probe_postgres(url).schema == name
 
 
 def test_replicas_that_bring_the_same_events_count_them_once(url: str) -> None:

@@ -23,10 +23,10 @@ _MIGRATION_SECONDS = 120
 
 # Said, because a database may have another default: then all would be read as it was before the turn came.
 _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
-_NAMESPACE = "SELECT coalesce(current_schema()::regnamespace::oid::bigint, 0)"
+_NAMESPACE = "SELECT coalesce(quote_ident(current_schema())::regnamespace::oid::bigint, 0)"
 _NOW = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 _SIZE = """SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::bigint FROM pg_class
-    WHERE relnamespace = current_schema()::regnamespace AND relkind = 'r'"""
+    WHERE relnamespace = quote_ident(current_schema())::regnamespace AND relkind = 'r'"""
 
 
 class PostgresDatabase:

@@ -19,10 +19,11 @@ _STATE = """SELECT current_setting('server_version'), current_schema(), current_
     pg_is_in_recovery() OR current_setting('transaction_read_only') = 'on', has_schema_privilege(current_schema(), 'CREATE')"""
 _NOT_GRANTED = """SELECT c.relname::text, p.privilege FROM pg_class c,
     unnest(ARRAY['SELECT', 'INSERT', 'UPDATE', 'DELETE']) p(privilege)
-    WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r' AND NOT has_table_privilege(c.oid, p.privilege)
+    WHERE c.relnamespace = quote_ident(current_schema())::regnamespace AND c.relkind = 'r' AND NOT has_table_privilege(c.oid, p.privilege)
     ORDER BY 1, 2 LIMIT 1"""
-_NOT_OWNED = """SELECT c.relname::text FROM pg_class c WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind = 'r'
-    AND NOT pg_has_role(c.relowner, 'USAGE') ORDER BY 1 LIMIT 1"""
+_NOT_OWNED = """SELECT c.relname::text FROM pg_class c
+    WHERE c.relnamespace = quote_ident(current_schema())::regnamespace AND c.relkind = 'r' AND NOT pg_has_role(c.relowner, 'USAGE')
+    ORDER BY 1 LIMIT 1"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,11 +95,13 @@ MIGRATIONS: tuple[Migration, ...] = (_first,)
 """Append only: position n brings a schema from version n to n + 1. A replica of the version before may read while one runs, so that none
 may take away or rename what it reads: that is left to the version after."""
 
+# One statement is one reading: another replica may be making the tables between two. Tables that an extension brings (spatial_ref_sys)
+# are nobody's.
 _FACTS = """SELECT current_schema(), current_setting('server_version_num')::bigint, current_setting('server_encoding'),
-    to_regclass(quote_ident(current_schema()) || '.exporter_store') IS NOT NULL"""
-# Tables that an extension brings (spatial_ref_sys) are nobody's.
-_FOREIGN = """SELECT c.relname::text FROM pg_class c WHERE c.relnamespace = current_schema()::regnamespace AND c.relkind IN ('r', 'p')
-    AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e') LIMIT 1"""
+    EXISTS (SELECT 1 FROM pg_class WHERE relnamespace = n.oid AND relname = 'exporter_store'),
+    (SELECT c.relname::text FROM pg_class c WHERE c.relnamespace = n.oid AND c.relkind IN ('r', 'p') AND NOT EXISTS (
+        SELECT 1 FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e') LIMIT 1)
+    FROM (SELECT (SELECT oid FROM pg_namespace WHERE nspname = current_schema()) AS oid) n"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,7 @@ class Identity:
 
 def identify(connection: Connection, where: str, latest: int) -> Identity:
     """Return what is in the schema of the connection; raise StoreError where it is not ours, newer, or no place for a store."""
-    schema, server, encoding, ours = connection.execute(_FACTS).fetchone()
+    schema, server, encoding, ours, table = connection.execute(_FACTS).fetchone()
     if server < OLDEST_SERVER:
         raise StoreError(f"{where}: cannot open the store: PostgreSQL {server // 10000} is too old; use {OLDEST_SERVER // 10000} or newer")
     if encoding != "UTF8":
@@ -125,10 +127,9 @@ def identify(connection: Connection, where: str, latest: int) -> Identity:
             f"{where}: cannot open the store: the search_path of this user names no schema that there is; create one (docs/postgresql.md)"
         )
     if not ours:
-        foreign = connection.execute(_FOREIGN).fetchone()
-        if foreign is not None:
+        if table is not None:
             raise StoreError(
-                f"{where}: the schema {schema} holds tables of another program ({foreign[0]}) and was left as it is; "
+                f"{where}: the schema {schema} holds tables of another program ({table}) and was left as it is; "
                 "give the exporter a database or a schema of its own (docs/postgresql.md)"
             )
         return Identity(0, "")
