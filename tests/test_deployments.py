@@ -16,6 +16,7 @@ import yaml
 from exporter.aws.operations import OPERATIONS
 from exporter.catalog import DEFAULT_WATCH_SETS, WATCH_SETS
 from exporter.catalog.watch import Watch
+from tests.deployments import hcl
 from tests.deployments.cases import NAMES, cases, module_path, template_path, variables
 from tests.deployments.cloudformation import Template, load
 from tests.deployments.shapes import of_module, of_template
@@ -216,3 +217,39 @@ def test_a_template_that_lags_behind_the_code_is_noticed(tmp_path):
     assert set(marks) == set(page_deployments.PIECES)
     assert [name for name, _ in exporter_statements()].count("OwnAccount") > 3
     assert yaml.safe_load(page_deployments.PIECES["watched calls"]()) == {"EventPattern": pattern()}
+
+
+PAGE = (ROOT / "docs/aws-setup.md").read_text(encoding="utf-8")
+
+
+def test_modules_on_the_page_are_called_with_what_they_take():
+    """Otherwise the first thing that a reader copies is refused by Terraform."""
+    called = [block for text in re.findall(r"```hcl\n(.*?)```", PAGE, re.DOTALL) for block in hcl.read(text)]
+    seen = set()
+    for block in called:
+        given = dict(block.attributes)
+        kind, (source,) = given.pop("source")
+        assert kind == "template"
+        declared = Module(ROOT / source, {}).declared
+        required = {name for name, one in declared.items() if "default" not in one.attributes}
+        assert required <= set(given) - {"providers"} <= set(declared), block.words
+        seen.add(Path(source).name)
+    assert seen == set(NAMES)
+
+
+def test_commands_on_the_page_give_parameters_that_templates_take():
+    """Otherwise the first command of the page fails."""
+    texts = [text.replace("\\\n", " ") for text in re.findall(r"```bash\n(.*?)```", PAGE, re.DOTALL)]
+    tried = set()
+    for command in (one for text in texts for one in re.split(r"\n(?=aws )", text)):
+        named = re.search(r"(?:--template-file |file://)(\S+)\.yaml", command)
+        if named is None:
+            continue
+        given = dict(re.findall(r"(?<= )([A-Z]\w+)=(\S+)", command.partition("--parameter-overrides")[2]))
+        given |= dict(re.findall(r"ParameterKey=(\w+),ParameterValue=(\S+)", command))
+        made = Template(template_path(named[1]), given)
+        assert made.refusals() == []
+        capable = any(kind.startswith("AWS::IAM::") for kind, _ in made.resources().values())
+        assert capable == ("CAPABILITY_NAMED_IAM" in command), command
+        tried.add(named[1])
+    assert tried == set(NAMES)
