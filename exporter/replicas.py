@@ -79,7 +79,8 @@ class Share:
     def schedule(self) -> None:
         """Renew leases from now on, as often as the configuration in force asks for."""
         self._telemetry.register_job(_JOB)
-        self._scheduler.every(self._time() / _RENEWALS, _JOB, self.renew, pool=Pool.HOUSE)
+        # Where the store lets it wait, or fails, that is told by itself.
+        self._scheduler.every(self._time() / _RENEWALS, _JOB, self.renew, pool=Pool.HOUSE, waits=True)
 
     def hasten(self) -> None:
         """Renew leases at once, because there are new units."""

@@ -34,6 +34,7 @@ BOARDS = [board.name for board in DASHBOARDS]
 # What the demo cannot fill, and why. A panel whose record says `filled=False` stands here, and no other.
 EMPTY: dict[tuple[str, str], str] = {
     ("exporter", "Failed polls"): "No poll fails.",
+    ("exporter", "Units by replica"): "The demo is one process.",
     ("exporter", "Late events and gaps"): "No event is late.",
     ("exporter", "Trail files and digests"): "The demo's queue source verifies nothing.",
     ("exporter", "Proven complete"): "The demo's queue source verifies nothing.",
