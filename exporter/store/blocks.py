@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zlib
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -11,8 +12,8 @@ from exporter.store.codec import BLOCK, pack, unpack
 from exporter.store.database import Connection, Remote
 
 _BLOCK_OF = "SELECT first, last, dictionary, body FROM blocks WHERE first <= ? ORDER BY first DESC LIMIT 1"
-_FIRST_OF = "SELECT first FROM blocks WHERE first <= ? ORDER BY first DESC LIMIT 1"
-_BLOCK = "SELECT first, last, dictionary, body FROM blocks WHERE first = ?"
+_FIRSTS = "SELECT w.value, (SELECT max(b.first) FROM blocks b WHERE b.first <= w.value) FROM json_each(?) w"
+_BLOCKS = "SELECT b.first, b.last, b.dictionary, b.body FROM json_each(?) w CROSS JOIN blocks b ON b.first = w.value"
 _DELETE_EMPTY = "DELETE FROM blocks WHERE first = ? AND NOT EXISTS (SELECT 1 FROM events WHERE id BETWEEN ? AND ?)"
 
 
@@ -85,9 +86,9 @@ class Blocks:
         return body
 
 
-def _read_ahead(connection: Remote, events: Sequence[int]) -> dict[int, Any]:
+def _read_ahead(connection: Connection, events: Sequence[int]) -> dict[int, Any]:
     """Return the rows of the blocks of events, in two round trips."""
-    firsts = [None if row is None else row[0] for row in connection.first_rows(_FIRST_OF, [(event,) for event in events])]
-    distinct = sorted({first for first in firsts if first is not None})
-    rows = dict(zip(distinct, connection.first_rows(_BLOCK, [(first,) for first in distinct]), strict=True))
-    return {event: rows.get(first) for event, first in zip(events, firsts, strict=True)}
+    firsts = dict(connection.execute(_FIRSTS, (json.dumps(events),)).fetchall())
+    distinct = sorted({first for first in firsts.values() if first is not None})
+    rows = {row[0]: row for row in connection.execute(_BLOCKS, (json.dumps(distinct),))}
+    return {event: rows.get(first) for event, first in firsts.items()}

@@ -21,6 +21,8 @@ _LOCK = 0x41574345  # "AWCE", as SQLite's application_id
 _MIGRATION_SECONDS = 120
 """How long an upgrade waits for its turn: a search of another replica may be reading what it changes."""
 
+# Said, because a database may have another default: then all would be read as it was before the turn came.
+_BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED"
 _NAMESPACE = "SELECT coalesce(quote_ident(current_schema())::regnamespace::oid::bigint, 0)"
 _NOW = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 _SIZE = """SELECT coalesce(sum(pg_total_relation_size(oid)), 0)::bigint FROM pg_class
@@ -133,7 +135,7 @@ class PostgresDatabase:
     def _migrate(self, writer: Session, log: Logger | None) -> None:
         """Take one step of the schema, in the turn of a writer, whose lock keeps out all others."""
         # Taken as a setting of the transaction: the lock of a table waits for a search as well.
-        writer.script(f"BEGIN; SET LOCAL lock_timeout = '{_MIGRATION_SECONDS}s'; {self._take_turns}")
+        writer.script(f"{_BEGIN}; SET LOCAL lock_timeout = '{_MIGRATION_SECONDS}s'; SET LOCAL statement_timeout = 0; {self._take_turns}")
         try:
             # Again, now that nobody else can write: another replica may have taken this step meanwhile.
             found = schema.identify(writer, self.where, self._latest)
@@ -160,7 +162,7 @@ class PostgresDatabase:
             writer = self._writer
             try:
                 # In one round trip; each statement sees what was committed before it, so that the version is read after the turn came.
-                found = schema.known(writer.script(f"BEGIN; {self._take_turns}; {schema.VERSION}"), self.where, self._latest)
+                found = schema.known(writer.script(f"{_BEGIN}; {self._take_turns}; {schema.VERSION}"), self.where, self._latest)
             except psycopg.Error as error:
                 lost = writer.lost
                 self._give_up()

@@ -13,6 +13,7 @@ from exporter.store.place import shown
 
 _LATER = "nothing is lost: the next poll tries again"
 _BY_STATE = {
+    "25P03": f"this replica stood still for a minute within a transaction, and the server ended it; {_LATER}",
     "25006": "this server takes no writes: name the primary, or let libpq find it with target_session_attrs=read-write in store.url",
     "28": "check the user of store.url and its password (PGPASSWORD, or a passfile), and pg_hba.conf",
     "3D000": "create the database (docs/postgresql.md), or correct store.url",
