@@ -221,7 +221,14 @@ def test_the_size_of_the_image_stays_in_its_bounds(images):
 def test_hadolint_has_nothing_to_say(program):
     """Otherwise a mistake that a linter knows is shipped."""
     beside = shutil.which("hadolint", path=str(Path(sys.executable).parent))
-    done = subprocess.run([beside or program("hadolint"), "Dockerfile"], cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(
+        [beside or program("hadolint"), "Dockerfile", "deploy/compose/sandbox.Dockerfile"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
     assert (done.returncode, done.stdout) == (0, "")
 
 
