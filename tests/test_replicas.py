@@ -57,21 +57,21 @@ def replicas(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[list[Re
 
 
 def shared(replicas: list[Replica]) -> bool:
-    """Return whether each source is polled by one of these, and each of them polls some."""
-    polled = [replica.sources() for replica in replicas]
-    return all(polled) and sorted(source for sources in polled for source in sources) == sorted(SOURCES)
+    """Return whether each source is polled by one of these. By their names, one of three may have none of eight."""
+    return sorted(source for replica in replicas for source in replica.sources()) == sorted(SOURCES)
 
 
 def test_units_of_a_killed_replica_move_and_every_page_has_the_same_counts(tmp_path: Path, replicas: list[Replica]) -> None:
     """What only the dead one polled would be unseen until somebody restarts it, and nobody would be paged: the others are well."""
-    first, second, third = replicas
-    first.wait(lambda: shared(replicas))
+    first = replicas[0]
     first.wait(lambda: all(replica.sources(_READ) == set(SOURCES) for replica in replicas))
     first.wait(lambda: [replica.value("awschange_exporter_replicas") for replica in replicas] == [3, 3, 3])
+    first.wait(lambda: shared(replicas))
     for number, source in enumerate(SOURCES):
         write_trail(tmp_path / source / "a.json", authorize(number, when=datetime.now(UTC)))
     first.wait(lambda: [replica.counted() for replica in replicas] == [8, 8, 8])
-    third.stop(signal.SIGKILL)
+    first, second, busiest = sorted(replicas, key=lambda replica: len(replica.sources()))
+    busiest.stop(signal.SIGKILL)
     first.wait(lambda: shared([first, second]))
     for number, source in enumerate(SOURCES):
         write_trail(
