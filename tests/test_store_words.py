@@ -244,7 +244,9 @@ def test_words_are_found_after_an_upgrade(tmp_path: Path) -> None:
             lived(store, dice, 120)
             everything = store.search(Query())
         with closing(sqlite3.connect(path)) as connection:
-            connection.executescript("DROP TABLE runs; DROP TABLE lexicon; PRAGMA user_version = 4")
+            connection.executescript(
+                "DROP TABLE runs; DROP TABLE lexicon; DROP TABLE replicas; DROP TABLE leases; DROP TABLE reads; PRAGMA user_version = 4"
+            )
         with closing(SqliteStore(path)) as store:
             for _ in range(60):
                 query = asked(dice, everything)
