@@ -24,7 +24,7 @@ FROM system AS build
 RUN apt-get update && apt-get install -y --no-install-recommends python3-venv && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore PYTHONDONTWRITEBYTECODE=1
-# What is installed beside the exporter: requirements/runtime.txt for an image without `query`, and 79 MB smaller (206 instead of 285).
+# What is installed beside the exporter: requirements/runtime.txt for an image without `query` and PostgreSQL, and 92 MB smaller (206 instead of 298).
 ARG REQUIREMENTS=requirements/image.txt
 COPY requirements/build.txt ${REQUIREMENTS} requirements/
 # An index or an authority of your own comes in as secrets, and stays out of every layer.
