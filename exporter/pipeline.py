@@ -19,7 +19,7 @@ from exporter.logs import Logger
 from exporter.metrics.exposition import Exposition
 from exporter.metrics.telemetry import Telemetry
 from exporter.parse import RecordParser
-from exporter.poller import Poller, utc_now
+from exporter.poller import Poller
 from exporter.posture.judge import Judge
 from exporter.posture.open_ingress import OpenedIngress
 from exporter.posture.settings import NAME, PostureSettings
@@ -29,6 +29,7 @@ from exporter.sources import SOURCES, Source, SourceSettings, roster
 from exporter.sources.base import Polled, UnitKey
 from exporter.store import Store
 from exporter.surveyor import Surveyor, watched_kinds
+from exporter.timespan import utc_now
 from exporter.units import PolledSettings, Units
 
 OpenAws = Callable[[AwsSettings, Requests], Aws]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from exporter.catalog import Watch
 from exporter.errors import MalformedRecord, SourceError, StoreError
@@ -18,11 +18,7 @@ from exporter.report import PollReport
 from exporter.sources import SOURCES, Source
 from exporter.sources.base import Batch, Clocked, FetchContext, Rewindable, SourceSettings, UnitKey, fields_of, key_of
 from exporter.store.base import BEGINNING, Ingest, IngestResult, Store
-
-
-def utc_now() -> datetime:
-    """Return the time as an aware UTC value."""
-    return datetime.now(UTC)
+from exporter.timespan import utc_now
 
 
 class Poller:

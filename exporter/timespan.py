@@ -1,10 +1,15 @@
-"""Times as people type them: `90d` ago, a day, or a moment."""
+"""The time, and times as people type them: `90d` ago, a day, or a moment."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime
 
 from exporter.settings import parse_duration
+
+
+def utc_now() -> datetime:
+    """Return the time as an aware UTC value."""
+    return datetime.now(UTC)
 
 
 def parse_moment(text: str, now: datetime) -> datetime:

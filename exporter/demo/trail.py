@@ -23,6 +23,7 @@ from exporter.demo.groups import Groups
 from exporter.demo.noise import Noise
 from exporter.demo.rules import RuleText
 from exporter.model import Unit
+from exporter.timespan import utc_now
 
 ACCOUNTS = ("111122223333", "444455556666")
 REGIONS = ("us-east-1", "eu-west-1")
@@ -205,11 +206,7 @@ def _burst(generator: TrailGenerator, at: datetime, unit: Unit) -> list[Made]:
     return [generator.made(generator.groups[unit].change(), TERRAFORM, at - timedelta(seconds=index // 6), unit) for index in range(30)]
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
-def run(directory: Path, stop: threading.Event, interval: float, seed: int, now: Callable[[], datetime] = _utc_now) -> None:
+def run(directory: Path, stop: threading.Event, interval: float, seed: int, now: Callable[[], datetime] = utc_now) -> None:
     """Write an hour of past, then the next batch of the story every `interval` seconds, until stopped. Raises OSError."""
     generator = TrailGenerator(seed)
     begin = now() - timedelta(hours=1)

@@ -10,11 +10,12 @@ from contextlib import AbstractContextManager
 from datetime import datetime
 
 from exporter.aws import Aws
-from exporter.history.config_newest import ConfigItems, Failed, Key, Newest, Refused, Why, now_utc, too_long, unheard
+from exporter.history.config_newest import ConfigItems, Failed, Key, Newest, Refused, Why, too_long, unheard
 from exporter.parse.record import Opened
 from exporter.settings import account_id as checked_account
 from exporter.settings import region_name as checked_region
 from exporter.store.base import Store
+from exporter.timespan import utc_now
 
 PATIENCE = 8.0
 """Seconds after which whoever asks is told to come again; the answer is awaited as long again, and kept for them."""
@@ -49,7 +50,7 @@ class ConfigAsk:
         using: Using,
         store: Store,
         opened: Callable[[], Opened],
-        now: Callable[[], datetime] = now_utc,
+        now: Callable[[], datetime] = utc_now,
         *,
         failed: Failed = unheard,
         patience: float = PATIENCE,

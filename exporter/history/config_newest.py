@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from enum import StrEnum
 
 from exporter.aws import Account, Accounts, Aws
@@ -19,6 +19,7 @@ from exporter.snapshots.asking import Asker, Stopping, wait
 from exporter.snapshots.base import ReadContext
 from exporter.snapshots.config_shapes import SECURITY_GROUP
 from exporter.store.base import HistoryEvent, Query, Store
+from exporter.timespan import utc_now
 
 MOST = 100
 """Items that are shown, the newest; a page of AWS's answers has as many."""
@@ -67,11 +68,6 @@ def unheard(_error: SourceError, _account_id: str, _region: str) -> None:
     """Do nothing."""
 
 
-def now_utc() -> datetime:
-    """Return the time."""
-    return datetime.now(UTC)
-
-
 class Newest:
     """Reads the newest items. Safe to use from several threads.
 
@@ -83,7 +79,7 @@ class Newest:
         self,
         store: Store,
         opened: Callable[[], Opened],
-        now: Callable[[], datetime] = now_utc,
+        now: Callable[[], datetime] = utc_now,
         failed: Failed = unheard,
         *,
         patience: float,
